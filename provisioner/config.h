@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config: vmcastd's configuration file, `key = value` lines. One table in config.c holds every key with its unit, range,
+ * default and one line of help; the parser, `vmcastd --help-config` and the check that the man page names every key use it.
+ */
+#ifndef VMCAST_CONFIG_H
+#define VMCAST_CONFIG_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum dhcp_mode { DHCP_OFF, DHCP_OWN, DHCP_PROXY };
+enum ingest_mode { INGEST_AUTO, INGEST_MANUAL };
+enum menu_default { MENU_DEFAULT_LOCAL, MENU_DEFAULT_FIRST };
+
+/* A growing list of strings, NULL-terminated once it has any. */
+struct string_list {
+	char **items;
+	size_t count;
+};
+
+struct config {
+	char *listen_host; /* numeric address the machines' HTTP server binds */
+	uint16_t listen_port;
+	char *url;         /* base URL for machines, without a final slash; never NULL after config_load */
+	char *socket;      /* operator API */
+	char *group;       /* may use the socket, beside root; ignored with a warning if there is no such group */
+	char *state_dir;
+	char *run_dir;
+	char *env_dir;
+	char *firmware_dir;
+	char *initramfs;   /* file in env_dir */
+	char *kernel_args;
+	struct string_list feeds;
+	struct string_list allow_hosts;
+	uint64_t refresh_s;
+	enum ingest_mode ingest;
+	uint64_t feed_bytes_max;
+	uint64_t feed_items_max;
+	uint64_t disk_bytes_max;
+	uint64_t chunk_bytes;
+	uint64_t compression_level;
+	char *menu_title;
+	uint64_t menu_timeout_s; /* 0: wait for ever */
+	enum menu_default menu_default;
+	char *target;            /* default target rule, NULL: none */
+	uint64_t connections_max;
+	uint64_t connections_per_address_max;
+	uint64_t header_bytes_max;
+	uint64_t header_timeout_s;
+	uint64_t idle_timeout_s;
+	enum dhcp_mode dhcp;
+	char *dhcp_interface;
+	char *dhcp_range;        /* own: "START,END"; proxy: ignored, the interface's network is served */
+	char *dhcp_router;       /* NULL: none is announced */
+	uint64_t dhcp_lease_s;
+	char *dnsmasq;
+};
+
+/* Read `path`; every fault names file, line, key, value and what would be right. Caller frees with config_free. */
+int config_load(struct config **out, const char *path, struct err *err);
+void config_free(struct config **config);
+
+/* Print every key with unit, range, default and help, as comments of a configuration file that would work. */
+void config_print_help(FILE *to);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ingest: an announced enclosure -> a deployable image: download (resumable, into spool/) -> verify length and digest ->
+ * uncompress -> chunk -> image.zst + index, fsynced, renamed into images/<image-id>/ as one step.
+ */
+#ifndef VMCAST_INGEST_H
+#define VMCAST_INGEST_H
+
+#include "config.h"
+#include "store.h"
+
+#include <stdatomic.h>
+
+/*
+ * Ingest one claimed item and record the outcome in the store (ready, or failed with the reason). Progress goes to the store
+ * about once a second. `*stop` ends it early with -ECANCELED, what was downloaded is kept and the item is announced again.
+ */
+int ingest_item(struct store *store, const struct config *config, const struct store_item *item, const atomic_bool *stop,
+		struct err *err);
+
+#endif

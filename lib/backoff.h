@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * backoff: how long to wait before trying again: 1 s, 2 s, 4 s ... 30 s, plus up to a quarter at random so that two hundred
- * machines that lost the same server do not come back in step.
+ * backoff: how long to wait before trying again: 1 s, 2 s, 4 s ... 30 s, plus up to a quarter at random so that two
+ * hundred machines that lost the same server do not come back in step.
  */
 #ifndef VMCAST_BACKOFF_H
 #define VMCAST_BACKOFF_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct backoff {
-	unsigned tries;     /* failures since the last success */
+	unsigned tries;      /* failures since the last success */
 	uint64_t give_up_ms; /* on the monotonic clock; 0: not yet set */
 	unsigned patience_s; /* give up so long after the first failure in a row */
 };

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define DIGEST_BYTES 32
-#define DIGEST_HEX (2 * DIGEST_BYTES + 1) /* with the final NUL */
+#define DIGEST_HEX   (2 * DIGEST_BYTES + 1) /* with the final NUL */
 
 /* A digest being computed: digest_init, digest_add any number of times, digest_final (which also restarts it). */
 struct digest {
@@ -26,7 +26,8 @@ void digest_of(uint8_t out[static DIGEST_BYTES], const void *data, size_t len);
 /* Lower-case hex with a final NUL. */
 void digest_hex(char out[static DIGEST_HEX], const uint8_t digest[static DIGEST_BYTES]);
 
-/* Parse exactly 64 hex digits (either case), with or without "sha256:" before them. Returns 0, or -EINVAL with `out` untouched. */
+/* Parse exactly 64 hex digits (either case), with or without "sha256:" before them. Returns 0, or -EINVAL with `out`
+ * untouched. */
 int digest_parse(uint8_t out[static DIGEST_BYTES], const char *text);
 
 bool digest_equal(const uint8_t a[static DIGEST_BYTES], const uint8_t b[static DIGEST_BYTES]);

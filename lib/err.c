@@ -29,9 +29,11 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	int len = vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	/* A context that fills the whole line leaves no room for the cause, which matters more: it may take three quarters. */
+	/* A context that fills the whole line leaves no room for the cause, which matters more: it may take three
+	 * quarters. */
 	if (len < 0 || (size_t)len > sizeof(err->text) / 4)
 		len = sizeof(err->text) / 4;
-	snprintf(err->text + len, sizeof(err->text) - (size_t)len, ": %s", cause);
+	int room = (int)sizeof(err->text) - len - 3; /* for ": " and the NUL */
+	snprintf(err->text + len, (size_t)room + 3, ": %.*s", room, cause);
 	return err->code;
 }

@@ -2,8 +2,8 @@
 /*
  * frame: one chunk of a disk as one independent zstd frame (RFC 8878).
  *
- * A frame carries its content size and no dictionary, and its window never exceeds the chunk, so that opening one takes memory
- * for one chunk whoever made it.
+ * A frame carries its content size and no dictionary, and its window never exceeds the chunk, so that opening one takes
+ * memory for one chunk whoever made it.
  */
 #ifndef VMCAST_FRAME_H
 #define VMCAST_FRAME_H
@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct frame_packer;
 struct frame_opener;
@@ -23,7 +24,8 @@ void frame_packer_free(struct frame_packer **packer);
 /* Room that frame_pack may need for `len` bytes. */
 size_t frame_bound(size_t len);
 
-/* Compress `len` bytes into `out` (frame_bound(len) bytes of room). Returns the frame's length, or a negative errno value. */
+/* Compress `len` bytes into `out` (frame_bound(len) bytes of room). Returns the frame's length, or a negative errno
+ * value. */
 ssize_t frame_pack(struct frame_packer *packer, uint8_t *out, size_t room, const uint8_t *chunk, size_t len,
 		   struct err *err);
 
@@ -32,8 +34,8 @@ int frame_opener_new(struct frame_opener **out, size_t chunk_bytes_max, struct e
 void frame_opener_free(struct frame_opener **opener);
 
 /*
- * Decompress one frame that must take exactly `frame_len` bytes and give exactly `len` bytes; anything else is -EBADMSG. The
- * frame's own bytes are not trusted: `out` is only known to be right once its digest has been compared.
+ * Decompress one frame that must take exactly `frame_len` bytes and give exactly `len` bytes; anything else is
+ * -EBADMSG. The frame's own bytes are not trusted: `out` is only known to be right once its digest has been compared.
  */
 int frame_open(struct frame_opener *opener, uint8_t *out, size_t len, const uint8_t *frame, size_t frame_len,
 	       struct err *err);

@@ -2,8 +2,8 @@
 /*
  * http: an HTTP client on libcurl for fetching what may be hostile.
  *
- * Every response is bounded, every stall ends, schemes are an allow-list that holds across redirects, a body that is shorter
- * or longer than announced is an error, and URLs lose their password and query before they are shown.
+ * Every response is bounded, every stall ends, schemes are an allow-list that holds across redirects, a body that is
+ * shorter or longer than announced is an error, and URLs lose their password and query before they are shown.
  */
 #ifndef VMCAST_HTTP_H
 #define VMCAST_HTTP_H
@@ -18,64 +18,69 @@
 struct sockaddr;
 
 struct http_options {
-	const char *schemes;       /* allowed, also after redirects; "http,https" if NULL */
-	const char *unix_socket;   /* connect here instead of to the URL's host; NULL: no */
-	const char *user_agent;    /* NULL: "vmcast/VERSION" */
-	unsigned connect_s;        /* seconds for name look-up and connect; 0: 15 */
-	unsigned stall_s;          /* give up when no byte has come for so many seconds; 0: 30 */
-	unsigned redirects_max;    /* 0: none are followed */
-	const atomic_bool *stop;   /* when it becomes true a running request ends with -ECANCELED; NULL: never */
-	/* Whether to connect to this address (asked for each, after the name look-up: a changing DNS cannot get round it). NULL: yes. */
+	const char *schemes;     /* allowed, also after redirects; "http,https" if NULL */
+	const char *unix_socket; /* connect here instead of to the URL's host; NULL: no */
+	const char *user_agent;  /* NULL: "vmcast/VERSION" */
+	unsigned connect_s;      /* seconds for name look-up and connect; 0: 15 */
+	unsigned stall_s;        /* give up when no byte has come for so many seconds; 0: 30 */
+	unsigned redirects_max;  /* 0: none are followed */
+	const atomic_bool *stop; /* when it becomes true a running request ends with -ECANCELED; NULL: never */
+	/* Whether to connect to this address (asked for each, after the name look-up: a changing DNS cannot get round
+	 * it). NULL: yes. */
 	bool (*may_connect)(void *ctx, const struct sockaddr *to);
 	void *may_connect_ctx;
 };
 
 struct http_response {
-	int status;              /* of the last response, after redirects; 0 if none came (file: 200) */
-	bool has_length;         /* Content-Length was sent */
-	bool has_range;          /* Content-Range was sent and well-formed */
-	uint64_t length;         /* Content-Length */
-	uint64_t range_off;      /* Content-Range: first byte */
-	uint64_t range_end;      /* Content-Range: last byte, inclusive */
-	uint64_t range_total;    /* Content-Range: length of the whole, 0 if "*" */
-	uint64_t body_bytes;     /* received */
-	unsigned retry_after_s;  /* Retry-After in seconds (a date is taken relative to now), 0 if not sent; at most 3600 */
-	char etag[128];          /* as sent, with quotes; empty if not sent or too long */
+	int status;             /* of the last response, after redirects; 0 if none came (file: 200) */
+	bool has_length;        /* Content-Length was sent */
+	bool has_range;         /* Content-Range was sent and well-formed */
+	uint64_t length;        /* Content-Length */
+	uint64_t range_off;     /* Content-Range: first byte */
+	uint64_t range_end;     /* Content-Range: last byte, inclusive */
+	uint64_t range_total;   /* Content-Range: length of the whole, 0 if "*" */
+	uint64_t body_bytes;    /* received */
+	unsigned retry_after_s; /* Retry-After in seconds (a date is taken relative to now), 0 if not sent; at most 3600
+				 */
+	char etag[128];         /* as sent, with quotes; empty if not sent or too long */
 	char last_modified[64];
-	char error_body[512];    /* the beginning of the body of a response that is neither 200 nor 206 nor 204 */
+	char error_body[512]; /* the beginning of the body of a response that is neither 200 nor 206 nor 204 */
 };
 
 struct http_request {
-	const char *method;          /* NULL: GET, or POST if there is a body */
+	const char *method; /* NULL: GET, or POST if there is a body */
 	const char *url;
-	const char *if_none_match;   /* ETag as it was sent, or NULL */
+	const char *if_none_match; /* ETag as it was sent, or NULL */
 	const char *if_modified_since;
-	const char *if_range;        /* strong ETag, or NULL */
-	const char *bearer;          /* Authorization: Bearer, or NULL */
-	const char *json;            /* request body, or NULL */
-	bool ranged;                 /* ask for range_off..; range_bytes 0: to the end */
+	const char *if_range; /* strong ETag, or NULL */
+	const char *bearer;   /* Authorization: Bearer, or NULL */
+	const char *json;     /* request body, or NULL */
+	bool ranged;          /* ask for range_off..; range_bytes 0: to the end */
 	uint64_t range_off;
 	uint64_t range_bytes;
-	uint64_t body_bytes_max;     /* a longer body is -EFBIG; 0: no body is wanted */
-	/* Called once, before the first body byte of a 200 or 206 response (and for an empty one). A failure ends the request. NULL: no. */
+	uint64_t body_bytes_max; /* a longer body is -EFBIG; 0: no body is wanted */
+	/* Called once, before the first body byte of a 200 or 206 response (and for an empty one). A failure ends the
+	 * request. NULL: no. */
 	int (*on_head)(void *ctx, const struct http_response *rs, struct err *err);
-	/* Called for body bytes of 200 and 206 responses only. A failure ends the request and is what http_perform returns. */
+	/* Called for body bytes of 200 and 206 responses only. A failure ends the request and is what http_perform
+	 * returns. */
 	int (*on_body)(void *ctx, const uint8_t *data, size_t len, struct err *err);
 	void *ctx;
 };
 
 struct http;
 
-/* Options are copied (their strings and pointers are borrowed until http_close). One client is used by one thread at a time. */
+/* Options are copied (their strings and pointers are borrowed until http_close). One client is used by one thread at a
+ * time. */
 int http_open(struct http **out, const struct http_options *options, struct err *err);
 void http_close(struct http **h);
 
 /*
  * Perform one request. 0: a complete response of any status is in `*rs`; callers look at `rs->status`, or let
- * http_check_status do so. A ranged request that got 206 has had its Content-Range compared with what was asked (-EPROTO).
- *   -ETIMEDOUT stalled or slow to connect, -ECONNRESET cut or shorter than announced, -ECONNREFUSED, -EHOSTUNREACH (name or
- *   address), -EPROTO not HTTP or too many redirects, -EACCES certificate, scheme or address not allowed, -EINVAL URL,
- *   -EFBIG longer than body_bytes_max, -ECANCELED; or what a callback returned.
+ * http_check_status do so. A ranged request that got 206 has had its Content-Range compared with what was asked
+ * (-EPROTO). -ETIMEDOUT stalled or slow to connect, -ECONNRESET cut or shorter than announced, -ECONNREFUSED,
+ * -EHOSTUNREACH (name or address), -EPROTO not HTTP or too many redirects, -EACCES certificate, scheme or address not
+ * allowed, -EINVAL URL, -EFBIG longer than body_bytes_max, -ECANCELED; or what a callback returned.
  */
 int http_perform(struct http *h, const struct http_request *rq, struct http_response *rs, struct err *err);
 
@@ -88,7 +93,8 @@ int http_check_status(const struct http_response *rs, const char *url, struct er
 /* Whether the same request may succeed later (network errors and -EAGAIN) or not (everything else). */
 bool http_is_transient(int code);
 
-/* A whole small document into memory: `*out` is NUL-terminated, caller frees; `*len` without the NUL. At most `max` bytes. */
+/* A whole small document into memory: `*out` is NUL-terminated, caller frees; `*len` without the NUL. At most `max`
+ * bytes. */
 int http_get_text(struct http *h, const char *url, size_t max, char **out, size_t *len, struct err *err);
 
 /* `url` without user, password, query and fragment, for logs; always terminated, cut to `room`. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* json: reading JSON (jansson) from a peer, field by field, with errors that name the field. Strings are borrowed from the object. */
+/* json: reading JSON (jansson) from a peer, field by field, with errors that name the field. Strings are borrowed from
+ * the object. */
 #ifndef VMCAST_JSON_H
 #define VMCAST_JSON_H
 
@@ -9,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Parse a whole document of `len` bytes that must be an object; duplicate keys refused. Caller frees with json_decref. */
+/* Parse a whole document of `len` bytes that must be an object; duplicate keys refused. Caller frees with json_decref.
+ */
 int json_parse_object(json_t **out, const char *text, size_t len, struct err *err);
 
 /* A required field. -EPROTO if it is missing or of another type. `max`: largest value, or longest string in bytes. */

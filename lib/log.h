@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * log: one line per event to standard error, subject first. With sd-daemon priority prefixes ("<4>") where standard error is
- * the journal, with a UTC time otherwise. Library code only logs at debug level.
+ * log: one line per event to standard error, subject first. With sd-daemon priority prefixes ("<4>") where standard
+ * error is the journal, with a UTC time otherwise. Library code only logs at debug level.
  *
  * VMCAST_DEBUG=feed,http turns the debug lines of these modules on; VMCAST_DEBUG=all those of every module.
  */
@@ -18,8 +18,9 @@ void log_debug(const char *module, const char *fmt, ...) __attribute__((format(p
 bool log_debug_enabled(const char *module);
 
 /*
- * Foreign text made safe for one line of a log or terminal: control bytes, invalid UTF-8 and bidirectional overrides become
- * \xNN, a quote or backslash gets a backslash, cut with "..." to `room`. Returns `out`, for use in an argument list.
+ * Foreign text made safe for one line of a log or terminal: control bytes, invalid UTF-8 and bidirectional overrides
+ * become \xNN, a quote or backslash gets a backslash, cut with "..." to `room`. Returns `out`, for use in an argument
+ * list.
  */
 const char *log_quote(char *out, size_t room, const char *text);
 

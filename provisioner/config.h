@@ -65,7 +65,13 @@ struct config {
 int config_load(struct config **out, const char *path, struct err *err);
 void config_free(struct config **config);
 
+/* The same for `vmcastd --check-config`: every fault is written to `faults`, one line each; `err` has the first. */
+int config_check(struct config **out, const char *path, FILE *faults, struct err *err);
+
 /* Print every key with unit, range, default and help, as comments of a configuration file that would work. */
 void config_print_help(FILE *to);
+
+/* Name of key `nr` in the order of the help, NULL after the last. For the test that compares the man page with the table. */
+const char *config_key_name(size_t nr);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bytes: little-endian integers in buffers. Input is always decoded this way, never by casting a struct over it. */
- */
 #ifndef VMCAST_BYTES_H
 #define VMCAST_BYTES_H
 

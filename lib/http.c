@@ -407,7 +407,7 @@ static int judge(struct exchange *ex, CURLcode code, const char *detail)
 int http_perform(struct http *h, const struct http_request *rq, struct http_response *rs, struct err *err)
 {
 	CLEANUP(free_list) struct curl_slist *fields = NULL;
-	char detail[CURL_ERROR_SIZE] = "", range[64];
+	char detail[CURL_ERROR_SIZE] = "", range[64], shown[512];
 	struct exchange ex = { .http = h, .rq = rq, .rs = rs, .err = err };
 
 	*rs = (struct http_response){ 0 };
@@ -421,7 +421,8 @@ int http_perform(struct http *h, const struct http_request *rq, struct http_resp
 	CURLcode code = curl_easy_perform(h->curl);
 	if (code == CURLE_OK && !ex.head_done)
 		ex.rc = finish_head(&ex);
-	log_debug("http", "%s %s: %s, status %d, %" PRIu64 " bytes", rq->method ? rq->method : "GET", rq->url,
+	http_url_for_log(shown, sizeof(shown), rq->url);
+	log_debug("http", "%s %s: %s, status %d, %" PRIu64 " bytes", rq->method ? rq->method : "GET", shown,
 		  curl_easy_strerror(code), rs->status, rs->body_bytes);
 	return code == CURLE_OK && !ex.rc ? 0 : judge(&ex, code, detail);
 }

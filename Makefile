@@ -1,0 +1,184 @@
+# vmcast: `make help` lists what can be made.
+#
+# Everything built lands in $(BUILD). SAN=1 builds with address and undefined-behaviour sanitizers (in build/san),
+# CC=clang with clang, V=1 shows commands, T=NAME runs the tests whose name contains NAME.
+
+SAN     ?=
+V       ?=
+T       ?=
+BUILD   ?= build$(if $(SAN),/san)
+DESTDIR ?=
+PREFIX  ?= /usr/local
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
+export BUILD
+
+# ---------------------------------------------------------------- what it stands on (Debian 12)
+BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio kmod zstd busybox-static \
+	libcurl4-openssl-dev libxml2-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libzstd-dev liblzma-dev \
+	libbz2-dev zlib1g-dev nettle-dev libc-ares-dev dpkg-dev
+LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
+	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap
+TEST_PACKAGES := perl clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
+	libxml2-utils procps util-linux strace busybox
+
+CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu11 -Wall -Wextra -Wshadow -Werror -fstack-protector-strong -ffunction-sections -fdata-sections
+LDFLAGS  += -Wl,--gc-sections
+ifneq ($(SAN),)
+CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=address,undefined
+else
+CPPFLAGS += $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
+endif
+
+LIB_PKGS     := libcurl jansson libzstd nettle
+SERVICE_PKGS := libxml-2.0 sqlite3 libmicrohttpd liblzma zlib $(LIB_PKGS)
+service_cflags = $(shell pkg-config --cflags $(SERVICE_PKGS) 2>/dev/null)
+service_libs   = $(shell pkg-config --libs $(SERVICE_PKGS) 2>/dev/null) -lbz2 -lpthread
+lib_libs       = $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
+
+# ---------------------------------------------------------------- sources
+LIB_SRC    := $(wildcard lib/*.c)
+SERVICE_SRC:= $(filter-out provisioner/vmcastd.c provisioner/vmcast.c,$(wildcard provisioner/*.c))
+CLIENT_SRC := $(filter-out bootloader/vmcast-boot.c,$(wildcard bootloader/*.c))
+UNIT_SRC   := $(wildcard tests/unit/test_*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LIB     := $(BUILD)/libvmcast.a
+SERVICE := $(BUILD)/libprovisioner.a
+CLIENT  := $(BUILD)/libbootloader.a
+UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
+FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-boot
+ENV      := $(BUILD)/env/initramfs
+FIRMWARE := $(BUILD)/firmware/.stamp
+
+.PHONY: all programs env firmware deps demo check check-quick lint format fuzz bench install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: programs env firmware ## the programs, the boot environment and the network boot firmware (default)
+
+programs: $(PROGRAMS) ## vmcastd, vmcast and vmcast-boot only
+
+env: $(ENV) ## kernel and initramfs that machines boot, in build/env
+
+firmware: $(FIRMWARE) ## iPXE binaries from Debian, in build/firmware
+
+deps: ## install what is missing from Debian (says what first)
+	$(Q)tests/deps $(BUILD_PACKAGES) $(LAB_PACKAGES) $(TEST_PACKAGES)
+
+demo: deps ## boot a virtual machine with an empty disk from the network to Debian's login prompt (UEFI=1: on UEFI)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)qemu/demo
+
+check: deps ## everything CI runs: lint, unit, functional, netboot, fuzz (T=NAME: only tests with NAME in their name)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/check $(T)
+
+lint: ## clang-format, cppcheck, shellcheck
+	$(Q)tests/lint
+
+format: ## lay the sources out as .clang-format says
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all ## install into DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vmcast/env \
+		$(DESTDIR)$(PREFIX)/share/vmcast/firmware $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)/etc/vmcast
+	install -m755 $(BUILD)/vmcastd $(DESTDIR)$(PREFIX)/sbin/
+	install -m755 $(BUILD)/vmcast $(BUILD)/vmcast-boot $(DESTDIR)$(PREFIX)/bin/
+	install -m644 $(BUILD)/env/vmlinuz $(BUILD)/env/initramfs $(BUILD)/env/initramfs-virtio \
+		$(DESTDIR)$(PREFIX)/share/vmcast/env/
+	install -m644 $(BUILD)/firmware/*.kpxe $(BUILD)/firmware/*.efi $(DESTDIR)$(PREFIX)/share/vmcast/firmware/
+	install -m644 docs/reference/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m644 docs/reference/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m644 docs/reference/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	sed 's|@PREFIX@|$(PREFIX)|g' provisioner/vmcastd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/vmcastd.service
+	test -e $(DESTDIR)/etc/vmcast/vmcastd.conf || install -m644 docs/examples/vmcastd.conf $(DESTDIR)/etc/vmcast/
+
+clean: ## remove what was compiled (downloads and images stay; `rm -r build` removes them too)
+	rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/*.a $(PROGRAMS) $(BUILD)/san $(BUILD)/clang $(BUILD)/env
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  SAN=1 sanitizers   CC=clang   V=1 show commands   T=NAME one test   UEFI=1 demo on UEFI"
+	@echo "  DESTDIR= PREFIX=$(PREFIX) for install"
+
+# ---------------------------------------------------------------- rules
+$(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(EXTRA) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/provisioner/%.o: EXTRA = $(service_cflags)
+$(BUILD)/obj/provisioner/config.o: EXTRA += -DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"'
+$(BUILD)/obj/provisioner/config.o: $(BUILD)/prefix
+$(BUILD)/obj/tests/%.o: EXTRA = $(service_cflags) -Iprovisioner -Ibootloader -Itests/unit
+
+# Changes only when PREFIX does, so that the paths compiled in follow it.
+$(BUILD)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
+.PHONY: FORCE
+
+$(LIB): $(call obj,$(LIB_SRC))
+$(SERVICE): $(call obj,$(SERVICE_SRC))
+$(CLIENT): $(call obj,$(CLIENT_SRC))
+$(LIB) $(SERVICE) $(CLIENT):
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/vmcastd $(BUILD)/vmcast: $(BUILD)/%: $(BUILD)/obj/provisioner/%.o $(SERVICE) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs)
+
+ifeq ($(SAN)$(findstring clang,$(CC)),)
+# The real one: static, so that it runs in an initramfs without libraries. link.flags is written by bootloader/deps.
+$(BUILD)/vmcast-boot: $(BUILD)/obj/bootloader/vmcast-boot.o $(CLIENT) $(LIB) build/static/link.flags
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $(filter %.o %.a,$^) $$(cat build/static/link.flags)
+	$(Q)cp $@ $@.debug && strip $@
+else
+# Sanitizers need shared libraries; the clang build only proves that clang compiles everything.
+$(BUILD)/vmcast-boot: $(BUILD)/obj/bootloader/vmcast-boot.o $(CLIENT) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(lib_libs)
+endif
+
+build/static/link.flags: bootloader/deps
+	$(Q)BUILD=build bootloader/deps
+
+$(ENV): $(BUILD)/vmcast-boot $(wildcard bootloader/env/*)
+	$(Q)bootloader/env/build
+
+$(FIRMWARE): firmware/fetch
+	$(Q)firmware/fetch && touch $@
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(CLIENT) $(SERVICE) $(LIB)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs)
+
+.PHONY: unit-tests
+unit-tests: $(UNIT)
+
+# Fuzzers: libFuzzer, everything they reach instrumented.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(SERVICE_SRC) $(CLIENT_SRC)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) $(service_cflags) -Iprovisioner -Ibootloader -g -O1 -std=gnu11 \
+		-DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"' -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $< $(LIB_SRC) $(SERVICE_SRC) $(CLIENT_SRC) $(service_libs)
+
+fuzz: $(FUZZ) ## each parser's fuzzer for FUZZ_SECONDS (20) on its corpus
+	$(Q)tests/fuzz/run $(FUZZ)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -179,6 +179,6 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(SERVICE_SRC) $(CLIENT_SRC)
 		-fno-sanitize-recover=undefined -o $@ $< $(LIB_SRC) $(SERVICE_SRC) $(CLIENT_SRC) $(service_libs)
 
 fuzz: $(FUZZ) ## each parser's fuzzer for FUZZ_SECONDS (20) on its corpus
-	$(Q)tests/fuzz/run $(FUZZ)
+	$(Q)prove --timer --exec '' tests/fuzz/run :: $(FUZZ)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

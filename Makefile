@@ -21,7 +21,7 @@ BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio 
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap
 TEST_PACKAGES := perl clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
-	libxml2-utils procps util-linux strace busybox
+	libxml2-utils procps util-linux strace
 
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib
 CFLAGS   ?= -O2 -g

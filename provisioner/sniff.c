@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sniff: see sniff.h. Magic numbers are from each format's specification; where a line needs more than bytes at an
+ * offset it says why. */
+#include "sniff.h"
+
+#include "bytes.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define TYPE_MAX 128
+
+const struct sniff_format sniff_raw = {
+	"a raw disk",
+	&codec_none,
+	" application/x-raw-disk-image ",
+	" raw ",
+};
+
+static const struct sniff_format gzip = {
+	"gzip",
+	&codec_gzip,
+	" application/gzip application/x-gzip application/x-gunzip ",
+	" gz gzip ",
+};
+static const struct sniff_format xz = {
+	"xz",
+	&codec_xz,
+	" application/xz application/x-xz ",
+	" xz ",
+};
+static const struct sniff_format zstd = {
+	"zstd",
+	&codec_zstd,
+	" application/zstd application/x-zstd ",
+	" zst zstd ",
+};
+static const struct sniff_format bzip2 = {
+	"bzip2",
+	&codec_bzip2,
+	" application/bzip2 application/x-bzip2 application/x-bzip ",
+	" bz2 bzip2 ",
+};
+static const struct sniff_format qcow2 = {
+	"a qcow2 image",
+	NULL,
+	" application/x-qemu-disk application/x-qcow2 ",
+	" qcow2 qcow ",
+};
+static const struct sniff_format vmdk = {
+	"a VMDK image",
+	NULL,
+	" application/x-vmdk application/x-vmdk-disk ",
+	" vmdk ",
+};
+static const struct sniff_format vhd = { "a VHD image", NULL, " application/x-vhd application/x-vhd-disk ",
+					 " vhd vpc " };
+static const struct sniff_format vhdx = { "a VHDX image", NULL, " application/x-vhdx application/x-vhdx-disk ",
+					  " vhdx " };
+static const struct sniff_format vdi = {
+	"a VDI image",
+	NULL,
+	" application/x-virtualbox-vdi application/x-vdi-disk ",
+	" vdi ",
+};
+static const struct sniff_format qed = { "a QED image", NULL, " application/x-qed-disk ", " qed " };
+static const struct sniff_format parallels = { "a Parallels image", NULL, "", " hdd hds " };
+static const struct sniff_format bochs = { "a Bochs image", NULL, "", " bochs " };
+static const struct sniff_format tar = {
+	"a tar archive",
+	NULL,
+	" application/x-tar application/enomalism2-xvm2 application/enomalism2-xvm application/ovf ",
+	" tar ova xvm xvm2 ",
+};
+static const struct sniff_format zip = { "a zip archive", NULL, " application/zip application/x-zip-compressed ",
+					 " zip " };
+static const struct sniff_format seven_zip = { "a 7-Zip archive", NULL, " application/x-7z-compressed ", " 7z " };
+static const struct sniff_format rar = { "a RAR archive", NULL, " application/vnd.rar ", " rar " };
+static const struct sniff_format lz4 = { "lz4", NULL, " application/x-lz4 ", " lz4 " };
+static const struct sniff_format lzip = { "lzip", NULL, " application/lzip application/x-lzip ", " lz " };
+static const struct sniff_format lzop = { "lzop", NULL, " application/x-lzop ", " lzo " };
+static const struct sniff_format lzma = { "lzma", NULL, " application/x-lzma ", " lzma " };
+static const struct sniff_format iso = {
+	"an ISO 9660 file system",
+	NULL,
+	" application/x-iso9660-image application/x-cd-image ",
+	" iso ",
+};
+static const struct sniff_format sparse = { "an Android sparse image", NULL, "", " simg " };
+static const struct sniff_format html = { "an HTML or XML page", NULL, " text/html application/xhtml+xml ",
+					  " html htm xml " };
+
+/* In the order they are looked for. */
+static const struct magic {
+	const struct sniff_format *format;
+	size_t off;
+	const char *bytes;
+	size_t len;
+} magics[] = {
+	{ &gzip, 0, "\x1f\x8b\x08", 3 },
+	{ &xz, 0,
+	  "\xfd"
+	  "7zXZ\0",
+	  6 },
+	{ &qcow2, 0, "QFI\xfb", 4 },
+	{ &qed, 0, "QED\0", 4 },
+	{ &vmdk, 0, "KDMV", 4 },
+	{ &vmdk, 0, "COWD", 4 },
+	{ &vmdk, 0, "# Disk DescriptorFile", 21 },
+	{ &vhd, 0, "conectix", 8 },
+	{ &vhdx, 0, "vhdxfile", 8 },
+	{ &vdi, 64, "\x7f\x10\xda\xbe", 4 },
+	{ &parallels, 0, "WithoutFreeSpace", 16 },
+	{ &parallels, 0, "WithouFreSpacExt", 16 },
+	{ &bochs, 0, "Bochs Virtual HD Image", 22 },
+	{ &zip, 0, "PK\3\4", 4 },
+	{ &seven_zip, 0, "7z\xbc\xaf\x27\x1c", 6 },
+	{ &rar, 0, "Rar!\x1a\7", 6 },
+	{ &lz4, 0, "\x04\x22\x4d\x18", 4 },
+	{ &lzip, 0, "LZIP\1", 5 },
+	{ &lzop, 0, "\x89LZO\0\r\n\x1a\n", 9 },
+	{ &lzma, 0, "\x5d\0\0", 3 },
+	{ &sparse, 0, "\x3a\xff\x26\xed", 4 },
+};
+
+/* Formats with types and suffixes, for sniff_declared. */
+static const struct sniff_format *const formats[] = {
+	&sniff_raw, &gzip, &xz,  &zstd,      &bzip2, &qcow2, &vmdk, &vhd,  &vhdx, &vdi,    &qed,  &parallels,
+	&bochs,     &tar,  &zip, &seven_zip, &rar,   &lz4,   &lzip, &lzop, &lzma, &sparse, &html, &iso,
+};
+
+/* What ends the first sector of anything a BIOS can boot from, and of every partition table that is not empty. */
+static bool has_boot_signature(const uint8_t *head, size_t len)
+{
+	return len >= 512 && head[510] == 0x55 && head[511] == 0xaa;
+}
+
+/*
+ * A tar header carries a checksum of its own, compared here: "ustar" alone may stand anywhere in a boot loader's code,
+ * and archives older than POSIX have no magic at all. Source: POSIX.1-2017 pax, ustar interchange format.
+ */
+static bool is_tar(const uint8_t *head, size_t len)
+{
+	unsigned want = 0, sum = 8 * ' ';
+
+	if (len < 512 || head[0] == '\0')
+		return false;
+	for (size_t i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? 0 : head[i];
+	for (size_t i = 148; i < 156 && head[i] != '\0'; i++) {
+		if (head[i] == ' ')
+			continue;
+		if (head[i] < '0' || head[i] > '7')
+			return false;
+		want = want * 8 + (head[i] - '0');
+	}
+	return sum == want;
+}
+
+/* An error or login page that a server sent with status 200. */
+static bool is_html(const uint8_t *head, size_t len)
+{
+	static const char *const starts[] = { "<!doctype", "<html", "<head", "<?xml" };
+	size_t at = 0;
+
+	while (at < len && isspace(head[at]))
+		at++;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		size_t want = strlen(starts[i]);
+
+		if (len - at >= want && strncasecmp((const char *)head + at, starts[i], want) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An ISO 9660 file system that is no disk. Hybrid images are made to be written to disks as they are, and a disk may
+ * hold the remains of one in the gap before its first partition: both have a boot signature, and are raw disks.
+ */
+static bool is_iso(const uint8_t *head, size_t len)
+{
+	return len >= 32769 + 5 && memcmp(head + 32769, "CD001", 5) == 0 && !has_boot_signature(head, len);
+}
+
+const struct sniff_format *sniff_head(const uint8_t *head, size_t len)
+{
+	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
+		const struct magic *m = &magics[i];
+
+		if (len >= m->off + m->len && memcmp(head + m->off, m->bytes, m->len) == 0)
+			return m->format;
+	}
+	if (codec_zstd.begins(head, len))
+		return &zstd;
+	if (codec_bzip2.begins(head, len))
+		return &bzip2;
+	if (is_tar(head, len))
+		return &tar;
+	if (is_html(head, len))
+		return &html;
+	if (is_iso(head, len))
+		return &iso;
+	return &sniff_raw;
+}
+
+int sniff_tail(const uint8_t *tail, size_t len, struct err *err)
+{
+	/* 511: the footer of the first versions of Virtual PC is one byte short. */
+	for (size_t footer = 511; footer <= 512; footer++) {
+		if (len >= footer && memcmp(tail + len - footer, "conectix", 8) == 0)
+			return err_set(err, -ENOTSUP, "it is a VHD image (of fixed size), which is not supported yet");
+	}
+	return 0;
+}
+
+/* The format whose list, " one two ", has `word`. */
+static const struct sniff_format *find_promise(bool by_type, const char *word)
+{
+	char spaced[TYPE_MAX + 3];
+
+	if (!word[0] || strlen(word) > TYPE_MAX || strchr(word, ' '))
+		return NULL;
+	snprintf(spaced, sizeof(spaced), " %s ", word);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcasestr(by_type ? formats[i]->types : formats[i]->suffixes, spaced))
+			return formats[i];
+	}
+	return NULL;
+}
+
+/* The ending of the file name in a URL: what follows the last dot of the last part of its path. */
+static void url_suffix(char out[static TYPE_MAX], const char *url)
+{
+	const char *authority = strstr(url, "://");
+	const char *path = authority ? strchr(authority + 3, '/') : url;
+	size_t len = path ? strcspn(path, "?#") : 0;
+	const char *slash = len ? memrchr(path, '/', len) : NULL;
+	const char *name = slash ? slash + 1 : path;
+	const char *dot = len ? memrchr(name, '.', len - (size_t)(name - path)) : NULL;
+	size_t suffix_len = dot ? len - (size_t)(dot + 1 - path) : 0;
+
+	if (suffix_len >= TYPE_MAX)
+		suffix_len = 0;
+	if (suffix_len)
+		memcpy(out, dot + 1, suffix_len);
+	out[suffix_len] = '\0';
+}
+
+int sniff_declared(const struct sniff_format **out, const char *type, const char *url, struct err *err)
+{
+	char suffix[TYPE_MAX];
+
+	url_suffix(suffix, url);
+	const struct sniff_format *by_type = type ? find_promise(true, type) : NULL;
+	const struct sniff_format *by_name = find_promise(false, suffix);
+
+	if (by_type && by_name && by_type != by_name)
+		return err_set(err, -EBADMSG, "its type '%s' promises %s, its name '.%s' promises %s", type,
+			       by_type->name, suffix, by_name->name);
+	*out = by_type ? by_type : by_name;
+	return 0;
+}

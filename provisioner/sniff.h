@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sniff: what bytes are, by the bytes themselves; and whether what the publisher called them contradicts that.
+ *
+ * A disk is written as it is, so anything that is a container for a disk and not a disk must be recognised: a qcow2
+ * file written raw would be a disk that does not boot, reported as a success.
+ */
+#ifndef VMCAST_SNIFF_H
+#define VMCAST_SNIFF_H
+
+#include "codec.h"
+#include "err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How much of the beginning sniff_head looks at: an ISO 9660 volume descriptor lies at 32 KiB. */
+#define SNIFF_HEAD_BYTES (34u << 10)
+/* How much of the end sniff_tail looks at: the footer of a fixed VHD. */
+#define SNIFF_TAIL_BYTES 512u
+
+struct sniff_format {
+	const char *name;              /* "a qcow2 image", "gzip" */
+	const struct codec_ops *codec; /* reads it; NULL: not supported yet */
+	const char *types;             /* media types that promise it, each with a space before and after */
+	const char *suffixes;          /* file name endings that promise it, the same way */
+};
+
+extern const struct sniff_format sniff_raw; /* a raw disk: what is nothing else */
+
+/* What begins with these bytes: the first SNIFF_HEAD_BYTES, or all there are. Never NULL; static storage. */
+const struct sniff_format *sniff_head(const uint8_t *head, size_t len);
+
+/* Whether raw bytes that end like this are a raw disk: -ENOTSUP names what they are instead. `len` is SNIFF_TAIL_BYTES
+ * or all there are. */
+int sniff_tail(const uint8_t *tail, size_t len, struct err *err);
+
+/*
+ * What an enclosure's media type or the name in its URL promises: NULL if they promise nothing. -EBADMSG if they
+ * promise different things. `type` may be NULL.
+ */
+int sniff_declared(const struct sniff_format **out, const char *type, const char *url, struct err *err);
+
+#endif

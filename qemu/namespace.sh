@@ -57,7 +57,7 @@ namespace_enter()
 	local pid user=()
 
 	pid=$(namespace_pid) || die "lab '$lab' is not up (\`qemu/lab up\` starts it)"
-	[[ $(id -u) -eq 0 ]] || user=(--user)
+	[[ $(id -u) -eq 0 ]] || user=(--user --preserve-credentials)
 	exec nsenter --target "$pid" "${user[@]}" --net --mount --pid --wd="$PWD" -- "$@"
 }
 

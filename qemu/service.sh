@@ -7,8 +7,15 @@
 # service_configure DHCP EXTRA: writes vmcastd.conf; a key in EXTRA replaces ours
 service_configure()
 {
-	local dhcp=$1 extra=$2 keys
+	local dhcp=$1 extra=$2 keys dnsmasq
+	dnsmasq=$(command -v dnsmasq)
 
+	if [[ $(id -u) -ne 0 ]]; then
+		# In a user namespace only root exists, and nobody may change groups.
+		printf '#!/bin/sh\nexec %s --user=root --group= "$@"\n' "$dnsmasq" >"$lab_dir/dnsmasq"
+		chmod +x "$lab_dir/dnsmasq"
+		dnsmasq=$lab_dir/dnsmasq
+	fi
 	cat "$extra" >"$lab_dir/extra.conf"
 	keys=$(sed -n 's/^[[:space:]]*\([a-z_]*\)[[:space:]]*=.*/\1/p' "$lab_dir/extra.conf" | sort -u | tr '\n' '|')
 	{
@@ -25,6 +32,7 @@ service_configure()
 			menu_title = vmcast lab
 			dhcp = $dhcp
 			dhcp_interface = br0
+			dnsmasq = $dnsmasq
 			dhcp_range = 10.77.0.100,10.77.0.200
 		END
 		cat "$lab_dir/extra.conf"
@@ -73,7 +81,7 @@ site_dhcp_start()
 		until ip address add "$1/24" dev eth0 2>/dev/null; do sleep 0.05; done
 		ip link set eth0 up
 		exec dnsmasq --conf-file=/dev/null --keep-in-foreground --log-facility=- --log-dhcp --port=0 --no-ping \
-			--user=root --group=root --dhcp-authoritative --dhcp-leasefile=/run/site-dhcp.leases --pid-file= \
+			--user=root --group= --dhcp-authoritative --dhcp-leasefile=/run/site-dhcp.leases --pid-file= \
 			--interface=eth0 --dhcp-range=10.77.0.100,10.77.0.200,1h
 	' site "$LAB_SITE_ADDRESS"
 	pid=$(process_pid "$lab_dir/site-dhcp") || die "the site's DHCP server: $(tail -n 1 "$lab_dir/site-dhcp.log")"

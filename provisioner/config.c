@@ -21,6 +21,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#ifndef VMCAST_DATADIR /* the Makefile's follows PREFIX */
+#define VMCAST_DATADIR "/usr/local/share/vmcast"
+#endif
+
 #define FILE_BYTES_MAX (1 << 20) /* a feed list of thousands of lines fits; a file named by mistake does not */
 
 enum kind {
@@ -68,9 +72,9 @@ static const struct key keys[] = {
 	  .form = "absolute path", .help = "Database, images, downloads under way, last good feeds, DHCP leases." },
 	{ "run_dir", KIND_TEXT, FIELD(run_dir), .fallback = "/run/vmcast", .check = config_value_check_path,
 	  .form = "absolute path", .help = "What need not survive a restart: dnsmasq's configuration and TFTP files." },
-	{ "env_dir", KIND_TEXT, FIELD(env_dir), .fallback = "/usr/share/vmcast/env", .check = config_value_check_path,
+	{ "env_dir", KIND_TEXT, FIELD(env_dir), .fallback = VMCAST_DATADIR "/env", .check = config_value_check_path,
 	  .form = "absolute path", .help = "Boot environment: vmlinuz and the initramfs." },
-	{ "firmware_dir", KIND_TEXT, FIELD(firmware_dir), .fallback = "/usr/share/vmcast/firmware",
+	{ "firmware_dir", KIND_TEXT, FIELD(firmware_dir), .fallback = VMCAST_DATADIR "/firmware",
 	  .check = config_value_check_path, .form = "absolute path", .help = "iPXE binaries." },
 	{ "initramfs", KIND_TEXT, FIELD(initramfs), .fallback = "initramfs", .check = config_value_check_file_name,
 	  .form = "file name in env_dir",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * store: what the service knows, in one SQLite database (WAL; PRAGMA user_version is the schema version). Every function is
- * one transaction; any thread may call any function (one connection, one lock). A database that is damaged or newer than this program is
- * refused at open with what to do about it, never overwritten.
+ * store: what the service knows, in one SQLite database (WAL; PRAGMA user_version is the schema version). Every
+ * function is one transaction; any thread may call any function (one connection, one lock). A database that is damaged
+ * or newer than this program is refused at open with what to do about it, never overwritten.
  */
 #ifndef VMCAST_STORE_H
 #define VMCAST_STORE_H
@@ -13,45 +13,50 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STORE_ID_CHARS 17    /* 16 hex digits and NUL: feeds, items, jobs */
-#define STORE_IMAGE_CHARS 65 /* image id: SHA-256 of the index, hex, and NUL */
-#define STORE_MAC_CHARS 18   /* "52:54:00:12:34:56" and NUL, lower case */
+#define STORE_ID_CHARS     17 /* 16 hex digits and NUL: feeds, items, jobs */
+#define STORE_IMAGE_CHARS  65 /* image id: SHA-256 of the index, hex, and NUL */
+#define STORE_MAC_CHARS    18 /* "52:54:00:12:34:56" and NUL, lower case */
 #define STORE_TICKET_CHARS 33
+#define STORE_JOBS_MAX     4096  /* anybody on the network may make jobs and machines: neither may fill the disk */
+#define STORE_MACHINES_MAX 65536 /* those not assigned and not seen for longest are forgotten first */
 
 enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED };
 enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED, ASSIGNMENT_FAILED };
 
-/* Rows. Strings are owned by the row, NULL where unknown; the ..._list_free or ..._free function frees them all. Times: s since 1970, 0 never. */
+/* Rows. Strings are owned by the row, NULL where unknown; the ..._list_free or ..._free function frees them all. Times:
+ * s since 1970, 0 never. */
 struct store_feed {
 	char id[STORE_ID_CHARS];
 	char *url;
 	char *title;
 	char *etag;
 	char *last_modified;
-	char *error;        /* of the last try, NULL if it went well */
-	bool configured;    /* named in the configuration file: cannot be removed through the API */
+	char *error;       /* of the last try, NULL if it went well */
+	bool configured;   /* named in the configuration file: cannot be removed through the API */
+	unsigned failures; /* tries in a row that did not go well */
 	int64_t tried_at;
 	int64_t fetched_at; /* last time a good document was in hand (new or not modified) */
 	uint64_t item_count;
 };
 
 struct store_item {
-	char id[STORE_ID_CHARS];   /* from feed URL and uuid: stable between refreshes */
+	char id[STORE_ID_CHARS]; /* from feed URL and uuid: stable between refreshes */
 	char feed_id[STORE_ID_CHARS];
 	char *feed_title;
 	struct feed_item announced; /* what the feed says of it; `url` is absolute */
 	enum item_state state;
-	bool present;              /* still in the feed's last good document */
-	bool is_signed;            /* verified by a signature chain (none yet: always false) */
+	bool present;                     /* still in the feed's last good document */
+	bool is_signed;                   /* verified by a signature chain (none yet: always false) */
 	char image_id[STORE_IMAGE_CHARS]; /* deployable image, empty if none; survives a failed re-ingest */
-	uint64_t disk_bytes;       /* of that image */
+	uint64_t disk_bytes;              /* of that image */
 	uint64_t image_bytes;
 	uint64_t index_bytes;
 	uint32_t sector_bytes;
-	char *phase;               /* ingest: "download", "convert", NULL when none runs */
-	uint64_t done_bytes;       /* of the phase */
+	char *phase;         /* ingest: "download", "convert", NULL when none runs */
+	uint64_t done_bytes; /* of the phase */
 	uint64_t total_bytes;
-	char *error;               /* why the last ingest failed */
+	char *error;       /* why the last ingest failed */
+	unsigned failures; /* ingests in a row that failed */
 	int64_t updated_at;
 };
 
@@ -60,11 +65,14 @@ struct store_machine {
 	char *arch;
 	char *firmware;
 	char *address;
-	char *inventory;  /* JSON of the last plan request */
+	char *inventory;              /* JSON of the last plan request */
 	char item_id[STORE_ID_CHARS]; /* assigned, empty if none */
 	char *item_title;
-	char *target;     /* rule of the assignment, NULL: none */
+	char *target; /* rule of the assignment, NULL: none */
 	enum assignment_state assignment;
+	char *error;          /* why its last job failed, NULL if it did not */
+	int64_t installed_at; /* last time that a job of this machine ended well, assigned or not: its menu then
+				 defaults to the disk */
 	int64_t first_seen_at;
 	int64_t last_seen_at;
 };
@@ -80,61 +88,99 @@ struct store_job {
 	uint64_t done_bytes;
 	uint64_t total_bytes;
 	uint64_t bytes_per_s;
-	int exit;         /* of a failed job */
+	int exit; /* of a failed job */
 	int64_t started_at;
 	int64_t updated_at;
 };
 
-struct store_feed_list { struct store_feed *rows; size_t count; };
-struct store_item_list { struct store_item *rows; size_t count; };
-struct store_machine_list { struct store_machine *rows; size_t count; };
-struct store_job_list { struct store_job *rows; size_t count; };
+struct store_feed_list {
+	struct store_feed *rows;
+	size_t count;
+};
+struct store_item_list {
+	struct store_item *rows;
+	size_t count;
+};
+struct store_machine_list {
+	struct store_machine *rows;
+	size_t count;
+};
+struct store_job_list {
+	struct store_job *rows;
+	size_t count;
+};
 
 struct store;
 
-/* Open or create `<state_dir>/vmcast.db` and the folders beside it (images, spool, feeds). Items left "ingesting" by a killed service become announced again. */
+/* Open or create `<state_dir>/vmcast.db` and the folders beside it (images, spool, feeds). Items left "ingesting" by a
+ * killed service become announced again. */
 int store_open(struct store **out, const char *state_dir, struct err *err);
 void store_close(struct store **s);
 const char *store_dir(const struct store *s);
 
-/* Feeds. Adding one that is there already gives its id. Removing takes its items along (their images stay until no item names them). */
+/* Feeds. Adding one that is there already gives its id. Removing takes its items along (their images stay until no item
+ * names them). */
 int store_feed_add(struct store *s, const char *url, bool configured, char id[static STORE_ID_CHARS], struct err *err);
 int store_feed_remove(struct store *s, const char *id, struct err *err);
+/* At start: exactly `urls` are configured. Those that were and no longer are, are removed. */
+int store_feed_configure(struct store *s, char *const *urls, size_t count, struct err *err);
 int store_feed_list(struct store *s, struct store_feed_list *out, struct err *err);
 int store_feed_get(struct store *s, const char *id, struct store_feed *out, struct err *err);
-/* After a refresh: a new document (items are matched by uuid; those gone are kept with present = false), not modified (feed NULL), or a failure (why not NULL; nothing else changes). */
-int store_feed_update(struct store *s, const char *id, const struct feed *feed, const char *etag, const char *last_modified,
-		      const char *why, struct err *err);
+/*
+ * After a refresh: a new document, not modified (feed NULL), or a failure (why not NULL; nothing else changes). Items
+ * are matched by uuid; one whose enclosure changed is announced again while its image goes on serving. Those gone are
+ * kept with present = false: without an image until now, with one for a week, assigned ones for good. Enclosure URLs
+ * must be absolute.
+ */
+int store_feed_update(struct store *s, const char *id, const struct feed *feed, const char *etag,
+		      const char *last_modified, const char *why, struct err *err);
 
 /* Items. `feed_id` NULL: of all feeds. Newest first. */
 int store_item_list(struct store *s, const char *feed_id, struct store_item_list *out, struct err *err);
 int store_item_get(struct store *s, const char *id, struct store_item *out, struct err *err);
-/* The oldest item waiting to be ingested becomes ITEM_INGESTING: 1 and `*out`, or 0. `only_asked`: only those that an operator asked for. */
+/* The oldest item waiting to be ingested becomes ITEM_INGESTING: 1 and `*out`, or 0. Those an operator asked for go
+ * first; `only_asked`: no others. */
 int store_item_claim(struct store *s, bool only_asked, struct store_item *out, struct err *err);
 int store_item_ask(struct store *s, const char *id, struct err *err); /* the operator wants it (again) */
-int store_item_progress(struct store *s, const char *id, const char *phase, uint64_t done, uint64_t total, struct err *err);
+int store_item_progress(struct store *s, const char *id, const char *phase, uint64_t done, uint64_t total,
+			struct err *err);
 struct store_image {
 	char id[STORE_IMAGE_CHARS];
 	uint64_t disk_bytes, image_bytes, index_bytes;
 	uint32_t sector_bytes;
 };
+/* -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this image is not
+ * taken. */
 int store_item_ready(struct store *s, const char *id, const struct store_image *image, struct err *err);
+/* After an ingest that was interrupted, or failed for a passing reason: announced again, to be claimed in `delay_s`
+ * seconds. */
+int store_item_requeue(struct store *s, const char *id, unsigned delay_s, struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);
-/* Whether any item or unfinished job still names this image. */
+/* Whether any item still names this image, or a job that is neither ended nor silent for a day. */
 int store_image_wanted(struct store *s, const char *image_id, bool *wanted, struct err *err);
 
 /* Machines. `seen` creates the row when a machine first asks for its script; NULL leaves a field as it is. */
-int store_machine_seen(struct store *s, const char *mac, const char *arch, const char *firmware, const char *address, struct err *err);
+int store_machine_seen(struct store *s, const char *mac, const char *arch, const char *firmware, const char *address,
+		       struct err *err);
 int store_machine_list(struct store *s, struct store_machine_list *out, struct err *err);
 int store_machine_get(struct store *s, const char *mac, struct store_machine *out, struct err *err);
 int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err);
 int store_machine_release(struct store *s, const char *mac, struct err *err);
 
-/* Jobs: one write of one image by one machine. The ticket is given out once and only its digest is kept. */
+/*
+ * Jobs: one write of one image by one machine. The ticket is given out once and only its digest is kept. -ESTALE: the
+ * item serves another image by now. The STORE_JOBS_MAX jobs that were heard of last are kept.
+ */
 int store_job_new(struct store *s, const char *mac, const char *item_id, const char *image_id, const char *inventory,
 		  char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS], struct err *err);
-/* -EACCES if the ticket is not the job's. phase "done" turns the machine's assignment of the same item into INSTALLED, "failed" leaves it assigned with the job's message shown; both end the job: later reports are refused (-EALREADY). */
-int store_job_report(struct store *s, const char *id, const char *ticket, const struct store_job *report, struct err *err);
+/*
+ * -EACCES if the ticket is not the job's. phase "done" turns the machine's assignment of the same item into INSTALLED,
+ * "failed" leaves it assigned with the job's message shown; both end the job: later reports are refused (-EALREADY),
+ * but for a repetition of the same phase, whose answer may have been lost: it changes nothing and is 0. Returns 1 when
+ * the phase is another one than that of the report before (for the log), else 0.
+ */
+int store_job_report(struct store *s, const char *id, const char *ticket, const struct store_job *report,
+		     struct err *err);
 int store_job_list(struct store *s, struct store_job_list *out, struct err *err);
 
 void store_feed_free(struct store_feed *row);

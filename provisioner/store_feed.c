@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_feed: the feeds of the store, and what a refresh makes of their items. */
+#include "store_impl.h"
+
+#include "cleanup.h"
+#include "log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GONE_KEPT_S (7 * 86400) /* an item that a publisher lost for a day should not cost its image */
+
+#define FEED_SELECT                                                                                                    \
+	"SELECT id, url, title, etag, last_modified, error, configured, failures, tried_at, fetched_at,"               \
+	" (SELECT count(*) FROM item WHERE feed_id = feed.id AND gone_at = 0) FROM feed"
+
+static void read_feed(void *row, sqlite3_stmt *q)
+{
+	struct store_feed *feed = row;
+	int nr = 0;
+
+	column_fixed(feed->id, sizeof(feed->id), q, nr++);
+	feed->url = column_text(q, nr++);
+	feed->title = column_text(q, nr++);
+	feed->etag = column_text(q, nr++);
+	feed->last_modified = column_text(q, nr++);
+	feed->error = column_text(q, nr++);
+	feed->configured = column_number(q, nr++);
+	feed->failures = (unsigned)column_number(q, nr++);
+	feed->tried_at = (int64_t)column_number(q, nr++);
+	feed->fetched_at = (int64_t)column_number(q, nr++);
+	feed->item_count = column_number(q, nr);
+}
+
+void store_feed_free(struct store_feed *row)
+{
+	free(row->url);
+	free(row->title);
+	free(row->etag);
+	free(row->last_modified);
+	free(row->error);
+	*row = (struct store_feed){ 0 };
+}
+
+void store_feed_list_free(struct store_feed_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		store_feed_free(&list->rows[i]);
+	free(list->rows);
+	*list = (struct store_feed_list){ 0 };
+}
+
+int store_feed_list(struct store *s, struct store_feed_list *out, struct err *err)
+{
+	CLEANUP(store_feed_list_free) struct store_feed_list list = { 0 };
+	void *rows;
+
+	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_feed, s, FEED_SELECT " ORDER BY title, url",
+			    NO_VALUES, err);
+	list.rows = rows;
+	if (rc < 0)
+		return rc;
+	*out = list;
+	list = (struct store_feed_list){ 0 };
+	return 0;
+}
+
+static int no_such_feed(const char *id, struct err *err)
+{
+	return err_set(err, -ENOENT, "there is no feed '%s'", id);
+}
+
+int store_feed_get(struct store *s, const char *id, struct store_feed *out, struct err *err)
+{
+	struct store_feed row = { 0 };
+
+	int found = store_get(&row, read_feed, s, FEED_SELECT " WHERE id = ?1", VALUES(text(id)), err);
+	if (found <= 0)
+		return found < 0 ? found : no_such_feed(id, err);
+	*out = row;
+	return 0;
+}
+
+static int add_feed(struct store *s, const char *url, bool configured, struct err *err)
+{
+	char id[STORE_ID_CHARS];
+
+	store_id(id, url, NULL);
+	/* A feed that was added by hand and is configured now belongs to the configuration; not the other way round. */
+	return store_run(s,
+			 "INSERT INTO feed (id, url, configured) VALUES (?1, ?2, ?3)"
+			 " ON CONFLICT (id) DO UPDATE SET configured = max(configured, excluded.configured)",
+			 VALUES(text(id), text(url), number(configured)), err);
+}
+
+int store_feed_add(struct store *s, const char *url, bool configured, char id[static STORE_ID_CHARS], struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_end(s, add_feed(s, url, configured, err), err);
+	if (rc < 0)
+		return rc;
+	store_id(id, url, NULL);
+	return 0;
+}
+
+/* Its items go with it (ON DELETE CASCADE), so first nothing may be assigned one of them. Returns how many feeds that
+ * were. */
+static int remove_feed(struct store *s, const char *id, struct err *err)
+{
+	int released = store_run(s,
+				 "UPDATE machine SET item_id = NULL, target = NULL, assignment = 0 WHERE item_id IN"
+				 " (SELECT id FROM item WHERE feed_id = ?1)",
+				 VALUES(text(id)), err);
+
+	if (released < 0)
+		return released;
+	if (released)
+		log_warn("feed %s: removed, so %d machines are no longer assigned an item of it", id, released);
+	return store_run(s, "DELETE FROM feed WHERE id = ?1", VALUES(text(id)), err);
+}
+
+int store_feed_remove(struct store *s, const char *id, struct err *err)
+{
+	int64_t configured;
+
+	int rc = store_begin(s, err);
+	if (rc < 0)
+		return rc;
+	rc = store_number(&configured, s, "SELECT configured FROM feed WHERE id = ?1", VALUES(text(id)), err);
+	if (rc == -ENOENT)
+		rc = no_such_feed(id, err);
+	else if (rc == 0 && configured)
+		rc = err_set(err, -EPERM, "feed '%s' is named in the configuration file; remove it there", id);
+	else if (rc == 0)
+		rc = remove_feed(s, id, err);
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int remove_no_longer_configured(struct store *s, struct err *err)
+{
+	struct store_feed row = { 0 };
+	int rc;
+
+	while ((rc = store_row(&row, read_feed, s, FEED_SELECT " WHERE configured = 2", NO_VALUES, err)) > 0) {
+		log_info("feed '%s': no longer configured, removing it", row.url);
+		rc = remove_feed(s, row.id, err);
+		store_feed_free(&row);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+int store_feed_configure(struct store *s, char *const *urls, size_t count, struct err *err)
+{
+	char id[STORE_ID_CHARS];
+
+	int rc = store_begin(s, err);
+	if (rc < 0)
+		return rc;
+	/* 2 marks, within this transaction, those that were configured and may not be any more. */
+	rc = store_run(s, "UPDATE feed SET configured = 2 WHERE configured", NO_VALUES, err);
+	for (size_t i = 0; i < count && rc >= 0; i++) {
+		store_id(id, urls[i], NULL);
+		rc = add_feed(s, urls[i], true, err);
+		if (rc >= 0)
+			rc = store_run(s, "UPDATE feed SET configured = 1 WHERE id = ?1", VALUES(text(id)), err);
+	}
+	if (rc >= 0)
+		rc = remove_no_longer_configured(s, err);
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* What an item that is known already was, as far as a new announcement is compared with it. */
+struct known {
+	bool other_bytes; /* the enclosure cannot be the one that was announced before */
+	bool other_url;
+	enum item_state state;
+};
+
+static void read_known(void *row, sqlite3_stmt *q)
+{
+	struct known *known = row;
+
+	known->other_bytes = column_number(q, 0);
+	known->other_url = column_number(q, 1);
+	known->state = (enum item_state)column_number(q, 2);
+}
+
+static struct value digest_value(const struct feed_item *item)
+{
+	return bytes(item->has_digest ? item->digest : NULL, DIGEST_BYTES);
+}
+
+static int write_item(struct store *s, const char *id, const char *feed_id, const struct feed_item *item,
+		      struct err *err)
+{
+	int64_t now = store_now();
+
+	return store_run(
+		s,
+		"INSERT INTO item (id, feed_id, uuid, title, description, link, published, url, type, length, digest, "
+		"arch,"
+		" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, queued_at, updated_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18)"
+		" ON CONFLICT (id) DO UPDATE SET title = ?4, description = ?5, link = ?6, published = ?7, url = ?8, "
+		"type = ?9,"
+		" length = ?10, digest = ?11, arch = ?12, firmware = ?13, disk_bytes_min = ?14, memory_bytes_min = ?15,"
+		" landing = ?16, cmdline = ?17, gone_at = 0",
+		VALUES(text(id), text(feed_id), text(item->uuid), text(item->title), text(item->description),
+		       text(item->link), number((uint64_t)item->published), text(item->url), text(item->type),
+		       number(item->length), digest_value(item), text(item->arch), text(item->firmware),
+		       number(item->disk_bytes_min), number(item->memory_bytes_min), text(item->landing),
+		       text(item->cmdline), number((uint64_t)now)),
+		err);
+}
+
+/*
+ * A URL that changed alone is no reason to ingest anew where a digest says that the bytes did not: some servers sign
+ * their URLs afresh each time. It is one when the old URL had failed.
+ */
+static int announce_item(struct store *s, const struct store_feed *feed, const struct feed_item *item, struct err *err)
+{
+	char id[STORE_ID_CHARS], title[128];
+	struct known known = { 0 };
+
+	store_id(id, feed->url, item->uuid);
+	int found = store_row(&known, read_known, s,
+			      "SELECT length IS NOT ?2 OR digest IS NOT ?3 OR (digest IS NULL AND url IS NOT ?4),"
+			      " url IS NOT ?4, state FROM item WHERE id = ?1",
+			      VALUES(text(id), number(item->length), digest_value(item), text(item->url)), err);
+	if (found < 0 || write_item(s, id, feed->id, item, err) < 0)
+		return err->code;
+	if (!found || !(known.other_bytes || (known.other_url && known.state == ITEM_FAILED)))
+		return 0;
+	if (known.other_bytes && known.state != ITEM_ANNOUNCED)
+		log_warn("item %s '%s': its feed announces other bytes under the same uuid, ingesting it anew", id,
+			 log_quote(title, sizeof(title), item->title));
+	return store_run(
+		s,
+		"UPDATE item SET state = 0, queued_at = ?2, updated_at = ?2, failures = 0, error = NULL, phase = NULL,"
+		" done_bytes = 0, total_bytes = 0 WHERE id = ?1",
+		VALUES(text(id), number((uint64_t)store_now())), err);
+}
+
+static int announce_items(struct store *s, const struct store_feed *feed, const struct feed *document, struct err *err)
+{
+	uint64_t now = (uint64_t)store_now();
+
+	/* All are gone until the document names them. */
+	int rc = store_run(s, "UPDATE item SET gone_at = ?2 WHERE feed_id = ?1 AND gone_at = 0",
+			   VALUES(text(feed->id), number(now)), err);
+	for (size_t i = 0; i < document->item_count && rc >= 0; i++)
+		rc = announce_item(s, feed, &document->items[i], err);
+	if (rc < 0)
+		return rc;
+	return store_run(s,
+			 "DELETE FROM item WHERE feed_id = ?1 AND gone_at AND state != 1"
+			 " AND (image_id IS NULL OR gone_at < ?2)"
+			 " AND id NOT IN (SELECT item_id FROM machine WHERE item_id IS NOT NULL)",
+			 VALUES(text(feed->id), number(now - GONE_KEPT_S)), err);
+}
+
+static int record_refresh(struct store *s, const char *id, const struct feed *document, const char *etag,
+			  const char *last_modified, const char *why, struct err *err)
+{
+	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
+	struct value now = number((uint64_t)store_now());
+
+	int found = store_row(&feed, read_feed, s, FEED_SELECT " WHERE id = ?1", VALUES(text(id)), err);
+	if (found <= 0)
+		return found < 0 ? found : no_such_feed(id, err);
+	if (why)
+		return store_run(s, "UPDATE feed SET tried_at = ?2, error = ?3, failures = failures + 1 WHERE id = ?1",
+				 VALUES(text(id), now, text(why)), err);
+	int rc =
+		store_run(s, "UPDATE feed SET tried_at = ?2, fetched_at = ?2, error = NULL, failures = 0 WHERE id = ?1",
+			  VALUES(text(id), now), err);
+	if (rc < 0 || !document)
+		return rc;
+	rc = store_run(s, "UPDATE feed SET title = ?2, etag = ?3, last_modified = ?4 WHERE id = ?1",
+		       VALUES(text(id), text(document->title), text(etag), text(last_modified)), err);
+	return rc < 0 ? rc : announce_items(s, &feed, document, err);
+}
+
+int store_feed_update(struct store *s, const char *id, const struct feed *feed, const char *etag,
+		      const char *last_modified, const char *why, struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_end(s, record_refresh(s, id, feed, etag, last_modified, why, err), err);
+	return rc < 0 ? rc : 0;
+}

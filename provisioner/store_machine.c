@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_machine: the machines of the store and what they are assigned. */
+#include "store_impl.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* error: of the newest job, if that one failed. */
+#define MACHINE_SELECT                                                                                                 \
+	"SELECT m.mac, m.arch, m.firmware, m.address, m.inventory, m.item_id, i.title, m.target, m.assignment,"        \
+	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
+	"  ORDER BY started_at DESC, rowid DESC LIMIT 1), m.first_seen_at, m.last_seen_at"                             \
+	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
+
+static void read_machine(void *row, sqlite3_stmt *q)
+{
+	struct store_machine *machine = row;
+	int nr = 0;
+
+	column_fixed(machine->mac, sizeof(machine->mac), q, nr++);
+	machine->arch = column_text(q, nr++);
+	machine->firmware = column_text(q, nr++);
+	machine->address = column_text(q, nr++);
+	machine->inventory = column_text(q, nr++);
+	column_fixed(machine->item_id, sizeof(machine->item_id), q, nr++);
+	machine->item_title = column_text(q, nr++);
+	machine->target = column_text(q, nr++);
+	machine->assignment = (enum assignment_state)column_number(q, nr++);
+	machine->error = column_text(q, nr++);
+	machine->first_seen_at = (int64_t)column_number(q, nr++);
+	machine->last_seen_at = (int64_t)column_number(q, nr);
+}
+
+void store_machine_free(struct store_machine *row)
+{
+	free(row->arch);
+	free(row->firmware);
+	free(row->address);
+	free(row->inventory);
+	free(row->item_title);
+	free(row->target);
+	free(row->error);
+	*row = (struct store_machine){ 0 };
+}
+
+void store_machine_list_free(struct store_machine_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		store_machine_free(&list->rows[i]);
+	free(list->rows);
+	*list = (struct store_machine_list){ 0 };
+}
+
+int store_machine_list(struct store *s, struct store_machine_list *out, struct err *err)
+{
+	CLEANUP(store_machine_list_free) struct store_machine_list list = { 0 };
+	void *rows;
+
+	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_machine, s, MACHINE_SELECT " ORDER BY m.mac",
+			    NO_VALUES, err);
+	list.rows = rows;
+	if (rc < 0)
+		return rc;
+	*out = list;
+	list = (struct store_machine_list){ 0 };
+	return 0;
+}
+
+static int no_such_machine(const char *mac, struct err *err)
+{
+	return err_set(err, -ENOENT, "there is no machine '%s'", mac);
+}
+
+int store_machine_get(struct store *s, const char *mac, struct store_machine *out, struct err *err)
+{
+	struct store_machine row = { 0 };
+
+	int found = store_get(&row, read_machine, s, MACHINE_SELECT " WHERE m.mac = ?1", VALUES(text(mac)), err);
+	if (found <= 0)
+		return found < 0 ? found : no_such_machine(mac, err);
+	*out = row;
+	return 0;
+}
+
+/* The one form a MAC has here, so that a machine is never two rows. */
+static int check_mac(const char *mac, struct err *err)
+{
+	bool right = strlen(mac) == STORE_MAC_CHARS - 1;
+
+	for (size_t i = 0; right && i < STORE_MAC_CHARS - 1; i++)
+		right = i % 3 == 2 ? mac[i] == ':' : mac[i] && strchr("0123456789abcdef", mac[i]);
+	if (!right)
+		return err_set(err, -EINVAL, "not a MAC address; write it as 52:54:00:12:34:56");
+	return 0;
+}
+
+int store_machine_touch(struct store *s, const char *mac, struct err *err)
+{
+	struct value now = number((uint64_t)store_now());
+
+	if (check_mac(mac, err) < 0)
+		return err->code;
+	int rc = store_run(s, "UPDATE machine SET last_seen_at = ?2 WHERE mac = ?1", VALUES(text(mac), now), err);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	rc = store_run(s, "INSERT INTO machine (mac, first_seen_at, last_seen_at) VALUES (?1, ?2, ?2)",
+		       VALUES(text(mac), now), err);
+	if (rc < 0)
+		return rc;
+	rc = store_run(s,
+		       "DELETE FROM machine WHERE mac IN (SELECT mac FROM machine WHERE item_id IS NULL AND mac != ?1"
+		       " ORDER BY last_seen_at LIMIT max(0, (SELECT count(*) FROM machine) - ?2))",
+		       VALUES(text(mac), number(STORE_MACHINES_MAX)), err);
+	return rc < 0 ? rc : 0;
+}
+
+int store_machine_seen(struct store *s, const char *mac, const char *arch, const char *firmware, const char *address,
+		       struct err *err)
+{
+	int rc = store_begin_light(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_machine_touch(s, mac, err);
+	if (!rc)
+		rc = store_run(s,
+			       "UPDATE machine SET arch = coalesce(?2, arch), firmware = coalesce(?3, firmware),"
+			       " address = coalesce(?4, address) WHERE mac = ?1",
+			       VALUES(text(mac), text(arch), text(firmware), text(address)), err);
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err)
+{
+	struct value now = number((uint64_t)store_now());
+	int64_t there;
+
+	if (check_mac(mac, err) < 0 ||
+	    store_number(&there, s, "SELECT count(*) FROM item WHERE id = ?1", VALUES(text(item_id)), err) < 0)
+		return err->code;
+	if (!there)
+		return err_set(err, -ENOENT, "there is no item '%s'", item_id);
+	/* A machine may be assigned something before it is ever seen, which 0 says. */
+	return store_run(
+		s,
+		"INSERT INTO machine (mac, item_id, target, assignment, assigned_at, first_seen_at, last_seen_at)"
+		" VALUES (?1, ?2, ?3, 1, ?4, 0, 0) ON CONFLICT (mac) DO UPDATE SET item_id = ?2, target = ?3,"
+		" assignment = 1, assigned_at = ?4",
+		VALUES(text(mac), text(item_id), text(target), now), err);
+}
+
+int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_end(s, assign(s, mac, item_id, target, err), err);
+	return rc < 0 ? rc : 0;
+}
+
+int store_machine_release(struct store *s, const char *mac, struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_run(s, "UPDATE machine SET item_id = NULL, target = NULL, assignment = 0 WHERE mac = ?1",
+		       VALUES(text(mac)), err);
+	if (!rc)
+		rc = no_such_machine(mac, err);
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 0;
+}

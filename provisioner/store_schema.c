@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store_schema: the tables and how they came to be. PRAGMA user_version counts the migrations that were run; each runs
+ * in one transaction with its new number, so that a kill in between leaves the version before. Never edit a migration
+ * that was released: append one.
+ */
+#include "store_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* "vmca": tells our database from anybody else's. */
+#define APPLICATION_ID 0x766d6361
+
+static const char *const migrations[] = {
+	/* 1 */
+	"CREATE TABLE feed ("
+	"	id TEXT PRIMARY KEY,"
+	"	url TEXT NOT NULL UNIQUE,"
+	"	title TEXT,"
+	"	etag TEXT,"
+	"	last_modified TEXT,"
+	"	error TEXT,"
+	"	failures INTEGER NOT NULL DEFAULT 0,"
+	"	configured INTEGER NOT NULL,"
+	"	tried_at INTEGER NOT NULL DEFAULT 0,"
+	"	fetched_at INTEGER NOT NULL DEFAULT 0"
+	") STRICT;"
+	"CREATE TABLE item ("
+	"	id TEXT PRIMARY KEY,"
+	"	feed_id TEXT NOT NULL REFERENCES feed(id) ON DELETE CASCADE,"
+	/* what the feed says of it */
+	"	uuid TEXT NOT NULL,"
+	"	title TEXT NOT NULL,"
+	"	description TEXT,"
+	"	link TEXT,"
+	"	published INTEGER NOT NULL,"
+	"	url TEXT NOT NULL,"
+	"	type TEXT,"
+	"	length INTEGER NOT NULL,"
+	"	digest BLOB,"
+	"	arch TEXT,"
+	"	firmware TEXT,"
+	"	disk_bytes_min INTEGER NOT NULL,"
+	"	memory_bytes_min INTEGER NOT NULL,"
+	"	landing TEXT,"
+	"	cmdline TEXT,"
+	"	gone_at INTEGER NOT NULL DEFAULT 0,"
+	/* what became of it: state is an enum item_state */
+	"	state INTEGER NOT NULL DEFAULT 0,"
+	"	asked INTEGER NOT NULL DEFAULT 0,"
+	"	queued_at INTEGER NOT NULL,"
+	"	failures INTEGER NOT NULL DEFAULT 0,"
+	"	phase TEXT,"
+	"	done_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	total_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	error TEXT,"
+	"	updated_at INTEGER NOT NULL,"
+	/* the image that serves */
+	"	image_id TEXT,"
+	"	disk_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	image_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	index_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	sector_bytes INTEGER NOT NULL DEFAULT 0"
+	") STRICT;"
+	"CREATE INDEX item_feed ON item(feed_id);"
+	"CREATE INDEX item_waiting ON item(state, queued_at);"
+	"CREATE INDEX item_image ON item(image_id);"
+	"CREATE TABLE machine ("
+	"	mac TEXT PRIMARY KEY,"
+	"	arch TEXT,"
+	"	firmware TEXT,"
+	"	address TEXT,"
+	"	inventory TEXT,"
+	/* assignment is an enum assignment_state */
+	"	assignment INTEGER NOT NULL DEFAULT 0,"
+	"	item_id TEXT REFERENCES item(id),"
+	"	target TEXT,"
+	"	assigned_at INTEGER NOT NULL DEFAULT 0,"
+	"	first_seen_at INTEGER NOT NULL,"
+	"	last_seen_at INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE INDEX machine_item ON machine(item_id);"
+	"CREATE INDEX machine_seen ON machine(last_seen_at);"
+	/* A job is a record of what happened and outlives its item and its machine: no references. */
+	"CREATE TABLE job ("
+	"	id TEXT PRIMARY KEY,"
+	"	ticket_digest BLOB NOT NULL,"
+	"	mac TEXT,"
+	"	item_id TEXT NOT NULL,"
+	"	image_id TEXT NOT NULL,"
+	"	phase TEXT NOT NULL,"
+	"	disk TEXT,"
+	"	message TEXT,"
+	"	done_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	total_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	bytes_per_s INTEGER NOT NULL DEFAULT 0,"
+	"	exit INTEGER NOT NULL DEFAULT 0,"
+	"	ended INTEGER NOT NULL DEFAULT 0,"
+	"	started_at INTEGER NOT NULL,"
+	"	updated_at INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE INDEX job_updated ON job(updated_at);"
+	"CREATE INDEX job_mac ON job(mac, started_at);"
+	"CREATE INDEX job_image ON job(image_id);",
+};
+
+#define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
+
+static int run_migration(struct store *s, int64_t version, struct err *err)
+{
+	char stamp[80];
+
+	int rc = store_begin(s, err);
+	if (rc < 0)
+		return rc;
+	snprintf(stamp, sizeof(stamp), "PRAGMA application_id = %d; PRAGMA user_version = %lld", APPLICATION_ID,
+		 (long long)version);
+	if (sqlite3_exec(s->db, migrations[version - 1], NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(s->db, stamp, NULL, NULL, NULL) != SQLITE_OK)
+		rc = store_fault(s, err);
+	return store_end(s, rc, err);
+}
+
+int store_migrate(struct store *s, struct err *err)
+{
+	int64_t version, application, tables;
+
+	if (store_number(&version, s, "PRAGMA user_version", NO_VALUES, err) < 0 ||
+	    store_number(&application, s, "PRAGMA application_id", NO_VALUES, err) < 0 ||
+	    store_number(&tables, s, "SELECT count(*) FROM sqlite_schema", NO_VALUES, err) < 0)
+		return err->code;
+	if (application != APPLICATION_ID && (application || version || tables))
+		return err_set(err, -EINVAL,
+			       "'%s' is a database of some other program; set state_dir to a folder of its own",
+			       s->path);
+	if (version > SCHEMA_VERSION)
+		return err_set(
+			err, -ENOTSUP,
+			"'%s' was written by a newer vmcastd (schema %lld, this one knows %lld); run that one, or "
+			"restore the copy made before the upgrade",
+			s->path, (long long)version, (long long)SCHEMA_VERSION);
+	while (version < SCHEMA_VERSION)
+		if (run_migration(s, ++version, err) < 0)
+			return err_wrap(err, "upgrade database to schema %lld", (long long)version);
+	return 0;
+}

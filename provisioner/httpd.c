@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* httpd: see httpd.h */
+#include "httpd.h"
+
+#include "cleanup.h"
+#include "connections.h"
+#include "listen.h"
+#include "log.h"
+#include "request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define THREADS       2
+#define OPERATORS_MAX 64
+#define GRACE_S       5
+/* Beside two descriptors per connection (its socket and the file it is sent): database, feeds, ingest, epoll. */
+#define OTHER_FDS 256
+
+/* One of the two servers. */
+struct side {
+	struct httpd *httpd;
+	const char *name;
+	const struct route *routes;
+	struct MHD_Daemon *daemon;
+};
+
+struct httpd {
+	struct server server;
+	struct connections *connections;
+	struct side machines;
+	struct side operators;
+};
+
+/* A request while it comes in. Lives from its request line to the end of its answer. */
+struct incoming {
+	struct request rq;
+	const struct route *route; /* NULL until the headers are complete */
+	bool plain_path; /* the path has only characters that our own paths are made of, none of them encoded */
+};
+
+static struct connection *connection_of(struct MHD_Connection *conn)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *conn, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct side *side = arg;
+	struct connections *connections = side->httpd->connections;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+		*context =
+			connection_opened(connections, info->connect_fd, side->httpd->server.config->header_timeout_s);
+	} else if (*context) {
+		connection_closed(connections, *context);
+		*context = NULL;
+	}
+}
+
+/* The request line is complete. `uri` is as it was sent, before anything is decoded. */
+static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._:-";
+	struct side *side = arg;
+	struct incoming *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return NULL;
+	in->rq.server = &side->httpd->server;
+	in->rq.conn = conn;
+	in->plain_path = uri[strspn(uri, plain)] == '\0' || uri[strspn(uri, plain)] == '?';
+	return in;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *conn, void **context, enum MHD_RequestTerminationCode code)
+{
+	struct side *side = arg;
+	struct incoming *in = *context;
+	struct connection *connection = connection_of(conn);
+	const struct config *config = side->httpd->server.config;
+
+	(void)code;
+	if (connection)
+		connection_waiting(side->httpd->connections, connection,
+				   config->idle_timeout_s + config->header_timeout_s);
+	if (in)
+		free(in->rq.body);
+	free(in);
+	*context = NULL;
+}
+
+/* Fill `in->route`, or answer: 404, or 405 with the methods that there are. */
+static void find_route(struct incoming *in, const struct side *side, const char *method, const char *path)
+{
+	const char *wanted = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ? MHD_HTTP_METHOD_GET : method;
+	char allow[64] = "";
+	struct err err = { 0 };
+
+	for (const struct route *route = side->routes; route->method; route++) {
+		if (!in->plain_path || !route_match(route->path, path, in->rq.param))
+			continue;
+		if (strcmp(route->method, wanted) == 0) {
+			in->route = route;
+			return;
+		}
+		size_t len = strlen(allow);
+
+		snprintf(allow + len, sizeof(allow) - len, "%s%s%s", len ? ", " : "", route->method,
+			 strcmp(route->method, MHD_HTTP_METHOD_GET) == 0 ? ", HEAD" : "");
+	}
+	if (!allow[0]) {
+		err_set(&err, -ENOENT, "there is nothing at this address");
+		reply_error(&in->rq, &err);
+		return;
+	}
+	reply_json(&in->rq, MHD_HTTP_METHOD_NOT_ALLOWED,
+		   json_pack("{s:s}", "error", "this method is not for this address"), &err);
+	if (in->rq.response)
+		MHD_add_response_header(in->rq.response, "Allow", allow);
+}
+
+/* Whether the announced body may come; otherwise the answer is made. */
+static bool accept_body(struct incoming *in)
+{
+	const char *length = MHD_lookup_connection_value(in->rq.conn, MHD_HEADER_KIND, "Content-Length");
+	const char *type = MHD_lookup_connection_value(in->rq.conn, MHD_HEADER_KIND, "Content-Type");
+	bool has_body = (length && strcmp(length, "0") != 0) ||
+			MHD_lookup_connection_value(in->rq.conn, MHD_HEADER_KIND, "Transfer-Encoding");
+	struct err err = { 0 };
+
+	if (!has_body)
+		return true;
+	/* What is no number is refused by libmicrohttpd itself. */
+	if (length && strtoull(length, NULL, 10) > REQUEST_BODY_MAX) {
+		reply_json(&in->rq, MHD_HTTP_CONTENT_TOO_LARGE,
+			   json_pack("{s:s}", "error", "the body is longer than 64 KiB"), &err);
+		return false;
+	}
+	if (!type || strncasecmp(type, "application/json", strlen("application/json")) != 0) {
+		reply_json(&in->rq, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+			   json_pack("{s:s}", "error", "the body must be application/json"), &err);
+		return false;
+	}
+	return true;
+}
+
+static bool add_to_body(struct request *rq, const char *data, size_t len)
+{
+	if (len > REQUEST_BODY_MAX - rq->body_bytes)
+		return false;
+	char *body = realloc(rq->body, rq->body_bytes + len + 1);
+
+	if (!body)
+		return false;
+	memcpy(body + rq->body_bytes, data, len);
+	rq->body = body;
+	rq->body_bytes += len;
+	rq->body[rq->body_bytes] = '\0';
+	return true;
+}
+
+static void run_handler(struct incoming *in, const struct side *side, const char *method, const char *path)
+{
+	struct err err = { 0 };
+
+	if (in->route->handle(&in->rq, &err) == 0)
+		return;
+	reply_error(&in->rq, &err);
+	if (in->rq.status >= MHD_HTTP_INTERNAL_SERVER_ERROR)
+		log_warn("http: %s %s: %s", method, path, err.text);
+	else
+		log_debug("http", "http: %s: %s %s: %s", side->name, method, path, err.text);
+}
+
+static enum MHD_Result send_answer(struct incoming *in)
+{
+	if (!in->rq.response)
+		return MHD_NO;
+	enum MHD_Result queued = MHD_queue_response(in->rq.conn, in->rq.status, in->rq.response);
+
+	MHD_destroy_response(in->rq.response);
+	in->rq.response = NULL;
+	return queued;
+}
+
+/* Called when the headers are complete, for each piece of the body, and once more at the end. */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const char *path, const char *method,
+				  const char *version, const char *data, size_t *data_len, void **context)
+{
+	struct side *side = arg;
+	struct incoming *in = *context;
+
+	(void)version;
+	if (!in)
+		return MHD_NO;
+	if (!in->route) {
+		find_route(in, side, method, path);
+		return in->route && accept_body(in) ? MHD_YES : send_answer(in);
+	}
+	if (*data_len) {
+		bool taken = add_to_body(&in->rq, data, *data_len);
+
+		*data_len = 0;
+		return taken ? MHD_YES : MHD_NO;
+	}
+	struct connection *connection = connection_of(conn);
+
+	if (connection)
+		connection_answering(side->httpd->connections, connection);
+	run_handler(in, side, method, path);
+	log_debug("http", "http: %s: %s %s: %u", side->name, method, path, in->rq.status);
+	return send_answer(in);
+}
+
+/* What libmicrohttpd has to say: peers that break off, mostly. */
+__attribute__((format(printf, 2, 0))) static void on_log(void *arg, const char *fmt, va_list ap)
+{
+	const struct side *side = arg;
+	char line[256];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("http", "http: %s: %s", side->name, line);
+}
+
+/* `fd` becomes the server's. */
+static int start_side(struct side *side, int fd, uint64_t connections_max, uint64_t per_address_max, struct err *err)
+{
+	const struct config *config = side->httpd->server.config;
+	const struct MHD_OptionItem options[] = {
+		{ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_log, side },
+		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
+		{ MHD_OPTION_THREAD_POOL_SIZE, THREADS, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections_max, NULL },
+		{ MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)per_address_max, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)config->idle_timeout_s, NULL },
+		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)config->header_bytes_max, NULL },
+		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, side },
+		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, side },
+		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, side },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	side->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+					on_request, side, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	if (side->daemon)
+		return 0;
+	close(fd);
+	return err_set(err, -EIO, "start the HTTP server for %s: %s", side->name, strerror(errno));
+}
+
+/* Many systems start a service with 1024 descriptors at most, and let it raise that itself. */
+static void raise_fd_limit(uint64_t connections_max)
+{
+	rlim_t wanted = 2 * (connections_max + OPERATORS_MAX) + OTHER_FDS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
+		log_warn("http: %llu connections_max need %llu file descriptors, the limit is %llu (see LimitNOFILE), "
+			 "ignoring",
+			 (unsigned long long)connections_max, (unsigned long long)wanted,
+			 (unsigned long long)limit.rlim_cur);
+}
+
+static int listen_and_serve(struct httpd *h, struct err *err)
+{
+	const struct config *config = h->server.config;
+	int fd = listen_unix(config->socket, config->group, err);
+
+	if (fd < 0)
+		return fd;
+	int rc = start_side(&h->operators, fd, OPERATORS_MAX, 0, err);
+
+	if (rc < 0)
+		return rc;
+	fd = listen_tcp(config->listen_host, config->listen_port, err);
+	if (fd < 0)
+		return fd;
+	rc = start_side(&h->machines, fd, config->connections_max, config->connections_per_address_max, err);
+	if (rc < 0)
+		return rc;
+	log_info("http: serving machines on %s port %u, operators on '%s'", config->listen_host, config->listen_port,
+		 config->socket);
+	return 0;
+}
+
+int httpd_start(struct httpd **out, const struct config *config, struct store *store, struct worker *worker,
+		struct err *err)
+{
+	struct httpd *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return err_set(err, -ENOMEM, "out of memory");
+	h->server = (struct server){ .config = config, .store = store, .worker = worker, .started_at = time(NULL) };
+	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
+	h->operators = (struct side){ .httpd = h, .name = "operators", .routes = routes_operator };
+	raise_fd_limit(config->connections_max);
+	int rc = connections_start(&h->connections, err);
+
+	if (rc == 0)
+		rc = listen_and_serve(h, err);
+	if (rc < 0) {
+		httpd_stop(&h);
+		return rc;
+	}
+	*out = h;
+	return 0;
+}
+
+static void stop_accepting(struct side *side)
+{
+	int fd = side->daemon ? MHD_quiesce_daemon(side->daemon) : -1;
+
+	if (fd >= 0)
+		close(fd);
+}
+
+void httpd_stop(struct httpd **h)
+{
+	struct httpd *old = *h;
+
+	if (!old)
+		return;
+	*h = NULL;
+	stop_accepting(&old->machines);
+	stop_accepting(&old->operators);
+	if (old->operators.daemon)
+		unlink(old->server.config->socket);
+	if (old->connections) {
+		unsigned left = connections_drain(old->connections, GRACE_S);
+
+		if (left)
+			log_info("http: %u answers were still under way after %d s, closing them", left, GRACE_S);
+	}
+	if (old->machines.daemon)
+		MHD_stop_daemon(old->machines.daemon);
+	if (old->operators.daemon)
+		MHD_stop_daemon(old->operators.daemon);
+	connections_stop(&old->connections);
+	free(old);
+}

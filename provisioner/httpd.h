@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * httpd: the service's two HTTP servers (libmicrohttpd): one for machines on the network, one for operators on a unix
+ * socket. Each has its own table of routes, so that what is not in the machines' table cannot be asked for on the
+ * network.
+ */
+#ifndef VMCAST_HTTPD_H
+#define VMCAST_HTTPD_H
+
+#include "config.h"
+#include "err.h"
+#include "store.h"
+#include "worker.h"
+
+struct httpd;
+
+/*
+ * Listen and serve, on threads of its own. `config`, `store` and `worker` are borrowed until httpd_stop. The unix
+ * socket is made with mode 0660 and the configured group; one that is left of a dead service is replaced, one with a
+ * living service behind it is -EADDRINUSE.
+ */
+int httpd_start(struct httpd **out, const struct config *config, struct store *store, struct worker *worker,
+		struct err *err);
+
+/* Accept nothing more, let answers under way finish for a few seconds, close everything, remove the unix socket. */
+void httpd_stop(struct httpd **h);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * request: one HTTP request as its handler sees it, and the ways to answer. httpd.c finds the route, checks the path's
+ * form and collects the body before a handler runs.
+ */
+#ifndef VMCAST_REQUEST_H
+#define VMCAST_REQUEST_H
+
+#include "config.h"
+#include "err.h"
+#include "store.h"
+#include "worker.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REQUEST_BODY_MAX  (64u << 10) /* a machine with 200 disks sends 50 KiB */
+#define REQUEST_PARAM_MAX 80
+
+/* What every handler may use. */
+struct server {
+	const struct config *config;
+	struct store *store;
+	struct worker *worker;
+	int64_t started_at; /* seconds since 1970 */
+};
+
+struct request {
+	const struct server *server;
+	struct MHD_Connection *conn;
+	char param[REQUEST_PARAM_MAX]; /* what stood for the placeholder of the route's path; of its form */
+	char *body;                    /* NUL-terminated, NULL if there was none */
+	size_t body_bytes;
+	/* The answer, set by a reply_... function. */
+	unsigned status;
+	struct MHD_Response *response;
+};
+
+/*
+ * Answer by one of the reply_... functions and return 0, or fill `err` and return its code, which becomes the status:
+ * -EINVAL and -EPROTO 400, -EACCES 403, -ENOENT 404, -EALREADY and -EEXIST 409, -EAGAIN 503, others 500.
+ */
+typedef int route_handler(struct request *rq, struct err *err);
+
+/* `path` has at most one placeholder: {id} 16 hex digits, {image} 64, {mac} a MAC address, {file} a plain file name. */
+struct route {
+	const char *method; /* GET serves HEAD, too; NULL ends a table */
+	const char *path;
+	route_handler *handle;
+	const char *help; /* one line */
+};
+
+/* What machines may ask on the network, and what operators may on the unix socket. */
+extern const struct route routes_machine[];
+extern const struct route routes_operator[];
+
+/* Whether `path` is of the form of `pattern`; if so, what stands for the placeholder is in `param`. */
+bool route_match(const char *pattern, const char *path, char param[static REQUEST_PARAM_MAX]);
+
+/* An argument of the query, NULL if it is not there. Borrowed from the request. */
+const char *request_query(const struct request *rq, const char *name);
+
+/* The body as a JSON object. Caller frees with json_decref. */
+int request_json(json_t **out, const struct request *rq, struct err *err);
+
+/* The peer's address as text, empty on the unix socket. */
+void request_address(char out[static 64], const struct request *rq);
+
+/* Takes ownership of `text` (from malloc); NULL is -ENOMEM. */
+int reply_text(struct request *rq, const char *type, char *text, struct err *err);
+
+/* Takes ownership of `body`; NULL is -ENOMEM. */
+int reply_json(struct request *rq, unsigned status, json_t *body, struct err *err);
+
+/* A status without a body. */
+int reply_empty(struct request *rq, unsigned status, struct err *err);
+
+/* Any other response (owned, NULL is -ENOMEM). `type` NULL: none; `cache` is the Cache-Control header. */
+int reply_response(struct request *rq, unsigned status, struct MHD_Response *response, const char *type,
+		   const char *cache, struct err *err);
+
+/* {"error": "..."} with the status that belongs to err->code. */
+void reply_error(struct request *rq, const struct err *err);
+
+/* A JSON string, or null; text that is no valid UTF-8 is shown as log_quote does. */
+json_t *json_text(const char *text);
+
+/* "52:54:00:12:34:56", "52-54-00-12-34-56", "525400123456" or "5254.0012.3456" -> lower case with colons. 0, or
+ * -EINVAL. */
+int mac_parse(char out[static STORE_MAC_CHARS], const char *text);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* routes_machine: what machines may ask for: scripts, boot files, images, plans. Reachable by anybody on the network.
+ */
+#include "cleanup.h"
+#include "log.h"
+#include "menu.h"
+#include "plan.h"
+#include "request.h"
+#include "static_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRIPT_TYPE "text/plain; charset=us-ascii"
+
+/* Architectures and platforms as iPXE names them (and as we do, for people). */
+static const struct name {
+	const char *theirs, *ours;
+} archs[] = { { "x86_64", "x86_64" },
+	      { "arm64", "aarch64" },
+	      { "aarch64", "aarch64" },
+	      { "i386", "i386" },
+	      { NULL, NULL } },
+  platforms[] = { { "pcbios", "bios" }, { "bios", "bios" }, { "efi", "uefi" }, { "uefi", "uefi" }, { NULL, NULL } };
+
+static int translate(const char **out, const struct name *names, const struct request *rq, const char *field,
+		     struct err *err)
+{
+	const char *value = request_query(rq, field);
+
+	for (const struct name *name = names; value && name->theirs; name++)
+		if (strcmp(value, name->theirs) == 0) {
+			*out = name->ours;
+			return 0;
+		}
+	return err_set(err, -EINVAL, "argument \"%s\": '%.40s' is not known", field, value ? value : "");
+}
+
+/* The machine that asks, from the query. One without a MAC address is a machine that nothing is known about. */
+static int parse_machine(struct menu_machine *out, const struct request *rq, struct err *err)
+{
+	const char *mac = request_query(rq, "mac");
+	int rc;
+
+	*out = (struct menu_machine){ 0 };
+	if (mac && mac[0] && mac_parse(out->mac, mac) < 0)
+		return err_set(err, -EINVAL, "argument \"mac\": '%.40s' is no MAC address", mac);
+	rc = translate(&out->arch, archs, rq, "arch", err);
+	if (rc < 0)
+		return rc;
+	return translate(&out->firmware, platforms, rq, "platform", err);
+}
+
+static int get_boot(struct request *rq, struct err *err)
+{
+	return reply_text(rq, SCRIPT_TYPE, menu_entry_script(rq->server->config), err);
+}
+
+static char *assigned_script(const struct server *server, const struct store_machine *row,
+			     const struct menu_machine *machine)
+{
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	struct err err = { 0 };
+	char message[512];
+
+	if (store_item_get(server->store, row->item_id, &item, &err) < 0)
+		return menu_wait_script(server->config, machine, "the image assigned to this machine is gone");
+	if (menu_item_fits(&item, machine))
+		return menu_boot_script(server->config, &item, machine,
+					row->target ? row->target : server->config->target);
+	snprintf(message, sizeof(message), "%s is assigned to this machine, but %s", item.announced.title,
+		 item.image_id[0]            ? "does not fit it"
+		 : item.state == ITEM_FAILED ? "could not be ingested"
+					     : "is not ready yet");
+	return menu_wait_script(server->config, machine, message);
+}
+
+static int get_script(struct request *rq, struct err *err)
+{
+	const struct server *server = rq->server;
+	CLEANUP(store_machine_free) struct store_machine row = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct menu_machine machine;
+	char address[64];
+	int rc = parse_machine(&machine, rq, err);
+
+	if (rc < 0)
+		return rc;
+	if (machine.mac[0]) {
+		request_address(address, rq);
+		rc = store_machine_seen(server->store, machine.mac, machine.arch, machine.firmware, address, err);
+		if (rc == 0)
+			rc = store_machine_get(server->store, machine.mac, &row, err);
+		if (rc < 0)
+			return rc;
+		log_info("machine %s: asks for its script from %s (%s, %s)", machine.mac, address, machine.arch,
+			 machine.firmware);
+	}
+	machine.installed = row.installed_at != 0;
+	if (row.assignment == ASSIGNMENT_INSTALLED)
+		return reply_text(rq, SCRIPT_TYPE, menu_local_script(&machine), err);
+	if (row.assignment == ASSIGNMENT_ASSIGNED)
+		return reply_text(rq, SCRIPT_TYPE, assigned_script(server, &row, &machine), err);
+	rc = store_item_list(server->store, NULL, &items, err);
+	if (rc < 0)
+		return rc;
+	return reply_text(rq, SCRIPT_TYPE, menu_script(server->config, &items, &machine), err);
+}
+
+static int get_details(struct request *rq, struct err *err)
+{
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	const char *id = request_query(rq, "item");
+	struct menu_machine machine;
+	int rc = parse_machine(&machine, rq, err);
+
+	if (rc < 0)
+		return rc;
+	if (!id)
+		return err_set(err, -EINVAL, "argument \"item\" is missing");
+	rc = store_item_get(rq->server->store, id, &item, err);
+	if (rc < 0)
+		return rc;
+	return reply_text(rq, SCRIPT_TYPE, menu_details_script(rq->server->config, &item, &machine), err);
+}
+
+/* `name` has been compared with an allow-list. */
+static int reply_from(struct request *rq, const char *dir, const char *name, struct err *err)
+{
+	CLEANUP(free_str) char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0) {
+		path = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	return reply_file(rq, &(struct static_file){ .path = path, .type = "application/octet-stream" }, err);
+}
+
+static int get_env(struct request *rq, struct err *err)
+{
+	static const char *const names[] = { "vmlinuz", "initramfs", "initramfs-virtio", NULL };
+	const struct config *config = rq->server->config;
+
+	for (const char *const *name = names; *name; name++)
+		if (strcmp(rq->param, *name) == 0)
+			return reply_from(rq, config->env_dir, *name, err);
+	if (strcmp(rq->param, config->initramfs) == 0)
+		return reply_from(rq, config->env_dir, config->initramfs, err);
+	return err_set(err, -ENOENT, "there is no such file");
+}
+
+static int get_firmware(struct request *rq, struct err *err)
+{
+	static const char *const names[] = { "undionly.kpxe", "ipxe.pxe",       "ipxe.lkrn",         "ipxe.efi",
+					     "snponly.efi",   "ipxe-arm64.efi", "snponly-arm64.efi", NULL };
+
+	for (const char *const *name = names; *name; name++)
+		if (strcmp(rq->param, *name) == 0)
+			return reply_from(rq, rq->server->config->firmware_dir, *name, err);
+	return err_set(err, -ENOENT, "there is no such file");
+}
+
+static int reply_image_file(struct request *rq, const char *name, const char *type, struct err *err)
+{
+	CLEANUP(free_str) char *path = NULL;
+
+	if (asprintf(&path, "%s/images/%s/%s", store_dir(rq->server->store), rq->param, name) < 0) {
+		path = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	return reply_file(rq, &(struct static_file){ .path = path, .type = type, .tag = rq->param, .immutable = true },
+			  err);
+}
+
+static int get_image(struct request *rq, struct err *err)
+{
+	return reply_image_file(rq, "image.zst", "application/zstd", err);
+}
+
+static int get_index(struct request *rq, struct err *err)
+{
+	return reply_image_file(rq, "index", "application/octet-stream", err);
+}
+
+static int get_health(struct request *rq, struct err *err)
+{
+	return reply_text(rq, "text/plain", strdup("ok\n"), err);
+}
+
+const struct route routes_machine[] = {
+	{ "GET", "/boot.ipxe", get_boot, "iPXE script that every machine starts with" },
+	{ "GET", "/v1/script", get_script, "iPXE script for one machine: menu, assigned image, or local disk" },
+	{ "GET", "/v1/details", get_details, "iPXE script that shows one item" },
+	{ "GET", "/env/{file}", get_env, "kernel and initramfs of the boot environment" },
+	{ "GET", "/firmware/{file}", get_firmware, "iPXE binaries, for machines that boot by HTTP" },
+	{ "GET", "/images/{image}/image.zst", get_image, "an image's frames" },
+	{ "GET", "/images/{image}/index", get_index, "an image's index" },
+	{ "POST", "/v1/plan", plan_make, "what to write, where, and a ticket for reports" },
+	{ "POST", "/v1/jobs/{id}", plan_report, "progress and outcome of a job" },
+	{ "GET", "/healthz", get_health, "\"ok\" while the service runs" },
+	{ NULL, NULL, NULL, NULL },
+};

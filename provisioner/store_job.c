@@ -212,7 +212,9 @@ static int report_on(struct store *s, const char *id, const char *ticket, const 
 		return 0;
 	if (job.ended)
 		return err_set(err, -EALREADY, "job '%s' has ended (%s)", id, job.phase);
-	return write_report(s, id, report, err);
+	int rc = write_report(s, id, report, err);
+
+	return rc < 0 ? rc : strcmp(job.phase, report->phase) != 0;
 }
 
 int store_job_report(struct store *s, const char *id, const char *ticket, const struct store_job *report,
@@ -223,6 +225,5 @@ int store_job_report(struct store *s, const char *id, const char *ticket, const 
 	int rc = is_last_phase(report->phase) ? store_begin(s, err) : store_begin_light(s, err);
 	if (rc < 0)
 		return rc;
-	rc = store_end(s, report_on(s, id, ticket, report, err), err);
-	return rc < 0 ? rc : 0;
+	return store_end(s, report_on(s, id, ticket, report, err), err);
 }

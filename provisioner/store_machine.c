@@ -11,7 +11,8 @@
 #define MACHINE_SELECT                                                                                                 \
 	"SELECT m.mac, m.arch, m.firmware, m.address, m.inventory, m.item_id, i.title, m.target, m.assignment,"        \
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
-	"  ORDER BY started_at DESC, rowid DESC LIMIT 1), m.first_seen_at, m.last_seen_at"                             \
+	"  ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                                             \
+	" (SELECT max(updated_at) FROM job WHERE mac = m.mac AND phase = 'done'), m.first_seen_at, m.last_seen_at"     \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 
 static void read_machine(void *row, sqlite3_stmt *q)
@@ -29,6 +30,7 @@ static void read_machine(void *row, sqlite3_stmt *q)
 	machine->target = column_text(q, nr++);
 	machine->assignment = (enum assignment_state)column_number(q, nr++);
 	machine->error = column_text(q, nr++);
+	machine->installed_at = (int64_t)column_number(q, nr++);
 	machine->first_seen_at = (int64_t)column_number(q, nr++);
 	machine->last_seen_at = (int64_t)column_number(q, nr);
 }

@@ -15,8 +15,9 @@
 /* iPXE's menu is 80 columns wide: 6 are margin, 5 are needed for the countdown "(999)". */
 #define LINE_COLUMNS 68
 /* What is left of a line beside "2026-11-22  1023.9 MiB  " and the mark of an unsigned item. */
-#define TITLE_COLUMNS     34
-#define DESCRIPTION_LINES 12
+#define TITLE_COLUMNS 34
+/* So that with everything else the details fit the 20 lines of a menu. */
+#define DESCRIPTION_LINES 8
 #define UNSIGNED          " [unsigned]"
 #define RETRY_S           5
 #define WAIT_S            10
@@ -193,16 +194,16 @@ static void put_settings(FILE *to, const struct config *config, const struct men
 }
 
 /*
- * The exit status goes back to the firmware: with success UEFI stops at its boot manager, with failure it takes the
- * next boot option, which is the disk. A BIOS would do the same but often tries the network for ever, so its disk is
- * started here.
+ * iPXE starts the first disk itself: many a BIOS tries the network for ever, and UEFI firmware tries HTTP boot on the
+ * same card next, which takes OVMF a minute. Where that fails, the exit status tells UEFI to go on with its next boot
+ * option (with success it would stop at its boot manager).
  */
-static void put_local(FILE *to, const struct menu_machine *machine)
+static void put_local(FILE *to)
 {
-	fputs("echo vmcast: booting from the local disk\n", to);
-	if (is_bios(machine))
-		fputs("sanboot --no-describe --drive 0x80 || echo vmcast: the first disk does not boot\n", to);
-	fputs("exit 1\n", to);
+	fputs("echo vmcast: booting from the local disk\n"
+	      "sanboot --no-describe --drive 0x80 || echo vmcast: the first disk does not boot\n"
+	      "exit 1\n",
+	      to);
 }
 
 /*
@@ -381,7 +382,7 @@ static void put_top(FILE *to, const struct config *config, const struct menu_mac
 	if (config->menu_timeout_s)
 		fprintf(to, "--timeout %" PRIu64 " ", config->menu_timeout_s * 1000);
 	fputs("pick || goto top\ngoto ${pick}\n:local\n", to);
-	put_local(to, machine);
+	put_local(to);
 	if (first)
 		fprintf(to, ":first\nset item %s\ngoto boot\n", first->id);
 }
@@ -457,10 +458,10 @@ static void put_fact(FILE *to, const char *name, const char *text)
 	if (!text || !text[0])
 		return;
 	fprintf(to, "item --gap -- %s:", name);
-	for (size_t pad = strlen(name); pad < strlen("architecture"); pad++)
+	for (size_t pad = strlen(name); pad < strlen("signature"); pad++)
 		fputs("${s}", to);
 	fputc(' ', to);
-	put_quoted(to, text, LINE_COLUMNS - strlen("architecture: "));
+	put_quoted(to, text, LINE_COLUMNS - strlen("signature: "));
 	fputc('\n', to);
 }
 
@@ -492,7 +493,7 @@ static void put_paragraph(FILE *to, const char *text)
 char *menu_details_script(const struct config *config, const struct store_item *item,
 			  const struct menu_machine *machine)
 {
-	char date[16], size[UNITS_TEXT];
+	char date[16], size[UNITS_TEXT], download[UNITS_TEXT], fact[80];
 	struct script s;
 
 	if (!script_open(&s))
@@ -501,17 +502,17 @@ char *menu_details_script(const struct config *config, const struct store_item *
 	fprintf(s.to, "set item %s\n:details\nmenu -- ", item->id);
 	put_quoted(s.to, item->announced.title, LINE_COLUMNS);
 	fputc('\n', s.to);
-	put_fact(s.to, "title", item->announced.title);
 	put_fact(s.to, "channel", item->feed_title);
 	put_fact(s.to, "published", item->announced.published ? item_date(date, item) : NULL);
-	put_fact(s.to, "disk", units_bytes(size, item->disk_bytes));
-	put_fact(s.to, "download", units_bytes(size, item->image_bytes));
-	put_fact(s.to, "architecture", item_arch(item));
-	put_fact(s.to, "firmware", item->announced.firmware ? item->announced.firmware : "bios, uefi");
+	snprintf(fact, sizeof(fact), "%s, to download %s", units_bytes(size, item->disk_bytes),
+		 units_bytes(download, item->image_bytes));
+	put_fact(s.to, "disk", fact);
+	snprintf(fact, sizeof(fact), "%s, %s", item_arch(item),
+		 item->announced.firmware ? item->announced.firmware : "bios or uefi");
+	put_fact(s.to, "machine", fact);
 	if (item->announced.memory_bytes_min)
 		put_fact(s.to, "memory", units_bytes(size, item->announced.memory_bytes_min));
 	put_fact(s.to, "signature", item->is_signed ? "verified" : "none: this image is unsigned");
-	put_fact(s.to, "item", item->id);
 	put_fact(s.to, "link", item->announced.link);
 	if (item->announced.description) {
 		fputs("item --gap\n", s.to);
@@ -543,13 +544,13 @@ char *menu_boot_script(const struct config *config, const struct store_item *ite
 	return script_close(&s);
 }
 
-char *menu_local_script(const struct menu_machine *machine)
+char *menu_local_script(void)
 {
 	struct script s;
 
 	if (!script_open(&s))
 		return NULL;
-	put_local(s.to, machine);
+	put_local(s.to);
 	return script_close(&s);
 }
 

@@ -38,8 +38,8 @@ char *menu_script(const struct config *config, const struct store_item_list *ite
 char *menu_details_script(const struct config *config, const struct store_item *item,
 			  const struct menu_machine *machine);
 char *menu_boot_script(const struct config *config, const struct store_item *item, const struct menu_machine *machine,
-		       const char *target);                  /* unattended: an assigned item */
-char *menu_local_script(const struct menu_machine *machine); /* boot from the local disk */
+		       const char *target); /* unattended: an assigned item */
+char *menu_local_script(void);              /* boot from the local disk */
 char *menu_wait_script(const struct config *config, const struct menu_machine *machine,
 		       const char *message); /* shown, then asked again after 10 s */
 

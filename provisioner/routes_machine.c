@@ -100,7 +100,7 @@ static int get_script(struct request *rq, struct err *err)
 	}
 	machine.installed = row.installed_at != 0;
 	if (row.assignment == ASSIGNMENT_INSTALLED)
-		return reply_text(rq, SCRIPT_TYPE, menu_local_script(&machine), err);
+		return reply_text(rq, SCRIPT_TYPE, menu_local_script(), err);
 	if (row.assignment == ASSIGNMENT_ASSIGNED)
 		return reply_text(rq, SCRIPT_TYPE, assigned_script(server, &row, &machine), err);
 	rc = store_item_list(server->store, NULL, &items, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker: the service's two background threads. The refresher fetches each feed when its interval is over or somebody asks;
- * the ingester turns announced items into images, one at a time, oldest first.
+ * worker: the service's two background threads. The refresher fetches each feed when its interval is over or somebody
+ * asks; the ingester turns announced items into images, one at a time, oldest first.
  */
 #ifndef VMCAST_WORKER_H
 #define VMCAST_WORKER_H
@@ -13,15 +13,16 @@
 struct worker;
 
 /*
- * Clear what a killed service left behind (spool files nobody wants, images no item or job names) and start both threads.
- * `config` and `store` are borrowed until worker_stop. Caller ends it with worker_stop.
+ * Clear what a killed service left behind (spool files nobody wants, images no item or job names) and start both
+ * threads. `config` and `store` are borrowed until worker_stop. Caller ends it with worker_stop.
  */
 int worker_start(struct worker **out, const struct config *config, struct store *store, struct err *err);
 
 /* Interrupt a running fetch or ingest (what was downloaded is kept for the next start), wait for both threads, free. */
 void worker_stop(struct worker **worker);
 
-/* Refresh this feed now, or every feed (NULL). Returns at once; any thread may call. An unknown id wakes nobody up in vain: it is ignored. */
+/* Refresh this feed now, or every feed (NULL). Returns at once; any thread may call. An unknown id wakes nobody up in
+ * vain: it is ignored. */
 void worker_wake_refresh(struct worker *worker, const char *feed_id);
 
 /* Look for items to ingest now: an operator asked for one. Returns at once; any thread may call. */

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* subscribe: see subscribe.h */
+#include "subscribe.h"
+
+#include "backoff.h"
+#include "cleanup.h"
+#include "http.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FETCH_MS_MAX  300000 /* a server that drips must not keep the other feeds waiting for longer */
+#define REDIRECTS_MAX 5
+#define RETRY_S       30 /* after the first failure; doubles up to the interval */
+
+/* A document on its way in. */
+struct document {
+	char *bytes; /* NUL-terminated once it is whole */
+	size_t len;
+	size_t room;
+	uint64_t bytes_max;
+	uint64_t deadline_ms;
+	bool not_modified;
+	char etag[128];
+	char last_modified[64];
+};
+
+static void document_done(struct document *doc)
+{
+	free(doc->bytes);
+}
+
+static int too_long(const struct document *doc, struct err *err)
+{
+	return err_set(err, -EFBIG, "longer than feed_bytes_max (%" PRIu64 " bytes)", doc->bytes_max);
+}
+
+static int append(struct document *doc, const void *data, size_t len, struct err *err)
+{
+	if (len > doc->bytes_max - doc->len)
+		return too_long(doc, err);
+	if (doc->len + len + 1 > doc->room) {
+		size_t room = (doc->len + len + 1) * 2;
+		char *grown = realloc(doc->bytes, room);
+
+		if (!grown)
+			return err_set(err, -ENOMEM, "out of memory");
+		doc->bytes = grown;
+		doc->room = room;
+	}
+	memcpy(doc->bytes + doc->len, data, len);
+	doc->len += len;
+	doc->bytes[doc->len] = '\0';
+	return 0;
+}
+
+static int on_body(void *ctx, const uint8_t *data, size_t len, struct err *err)
+{
+	struct document *doc = ctx;
+
+	if (clock_ms() > doc->deadline_ms)
+		return err_set(err, -ETIMEDOUT, "not complete after %d s", FETCH_MS_MAX / 1000);
+	return append(doc, data, len, err);
+}
+
+static int fetch_http(struct document *doc, const struct store_feed *feed, const atomic_bool *stop, struct err *err)
+{
+	const struct http_options options = { .redirects_max = REDIRECTS_MAX, .stop = stop };
+	CLEANUP(http_close) struct http *http = NULL;
+	/* Without a document in hand, "not modified" would leave us with none. */
+	const struct http_request rq = { .url = feed->url,
+					 .if_none_match = feed->fetched_at ? feed->etag : NULL,
+					 .if_modified_since = feed->fetched_at ? feed->last_modified : NULL,
+					 .body_bytes_max = doc->bytes_max,
+					 .on_body = on_body,
+					 .ctx = doc };
+	struct http_response rs = { 0 };
+
+	if (http_open(&http, &options, err) < 0 || http_perform(http, &rq, &rs, err) < 0)
+		return err->code;
+	if (rs.status == 304 && (rq.if_none_match || rq.if_modified_since)) {
+		doc->not_modified = true;
+		return 0;
+	}
+	if (http_check_status(&rs, feed->url, err) < 0)
+		return err->code;
+	snprintf(doc->etag, sizeof(doc->etag), "%s", rs.etag);
+	snprintf(doc->last_modified, sizeof(doc->last_modified), "%s", rs.last_modified);
+	return 0;
+}
+
+static int read_file(struct document *doc, const char *path, struct err *err)
+{
+	/* Not blocking: a fifo put there must not hold the refresher up. */
+	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char part[65536];
+	struct stat st;
+	ssize_t got;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "'%s' is not a regular file", path);
+	while ((got = read(fd, part, sizeof(part))) > 0)
+		if (append(doc, part, (size_t)got, err) < 0)
+			return err->code;
+	if (got < 0)
+		return err_set(err, -errno, "read '%s': %s", path, strerror(errno));
+	return 0;
+}
+
+/* The path in a file: URL, with %XX decoded. */
+static int file_path(char **out, const char *url, struct err *err)
+{
+	const char *from = url + strlen("file://");
+	CLEANUP(free_str) char *path = strdup(from);
+	char *to = path;
+	unsigned code;
+
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (; *from; from++) {
+		if (*from == '%' && (sscanf(from + 1, "%2x", &code) != 1 || !code))
+			return err_set(err, -EINVAL, "'%s' is not a URL: %%XX expected", url);
+		*to++ = *from == '%' ? (char)code : *from;
+		from += *from == '%' ? 2 : 0;
+	}
+	*to = '\0';
+	*out = TAKE(path);
+	return 0;
+}
+
+static int fetch(struct document *doc, const struct store_feed *feed, const atomic_bool *stop, struct err *err)
+{
+	CLEANUP(free_str) char *path = NULL;
+
+	if (strncmp(feed->url, "file://", 7) != 0)
+		return fetch_http(doc, feed, stop, err);
+	if (file_path(&path, feed->url, err) < 0)
+		return err->code;
+	return read_file(doc, path, err);
+}
+
+/* Enclosures may be named relative to the feed; from here on they are whole. */
+static int make_urls_absolute(struct feed *document, const char *feed_url, struct err *err)
+{
+	for (size_t i = 0; i < document->item_count; i++) {
+		struct feed_item *item = &document->items[i];
+		char *joined;
+
+		if (http_url_join(&joined, feed_url, item->url, err) < 0)
+			return err_wrap(err, "enclosure of item '%s'", item->uuid);
+		free(item->url);
+		item->url = joined;
+	}
+	return 0;
+}
+
+static void log_notes(const char *shown, const struct feed *document)
+{
+	const size_t notes_max = 10; /* a feed of 10000 unusable items is one feed's problem, not the log's */
+	char note[512];
+
+	for (size_t i = 0; i < document->note_count && i < notes_max; i++)
+		log_warn("feed '%s': %s", shown, log_quote(note, sizeof(note), document->notes[i]));
+	if (document->note_count > notes_max)
+		log_warn("feed '%s': %zu more notes of this kind", shown, document->note_count - notes_max);
+}
+
+static int kept_path(char **out, const struct store *store, const char *feed_id, const char *suffix, struct err *err)
+{
+	if (asprintf(out, "%s/feeds/%s.xml%s", store_dir(store), feed_id, suffix) >= 0)
+		return 0;
+	*out = NULL;
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* Written whole under another name first, so that a kill leaves the one before. */
+static int keep(const struct store *store, const char *feed_id, const struct document *doc, struct err *err)
+{
+	CLEANUP(free_str) char *path = NULL, *fresh = NULL;
+
+	if (kept_path(&path, store, feed_id, "", err) < 0 || kept_path(&fresh, store, feed_id, ".new", err) < 0)
+		return err->code;
+	CLEANUP(close_file) FILE *file = fopen(fresh, "we");
+	if (!file || fwrite(doc->bytes, 1, doc->len, file) != doc->len || fflush(file) != 0 ||
+	    fsync(fileno(file)) < 0 || rename(fresh, path) < 0)
+		return err_set(err, -errno, "keep the document as '%s': %s", path, strerror(errno));
+	return 0;
+}
+
+static int use(struct store *store, const struct config *config, const struct store_feed *feed,
+	       const struct document *doc, struct err *err)
+{
+	const struct feed_limits limits = { config->feed_bytes_max, config->feed_items_max };
+	CLEANUP(feed_free) struct feed *document = NULL;
+	char shown[512];
+
+	if (feed_parse(&document, doc->bytes ? doc->bytes : "", doc->len, &limits, err) < 0 ||
+	    make_urls_absolute(document, feed->url, err) < 0)
+		return err->code;
+	http_url_for_log(shown, sizeof(shown), feed->url);
+	log_notes(shown, document);
+	if (keep(store, feed->id, doc, err) < 0)
+		return err->code;
+	if (store_feed_update(store, feed->id, document, *doc->etag ? doc->etag : NULL,
+			      *doc->last_modified ? doc->last_modified : NULL, NULL, err) < 0)
+		return err->code;
+	log_info("feed '%s': %zu items", shown, document->item_count);
+	return 0;
+}
+
+/* For a database that was lost while the feed's server is gone: the document from before still has the items. */
+static void use_kept(struct store *store, const struct config *config, const struct store_feed *feed)
+{
+	CLEANUP(document_done) struct document doc = { .bytes_max = config->feed_bytes_max };
+	CLEANUP(free_str) char *path = NULL;
+	struct err ignored;
+
+	if (kept_path(&path, store, feed->id, "", &ignored) < 0 || read_file(&doc, path, &ignored) < 0)
+		return;
+	if (use(store, config, feed, &doc, &ignored) == 0)
+		log_warn("feed '%s': using the last good document instead", feed->url);
+}
+
+static int refresh(struct store *store, const struct config *config, const struct store_feed *feed,
+		   const atomic_bool *stop, struct err *err)
+{
+	CLEANUP(document_done)
+	struct document doc = { .bytes_max = config->feed_bytes_max, .deadline_ms = clock_ms() + FETCH_MS_MAX };
+
+	if (fetch(&doc, feed, stop, err) < 0)
+		return err->code;
+	if (doc.not_modified)
+		return store_feed_update(store, feed->id, NULL, NULL, NULL, NULL, err);
+	return use(store, config, feed, &doc, err);
+}
+
+int subscribe_refresh(struct store *store, const struct config *config, const struct store_feed *feed,
+		      const atomic_bool *stop, struct err *err)
+{
+	char shown[512];
+	struct err failed;
+
+	if (refresh(store, config, feed, stop, err) == 0)
+		return 0;
+	if (err->code == -ECANCELED)
+		return err->code;
+	/* A server that is gone for a week is told of once, not each time. */
+	http_url_for_log(shown, sizeof(shown), feed->url);
+	if (!feed->error || strcmp(feed->error, err->text) != 0)
+		log_warn("feed '%s': %s, its last good state keeps serving", shown, err->text);
+	if (!feed->fetched_at)
+		use_kept(store, config, feed);
+	if (store_feed_update(store, feed->id, NULL, NULL, NULL, err->text, &failed) < 0)
+		log_error("feed '%s': cannot record its failure: %s", shown, failed.text);
+	return err->code;
+}
+
+/* 0..limit-1, the same for the same feed and time: so that asking twice gives one answer. */
+static uint64_t spread(const struct store_feed *feed, uint64_t limit)
+{
+	uint8_t digest[DIGEST_BYTES];
+	struct digest d;
+	uint64_t number;
+
+	digest_init(&d);
+	digest_add(&d, feed->id, sizeof(feed->id));
+	digest_add(&d, &feed->tried_at, sizeof(feed->tried_at));
+	digest_final(&d, digest);
+	memcpy(&number, digest, sizeof(number));
+	return limit ? number % limit : 0;
+}
+
+int64_t subscribe_due_at(const struct config *config, const struct store_feed *feed, int64_t now)
+{
+	uint64_t wait = config->refresh_s;
+
+	if (feed->failures && feed->failures < 16 && (uint64_t)RETRY_S << (feed->failures - 1) < wait)
+		wait = (uint64_t)RETRY_S << (feed->failures - 1);
+	if (feed->tried_at > now)
+		return now;
+	return feed->tried_at + (int64_t)(wait - spread(feed, wait / 10));
+}

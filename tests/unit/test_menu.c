@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * menu: scripts as expected (tests/data/menu/NAME.ipxe; UPDATE=1 writes them anew, for the eye and `git diff`), and
+ * foreign text that is only ever shown.
+ */
+#include "menu.h"
+
+#include "cleanup.h"
+#include "tap.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY 86400
+
+static const struct config config = { .url = "http://10.77.0.1:8880",
+				      .initramfs = "initramfs",
+				      .kernel_args = "console=tty0 console=ttyS0,115200",
+				      .menu_title = "vmcast",
+				      .menu_timeout_s = 30,
+				      .menu_default = MENU_DEFAULT_LOCAL };
+static const struct menu_machine bios = { .mac = "52:54:00:12:34:56", .arch = "x86_64", .firmware = "bios" };
+static const struct menu_machine uefi = { .mac = "52:54:00:12:34:56", .arch = "x86_64", .firmware = "uefi" };
+static const struct menu_machine arm = { .mac = "52:54:00:12:34:56", .arch = "aarch64", .firmware = "uefi" };
+
+/* A row as the store gives it, ready to be written. Strings are borrowed. */
+static struct store_item item(const char *id, const char *feed_id, const char *feed_title, const char *title,
+			      int64_t published)
+{
+	struct store_item row = { .feed_title = (char *)feed_title,
+				  .announced = { .title = (char *)title, .published = published },
+				  .state = ITEM_READY,
+				  .present = true,
+				  .disk_bytes = 4ull << 30,
+				  .image_bytes = 385 << 20 };
+
+	snprintf(row.id, sizeof(row.id), "%s", id);
+	snprintf(row.feed_id, sizeof(row.feed_id), "%s", feed_id);
+	memset(row.image_id, 'a', sizeof(row.image_id) - 1);
+	return row;
+}
+
+static void is_golden(char *script, const char *name)
+{
+	char path[128], want[64 << 10];
+
+	snprintf(path, sizeof(path), "tests/data/menu/%s.ipxe", name);
+	if (getenv("UPDATE")) {
+		CLEANUP(close_file) FILE *to = fopen(path, "w");
+
+		if (to)
+			fputs(script, to);
+	}
+	CLEANUP(close_file) FILE *from = fopen(path, "r");
+	size_t len = from ? fread(want, 1, sizeof(want) - 1, from) : 0;
+
+	want[len] = '\0';
+	is_str(script, want, name);
+	free(script);
+}
+
+static void two_channels(void)
+{
+	struct store_item rows[] = {
+		item("1111111111111111", "aaaaaaaaaaaaaaaa", "Debian images", "Debian 12", 20000ll * DAY),
+		item("2222222222222222", "bbbbbbbbbbbbbbbb", "Appliances", "Mail server", 19000ll * DAY),
+		item("3333333333333333", "aaaaaaaaaaaaaaaa", "Debian images", "Debian 13", 20500ll * DAY),
+		item("4444444444444444", "aaaaaaaaaaaaaaaa", "Debian images", "Not ingested", 20600ll * DAY),
+		item("5555555555555555", "aaaaaaaaaaaaaaaa", "Debian images", "Withdrawn", 20600ll * DAY),
+		item("6666666666666666", "aaaaaaaaaaaaaaaa", "Debian images", "For ARM", 20600ll * DAY),
+		item("7777777777777777", "bbbbbbbbbbbbbbbb", "Appliances", "UEFI only, no date", 0),
+	};
+	struct store_item_list items = { .rows = rows, .count = sizeof(rows) / sizeof(rows[0]) };
+	struct config first = config;
+	struct menu_machine again = bios;
+
+	rows[2].is_signed = true;
+	rows[2].disk_bytes = 700;
+	rows[3].image_id[0] = '\0';
+	rows[4].present = false;
+	rows[5].announced.arch = "aarch64";
+	rows[6].announced.firmware = "uefi";
+	is_golden(menu_script(&config, &items, &bios), "bios");
+	is_golden(menu_script(&config, &items, &uefi), "uefi");
+	is_golden(menu_script(&config, &items, &arm), "arm");
+	first.menu_default = MENU_DEFAULT_FIRST;
+	first.menu_timeout_s = 0;
+	is_golden(menu_script(&first, &items, &bios), "default-first");
+	again.installed = true;
+	CLEANUP(free_str) char *script = menu_script(&first, &items, &again);
+
+	ok(strstr(script, "choose --default local "),
+	   "a machine that was written before goes to its disk by default (F47)");
+}
+
+static void other_scripts(void)
+{
+	struct store_item row =
+		item("1111111111111111", "aaaaaaaaaaaaaaaa", "Debian images", "Debian 12", 20000ll * DAY);
+	struct store_item_list none = { 0 };
+	struct menu_machine unknown = { .arch = "i386", .firmware = "bios" };
+
+	row.announced.description =
+		"A Debian system for servers, with nothing in it that is not needed for the tests of "
+		"this project: a kernel, a boot loader for BIOS and UEFI, and a serial console.";
+	row.announced.link = "http://example.org/debian?release=12#notes";
+	row.announced.memory_bytes_min = 512 << 20;
+	is_golden(menu_entry_script(&config), "entry");
+	is_golden(menu_script(&config, &none, &unknown), "nothing-fits");
+	is_golden(menu_details_script(&config, &row, &bios), "details");
+	is_golden(menu_boot_script(&config, &row, &uefi, "bus=virtio,bytes=8G"), "assigned");
+	is_golden(menu_local_script(), "local");
+	is_golden(menu_wait_script(&config, &bios, "Debian 12 is not ready"), "wait");
+
+	CLEANUP(free_str) char *script = menu_boot_script(&config, &row, &bios, "model=QEMU HARDDISK || reboot");
+
+	ok(!strstr(script, "reboot"), "a target rule of several words stays out of the script: the plan has it");
+}
+
+static void foreign_text_is_quoted(void)
+{
+	static const struct {
+		const char *text, *quoted, *why;
+	} cases[] = {
+		{ "Debian 12", "Debian 12", "plain text stays as it is" },
+		{ "${net0/mac}", "$ {net0/mac}", "an expansion is taken apart" },
+		{ "$${a}{b}", "$$ {a}{b}", "an expansion that would make another" },
+		{ "a && reboot", "a ${}&& reboot", "&& as a word of its own is covered" },
+		{ "a || reboot ; x", "a ${}|| reboot ${}; x", "so are || and ;" },
+		{ "&&", "${}&&", "at the beginning, too" },
+		{ "a&&b", "a&&b", "&& within a word does nothing" },
+		{ "C# and #1", "C# and ${}#1", "a word that begins with # would end the line" },
+		{ "--default x", "--default x", "an option's place is before the --" },
+		{ "a\nreboot\r\n", "a reboot", "line ends become spaces" },
+		{ "a\tb\x01\x1b[31mc\x7f", "a b [31mc", "so do control bytes" },
+		{ "end\\", "end\\${}", "a final backslash would continue the line" },
+		{ "5 $", "5 $ ", "a final dollar sign meets nothing" },
+		{ "\xc3\x9c"
+		  "ber Gr\xc3\xb6\xc3\x9f"
+		  "e",
+		  "Uber Grose", "accents are dropped" },
+		{ "\xe6\x97\xa5\xe6\x9c\xac", "??", "what has no ASCII form is a question mark" },
+		{ "a\xe2\x80\xaegnp.exe", "agnp.exe", "the text's direction is not turned round" },
+		{ "\xff\xc3", "??", "bytes that are no UTF-8" },
+		{ "\xc0\xa4{x}", "$ {x}", "an overlong dollar sign is one, too" },
+		{ "\xe2\x80\x8b&& x", "${}&& x", "an invisible character does not hide a word's beginning" },
+		{ "   a   b   ", "a b", "spaces are single" },
+		{ "", "", "nothing" },
+		{ "0123456789012345678901234567890123456789", "01234567890123456789012345678901234...",
+		  "long text is cut" },
+	};
+	char longest[4097];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP(free_str) char *quoted = menu_quote(cases[i].text, 38);
+
+		is_str(quoted, cases[i].quoted, cases[i].why);
+	}
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	CLEANUP(free_str) char *quoted = menu_quote(longest, 68);
+
+	is_int(strlen(quoted), 68, "4 KiB of title are cut to a line");
+}
+
+/* What iPXE would do with a line: only commands of ours, whatever the texts are. */
+static bool line_is_ours(const char *line)
+{
+	static const char *const commands[] = { "set ",    "menu -- ", "item -- ", "item --gap", "choose ", "goto ",
+						"imgfree", "kernel ",  "initrd ",  "boot ",      "echo ",   "exit ",
+						"sleep ",  "chain ",   "sanboot ", ":",          "#!ipxe" };
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strncmp(line, commands[i], strlen(commands[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool is_our_setting(const char *name)
+{
+	static const char *const names[] = { "}",        "s}",    "space:string}", "server}",
+					     "machine}", "item}", "pick}",         "back}" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static void check_script(const char *script, const char *name)
+{
+	bool lines_ours = true, settings_ours = true, printable = true, whole_lines = true;
+	const char *line = script;
+
+	for (const char *p = script; *p; p++) {
+		printable &= *p == '\n' || isprint((unsigned char)*p);
+		if (p[0] == '$' && p[1] == '{')
+			settings_ours &= is_our_setting(p + 2);
+		if (*p == '\n') {
+			lines_ours &= line_is_ours(line);
+			whole_lines &= p > script && p[-1] != '\\';
+			line = p + 1;
+		}
+	}
+	ok(lines_ours, "%s: every line begins with one of our commands", name);
+	ok(settings_ours, "%s: only settings of ours are expanded", name);
+	ok(printable, "%s: printable ASCII only", name);
+	ok(whole_lines, "%s: no line is continued", name);
+}
+
+static void hostile_texts_execute_nothing(void)
+{
+	static const char hostile[] =
+		"--x ${net0/mac} && reboot || poweroff ; shell\nreboot\n:boot\x1b[2J #x \xe2\x80\xae ${ \\";
+	struct store_item row = item("1111111111111111", "aaaaaaaaaaaaaaaa", hostile, hostile, 20000ll * DAY);
+	struct store_item_list items = { .rows = &row, .count = 1 };
+	struct config title = config;
+
+	row.announced.description = (char *)hostile;
+	row.announced.link = (char *)hostile;
+	row.announced.firmware = NULL;
+	title.menu_title = (char *)hostile;
+	char *script = menu_script(&title, &items, &bios);
+
+	check_script(script, "menu");
+	is_golden(script, "hostile");
+	script = menu_details_script(&title, &row, &bios);
+	check_script(script, "details");
+	is_golden(script, "hostile-details");
+	script = menu_boot_script(&title, &row, &bios, hostile);
+	check_script(script, "unattended");
+	free(script);
+	script = menu_wait_script(&title, &bios, hostile);
+	check_script(script, "wait");
+	free(script);
+}
+
+static void long_lists_are_cut(void)
+{
+	size_t count = 10000;
+	CLEANUP(free_mem) struct store_item *rows = calloc(count, sizeof(*rows));
+	struct store_item_list items = { .rows = rows, .count = count };
+
+	for (size_t i = 0; i < count; i++) {
+		char id[STORE_ID_CHARS];
+
+		snprintf(id, sizeof(id), "%016zx", i);
+		rows[i] = item(id, "aaaaaaaaaaaaaaaa", "Big", "One of many", (int64_t)i * DAY);
+	}
+	CLEANUP(free_str) char *script = menu_script(&config, &items, &bios);
+	size_t shown = 0;
+
+	for (const char *p = script; (p = strstr(p, "item -- item-")); p++)
+		shown++;
+	is_int(shown, MENU_ITEMS_MAX, "a channel of 10000 items shows its newest");
+	ok(strstr(script, "item --gap -- (and 9800 older ones)\n"), "and how many are not shown");
+	ok(strlen(script) < 128 << 10, "the script stays small: %zu bytes", strlen(script));
+}
+
+int main(void)
+{
+	two_channels();
+	other_scripts();
+	foreign_text_is_quoted();
+	hostile_texts_execute_nothing();
+	long_lists_are_cut();
+	return done_testing();
+}

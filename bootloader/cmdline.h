@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cmdline: what the boot menu tells the client through the kernel's command line.
+ *
+ *   vmcast.server=http://10.77.0.1:8880 vmcast.item=0123456789abcdef BOOTIF=01-52-54-00-12-34-56 vmcast.disk="model=A
+ * B"
+ *
+ * Words are split and quoted as the kernel does it (Documentation/admin-guide/kernel-parameters.rst); words that are
+ * not ours are skipped; of a word given twice the last one counts.
+ */
+#ifndef VMCAST_CMDLINE_H
+#define VMCAST_CMDLINE_H
+
+#include "err.h"
+
+#define CMDLINE_VALUE 512
+#define MAC_TEXT      18 /* 52:54:00:12:34:56 and a NUL */
+
+struct cmdline {
+	char server[CMDLINE_VALUE]; /* base URL */
+	char item[CMDLINE_VALUE];
+	char disk[CMDLINE_VALUE]; /* target rule that replaces the plan's; empty: none */
+	char boot_mac[MAC_TEXT];  /* of the NIC the machine booted from; empty: unknown */
+};
+
+/* -EINVAL: no server or no item, a rule that cannot be read, or a value that is too long. */
+int cmdline_parse(struct cmdline *out, const char *text, struct err *err);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * device_memory: a disk in memory with a volatile write cache, that keeps a log of what was asked of it and fails as it
+ * is told. It answers "what is on the medium if the power goes at this very operation?".
+ */
+#ifndef VMCAST_DEVICE_MEMORY_H
+#define VMCAST_DEVICE_MEMORY_H
+
+#include "device.h"
+
+#include <stdbool.h>
+
+enum device_op { OP_WRITE, OP_ZERO, OP_READ, OP_FLUSH };
+
+struct device_record {
+	enum device_op op;
+	uint64_t off;
+	uint64_t len;
+};
+
+struct device_memory {
+	struct device dev; /* first: the ops get a pointer to it */
+	uint8_t *medium;   /* survives a power cut; the caller's */
+	uint8_t *cache;    /* what reads see: the medium and everything written since */
+	struct device_record *log;
+	size_t log_count;
+	size_t log_room;
+	size_t fail_at;     /* this operation (from 0) fails; SIZE_MAX: none */
+	bool fail_for_ever; /* and so do all after it: the power is gone */
+};
+
+/* `medium` (of `bytes` bytes) is borrowed until device_close and then holds what reached the medium. NULL: out of
+ * memory. */
+struct device_memory *device_memory_new(uint8_t *medium, uint64_t bytes);
+
+#endif

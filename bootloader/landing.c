@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* landing: see landing.h */
+#include "landing.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+static int reboot_now(struct err *err)
+{
+	sync();
+	reboot(RB_AUTOBOOT);
+	return err_set(err, -errno, "reboot: %s", strerror(errno));
+}
+
+static const struct landing landings[] = {
+	{ "reboot", reboot_now },
+};
+
+int landing_find(const struct landing **out, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < sizeof(landings) / sizeof(landings[0]); i++) {
+		if (strcmp(landings[i].name, name) == 0) {
+			*out = &landings[i];
+			return 0;
+		}
+	}
+	return err_set(err, -ENOTSUP, "landing '%s' is not one that this client knows", name);
+}

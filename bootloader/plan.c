@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* plan: see plan.h */
+#include "plan.h"
+
+#include "cleanup.h"
+#include "http.h"
+#include "json.h"
+#include "version.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLAN_VERSION 1
+#define URL_MAX      2048
+
+static json_t *macs_to_json(const struct machine *machine)
+{
+	json_t *macs = json_array();
+
+	for (size_t i = 0; i < machine->mac_count; i++)
+		json_array_append_new(macs, json_string(machine->macs[i]));
+	return macs;
+}
+
+static json_t *disks_to_json(const struct disk_list *disks)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < disks->count; i++)
+		json_array_append_new(list, disk_to_json(&disks->disks[i]));
+	return list;
+}
+
+char *plan_request(const char *item, const struct machine *machine, const struct disk_list *disks)
+{
+	CLEANUP(json_free)
+	json_t *rq = json_pack("{s:i, s:s, s:s}", "version", PLAN_VERSION, "item", item, "client",
+			       "vmcast-boot " VMCAST_VERSION);
+
+	if (machine) {
+		json_object_set_new(rq, "macs", macs_to_json(machine));
+		json_object_set_new(rq, "arch", json_string(machine->arch));
+		json_object_set_new(rq, "firmware", json_string(machine->firmware));
+		json_object_set_new(rq, "memory_bytes", json_integer((json_int_t)machine->memory_bytes));
+	}
+	if (disks)
+		json_object_set_new(rq, "disks", disks_to_json(disks));
+	return json_dumps(rq, JSON_COMPACT);
+}
+
+static int need_object(const json_t **out, const json_t *obj, const char *key, struct err *err)
+{
+	*out = json_object_get(obj, key);
+	return json_is_object(*out) ? 0 : err_set(err, -EPROTO, "field \"%s\": an object is needed", key);
+}
+
+/* A word that is put into URLs and header fields, where nothing but letters and digits is safe everywhere. */
+static int need_word(char *out, size_t room, const json_t *obj, const char *key, struct err *err)
+{
+	const char *text;
+	int rc = json_need_string(&text, obj, key, room - 1, err);
+
+	if (rc)
+		return rc;
+	for (const char *c = text; *c; c++)
+		if (!isalnum((unsigned char)*c))
+			return err_set(err, -EPROTO, "field \"%s\": only letters and digits may be in it", key);
+	if (!text[0])
+		return err_set(err, -EPROTO, "field \"%s\" is empty", key);
+	strcpy(out, text);
+	return 0;
+}
+
+static int need_digest(uint8_t out[static DIGEST_BYTES], const json_t *obj, const char *key, struct err *err)
+{
+	const char *text;
+	int rc = json_need_string(&text, obj, key, DIGEST_HEX + sizeof("sha256:"), err);
+
+	if (rc)
+		return rc;
+	return digest_parse(out, text) == 0 ? 0 : err_set(err, -EPROTO, "field \"%s\": not a SHA-256 digest", key);
+}
+
+static int need_url(char **out, const json_t *obj, const char *key, const char *server, struct err *err)
+{
+	const char *text;
+	int rc = json_need_string(&text, obj, key, URL_MAX, err);
+
+	if (rc)
+		return rc;
+	return http_url_join(out, server, text, err) == 0 ? 0 : err_set(err, -EPROTO, "field \"%s\": not a URL", key);
+}
+
+static int parse_image(struct plan *plan, const json_t *image, const char *server, struct err *err)
+{
+	uint8_t id[DIGEST_BYTES];
+	int rc = need_digest(id, image, "id", err);
+
+	if (!rc)
+		rc = need_digest(plan->index_digest, image, "index_digest", err);
+	if (!rc && !digest_equal(id, plan->index_digest))
+		rc = err_set(err, -EPROTO, "the image's id is not its index's digest");
+	if (!rc)
+		rc = need_url(&plan->image_url, image, "url", server, err);
+	if (!rc)
+		rc = need_url(&plan->index_url, image, "index_url", server, err);
+	if (!rc)
+		rc = json_need_u64(&plan->index_bytes, image, "index_bytes", INT64_MAX, err);
+	if (!rc)
+		rc = json_need_u64(&plan->disk_bytes, image, "disk_bytes", INT64_MAX, err);
+	if (!rc)
+		rc = json_need_u64(&plan->image_bytes, image, "image_bytes", INT64_MAX, err);
+	if (!rc)
+		digest_hex(plan->image_id, id);
+	return rc;
+}
+
+static int parse_job(struct plan *plan, const json_t *root, struct err *err)
+{
+	const char *target = "", *landing;
+	int rc = need_word(plan->job, sizeof(plan->job), root, "job", err);
+
+	if (!rc)
+		rc = need_word(plan->ticket, sizeof(plan->ticket), root, "ticket", err);
+	if (!rc)
+		rc = json_want_string(&target, root, "target", sizeof(plan->target) - 1, err);
+	if (!rc && target[0] && target_rule_check(target, err) != 0)
+		rc = err_set(err, -EPROTO, "field \"target\": '%s' is not a rule", target);
+	if (!rc)
+		rc = json_need_string(&landing, root, "landing", sizeof(plan->landing) - 1, err);
+	if (rc)
+		return rc;
+	strcpy(plan->target, target);
+	strcpy(plan->landing, landing);
+	return 0;
+}
+
+/* Signatures come with a later version of the plan. A plan that carries them must not be followed without the check. */
+static int check_trust(const json_t *root, struct err *err)
+{
+	const json_t *trust = json_object_get(root, "trust");
+
+	return !trust || json_is_null(trust) ? 0
+					     : err_set(err, -ENOTSUP, "it is signed in a way this client cannot check");
+}
+
+static int parse_version(const json_t *root, struct err *err)
+{
+	uint64_t version;
+	int rc = json_need_u64(&version, root, "version", UINT32_MAX, err);
+
+	if (rc)
+		return rc;
+	return version == PLAN_VERSION
+		       ? 0
+		       : err_set(err, -ENOTSUP, "version %" PRIu64 ", this client knows %d", version, PLAN_VERSION);
+}
+
+static int parse_root(struct plan *plan, const json_t *root, const char *server, struct err *err)
+{
+	const json_t *item, *image;
+	const char *title = "";
+	int rc = parse_version(root, err);
+
+	if (!rc)
+		rc = check_trust(root, err);
+	if (!rc)
+		rc = parse_job(plan, root, err);
+	if (!rc)
+		rc = need_object(&item, root, "item", err);
+	if (!rc)
+		rc = json_want_string(&title, item, "title", SIZE_MAX, err);
+	if (!rc)
+		rc = need_object(&image, root, "image", err);
+	if (!rc)
+		rc = parse_image(plan, image, server, err);
+	snprintf(plan->title, sizeof(plan->title), "%s", title);
+	return rc;
+}
+
+int plan_parse(struct plan *out, const char *text, size_t len, const char *server, struct err *err)
+{
+	CLEANUP(json_free) json_t *root = NULL;
+	CLEANUP(plan_free) struct plan plan = { 0 };
+	int rc = json_parse_object(&root, text, len, err);
+
+	if (!rc)
+		rc = parse_root(&plan, root, server, err);
+	if (rc)
+		return err_wrap(err, "plan from the service");
+	*out = plan;
+	plan = (struct plan){ 0 };
+	return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+	free(plan->image_url);
+	free(plan->index_url);
+	*plan = (struct plan){ 0 };
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* progress: see progress.h */
+#include "progress.h"
+
+#include "backoff.h"
+#include "units.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define RATE_MS       1000u /* how often the rate is taken and a terminal's line rewritten */
+#define PLAIN_LINE_MS 5000u /* how often a line is written elsewhere */
+
+struct progress {
+	pthread_mutex_t lock; /* guards `state`: the reporter reads it from its own thread */
+	struct progress_state state;
+	FILE *to;
+	bool on_terminal;
+	bool since_boot;
+	uint64_t rate_ms;    /* when the rate was last taken */
+	uint64_t rate_bytes; /* and bytes_done at that time */
+	uint64_t line_ms;    /* when the figures were last shown */
+};
+
+struct progress *progress_new(FILE *to, bool since_boot)
+{
+	struct progress *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	pthread_mutex_init(&p->lock, NULL);
+	p->to = to;
+	p->on_terminal = to && isatty(fileno(to));
+	p->since_boot = since_boot;
+	p->rate_ms = p->line_ms = clock_ms();
+	return p;
+}
+
+void progress_free(struct progress **p)
+{
+	if (!*p)
+		return;
+	pthread_mutex_destroy(&(*p)->lock);
+	free(*p);
+	*p = NULL;
+}
+
+void progress_set_phase(struct progress *p, enum phase phase)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->state.phase = phase;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void progress_set_disk(struct progress *p, const char *name)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	snprintf(p->state.disk, sizeof(p->state.disk), "%s", name);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void progress_set_total(struct progress *p, uint64_t bytes_total)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->state.bytes_total = bytes_total;
+	pthread_mutex_unlock(&p->lock);
+	p->rate_ms = clock_ms();
+}
+
+static void show_figures(const struct progress *p, const struct progress_state *s)
+{
+	char done[UNITS_TEXT], total[UNITS_TEXT], rate[UNITS_TEXT], left[UNITS_TEXT] = "?";
+	unsigned percent = s->bytes_total ? (unsigned)((double)s->bytes_done * 100 / (double)s->bytes_total) : 0;
+
+	if (s->bytes_per_s)
+		units_seconds(left, (s->bytes_total - s->bytes_done) / s->bytes_per_s);
+	/* The cursor waits at the beginning, so that any other line starts there, and erases what was left of this one.
+	 */
+	fprintf(p->to, "%s%s: %u %%, %s of %s, %s/s, %s left%s",
+		p->on_terminal ? "\r\033[K" : "vmcast: ", phase_name(s->phase), percent,
+		units_bytes(done, s->bytes_done), units_bytes(total, s->bytes_total), units_bytes(rate, s->bytes_per_s),
+		left, p->on_terminal ? "\r" : "\n");
+	fflush(p->to);
+}
+
+/* Half the old rate and half the new one: steady enough to read, quick enough to show a stall. */
+static void take_rate(struct progress *p, uint64_t now_ms)
+{
+	uint64_t latest = (p->state.bytes_done - p->rate_bytes) * 1000 / (now_ms - p->rate_ms);
+
+	p->state.bytes_per_s = p->state.bytes_per_s ? (p->state.bytes_per_s + latest) / 2 : latest;
+	p->rate_ms = now_ms;
+	p->rate_bytes = p->state.bytes_done;
+}
+
+void progress_add(struct progress *p, uint64_t bytes)
+{
+	if (!p)
+		return;
+	uint64_t now_ms = clock_ms();
+	bool due = now_ms >= p->rate_ms + RATE_MS;
+
+	pthread_mutex_lock(&p->lock);
+	p->state.bytes_done += bytes;
+	if (due)
+		take_rate(p, now_ms);
+	pthread_mutex_unlock(&p->lock);
+	if (due && p->to && (p->on_terminal || now_ms >= p->line_ms + PLAIN_LINE_MS)) {
+		show_figures(p, &p->state);
+		p->line_ms = now_ms;
+	}
+}
+
+void progress_mark(struct progress *p, const char *step, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!p || !p->to)
+		return;
+	fprintf(p->to, "%svmcast: %s", p->on_terminal ? "\r\033[K" : "", step);
+	if (p->since_boot)
+		fprintf(p->to, " at %.3f s", (double)clock_ms() / 1000);
+	if (fmt[0]) {
+		fputs(": ", p->to);
+		va_start(ap, fmt);
+		vfprintf(p->to, fmt, ap);
+		va_end(ap);
+	}
+	fputc('\n', p->to);
+	fflush(p->to);
+}
+
+void progress_get(struct progress *p, struct progress_state *out)
+{
+	pthread_mutex_lock(&p->lock);
+	*out = p->state;
+	pthread_mutex_unlock(&p->lock);
+}

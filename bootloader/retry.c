@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* retry: see retry.h */
+#include "retry.h"
+
+#include "http.h"
+#include "log.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define CORRUPT_MAX 3   /* tries to get the same bytes right */
+#define NAP_MS      100 /* how long an interrupted wait may go on */
+
+void retry_init(struct retry *r, unsigned patience_s, const atomic_bool *stop)
+{
+	*r = (struct retry){ .stop = stop };
+	backoff_init(&r->backoff, patience_s);
+}
+
+void retry_reset(struct retry *r)
+{
+	backoff_reset(&r->backoff);
+	r->corrupt = 0;
+}
+
+static int wait_ms(const struct retry *r, int64_t ms, struct err *err)
+{
+	uint64_t until = clock_ms() + (uint64_t)ms;
+
+	while (clock_ms() < until) {
+		struct timespec nap = { .tv_nsec = NAP_MS * 1000000L };
+
+		if (r->stop && atomic_load(r->stop))
+			return err_set(err, -ECANCELED, "interrupted");
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
+int retry_wait(struct retry *r, unsigned retry_after_s, struct err *err)
+{
+	bool corrupt = err->code == -EBADMSG || err->code == -EACCES;
+
+	if (!corrupt && !http_is_transient(err->code))
+		return err->code;
+	if (corrupt && ++r->corrupt >= CORRUPT_MAX)
+		return err_wrap(err, "wrong %u times", r->corrupt);
+	int64_t ms = backoff_next_ms(&r->backoff, retry_after_s);
+	if (ms < 0)
+		return err_wrap(err, "gave up after %u s", r->backoff.patience_s);
+	log_warn("%s, retrying in %.1f s", err->text, (double)ms / 1000);
+	return wait_ms(r, ms, err);
+}

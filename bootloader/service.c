@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* service: see service.h */
+#include "service.h"
+
+#include "cleanup.h"
+#include "version.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PLAN_BYTES_MAX (64u << 10)
+
+int service_connect(struct http **out, const struct service *service, struct err *err)
+{
+	struct http_options options = {
+		.user_agent = "vmcast-boot/" VMCAST_VERSION,
+		.stall_s = service->stall_s,
+		.stop = service->stop,
+	};
+
+	return http_open(out, &options, err);
+}
+
+int service_check_status(const struct http_response *rs, const char *url, struct err *err)
+{
+	int rc = http_check_status(rs, url, err);
+
+	return rc == -EACCES ? (err->code = -EPROTO) : rc;
+}
+
+struct answer {
+	char text[PLAN_BYTES_MAX];
+	size_t len;
+};
+
+/* There is room for body_bytes_max bytes. */
+static int take_answer(void *ctx, const uint8_t *data, size_t len, struct err *err)
+{
+	struct answer *answer = ctx;
+
+	(void)err;
+	memcpy(answer->text + answer->len, data, len);
+	answer->len += len;
+	return 0;
+}
+
+/* One try; `*retry_after_s` is what the service asks for if it wants to be asked again. */
+static int ask(struct plan *out, unsigned *retry_after_s, struct http *http, const struct service *service,
+	       const char *url, const char *request, struct err *err)
+{
+	CLEANUP(free_mem) struct answer *answer = calloc(1, sizeof(*answer));
+	struct http_request rq = {
+		.url = url, .json = request, .body_bytes_max = PLAN_BYTES_MAX, .on_body = take_answer, .ctx = answer
+	};
+	struct http_response rs = { 0 };
+
+	if (!answer)
+		return err_set(err, -ENOMEM, "plan: out of memory");
+	int rc = http_perform(http, &rq, &rs, err);
+	if (!rc)
+		rc = service_check_status(&rs, url, err);
+	*retry_after_s = rs.retry_after_s;
+	return rc ? rc : plan_parse(out, answer->text, answer->len, service->server, err);
+}
+
+int service_get_plan(struct plan *out, const struct service *service, const char *request, struct err *err)
+{
+	CLEANUP(http_close) struct http *http = NULL;
+	CLEANUP(free_str) char *url = NULL;
+	unsigned retry_after_s;
+	struct retry retry;
+	int rc = service_connect(&http, service, err);
+
+	if (!rc)
+		rc = http_url_join(&url, service->server, "/v1/plan", err);
+	if (rc)
+		return rc;
+	retry_init(&retry, service->retry_s, service->stop);
+	while ((rc = ask(out, &retry_after_s, http, service, url, request, err)) != 0) {
+		rc = retry_wait(&retry, retry_after_s, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}

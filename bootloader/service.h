@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* service: the exchanges with vmcastd that are not bulk data, and how its answers are judged. */
+#ifndef VMCAST_SERVICE_H
+#define VMCAST_SERVICE_H
+
+#include "http.h"
+#include "plan.h"
+#include "retry.h"
+
+/* How to reach the service; strings and pointers are borrowed for as long as it is used. */
+struct service {
+	const char *server;      /* base URL */
+	unsigned stall_s;        /* a connection on which nothing comes for so long is given up */
+	unsigned retry_s;        /* how long errors that may pass are retried */
+	const atomic_bool *stop; /* the user wants out */
+};
+
+/* An HTTP client for the service: no redirects are followed, since it never sends any. Caller closes with http_close.
+ */
+int service_connect(struct http **out, const struct service *service, struct err *err);
+
+/* http_check_status, but for a refusal (401, 403), which is -EPROTO: -EACCES is kept for bytes that cannot be trusted.
+ */
+int service_check_status(const struct http_response *rs, const char *url, struct err *err);
+
+/* Send `request` (plan_request) and read the plan, with retries. Caller frees with plan_free. */
+int service_get_plan(struct plan *out, const struct service *service, const char *request, struct err *err);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* target: see target.h */
+#include "target.h"
+
+#include "units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* Whether the image fits `disk`: room and sector size. */
+static int check_fit(const struct disk *disk, const struct target_need *need, struct err *err)
+{
+	if (disk->id.bytes < need->disk_bytes)
+		return err_set(err, -ENOSPC, "too small: %" PRIu64 " bytes, the image needs %" PRIu64, disk->id.bytes,
+			       need->disk_bytes);
+	/* A GPT counts in sectors: under the other size nothing would find the second sector, which holds its header.
+	 */
+	if (need->sector_bytes && disk->id.sector_bytes && disk->id.sector_bytes != need->sector_bytes)
+		return err_set(err, -ENOTSUP, "sectors of %" PRIu32 " bytes, the image is partitioned for %" PRIu32,
+			       disk->id.sector_bytes, need->sector_bytes);
+	return 0;
+}
+
+int target_check(const struct disk *disk, const struct target_need *need, struct err *err)
+{
+	int rc = disk->use == DISK_REFUSED ? err_set(err, -EBUSY, "%s", disk->why) : check_fit(disk, need, err);
+
+	return rc ? err_wrap(err, "disk %s", disk->path) : 0;
+}
+
+/* Whether `disk` may be chosen unnamed; if not, `why->text` says why. */
+static bool is_candidate(const struct disk *disk, const struct target_need *need, struct err *why)
+{
+	char mismatch[160];
+
+	if (need->rule && !target_rule_matches(need->rule, &disk->id, mismatch, sizeof(mismatch))) {
+		err_set(why, -ENODEV, "%s", mismatch);
+		return false;
+	}
+	if (disk->use != DISK_FREE) {
+		err_set(why, -EBUSY, "%s", disk->why);
+		return false;
+	}
+	return check_fit(disk, need, why) == 0;
+}
+
+static void add_text(char *list, size_t room, const char *name, const char *why)
+{
+	size_t len = strlen(list);
+
+	snprintf(list + len, room - len, "%s%s%s%.160s", len ? "; " : "", name, why[0] ? ": " : "", why);
+}
+
+int target_choose(const struct disk **out, const struct disk_list *list, const struct target_need *need,
+		  struct err *err)
+{
+	char candidates[512] = "", others[512] = "";
+	const struct disk *chosen = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct disk *disk = &list->disks[i];
+		struct err why = { 0 };
+
+		if (is_candidate(disk, need, &why)) {
+			add_text(candidates, sizeof(candidates), disk->id.name, "");
+			chosen = disk;
+			count++;
+		} else {
+			add_text(others, sizeof(others), disk->id.name, why.text);
+		}
+	}
+	if (count > 1)
+		return err_set(err, -ENOTUNIQ, "%zu disks %s%s%s: %s", count,
+			       need->rule ? "match the rule '" : "could be meant and no rule says which",
+			       need->rule ? need->rule : "", need->rule ? "'" : "", candidates);
+	if (count == 0)
+		return err_set(err, -ENODEV, "no disk can be taken%s%s%s: %s", need->rule ? " by the rule '" : "",
+			       need->rule ? need->rule : "", need->rule ? "'" : "",
+			       others[0] ? others : "this machine has none");
+	*out = chosen;
+	return 0;
+}

@@ -21,11 +21,7 @@ static bool is_padding(const uint8_t *in, size_t len)
 
 static bool begins(const uint8_t *in, size_t len)
 {
-	return (len >= 6 && memcmp(in,
-				   "\xfd"
-				   "7zXZ\0",
-				   6) == 0) ||
-	       is_padding(in, len);
+	return (len >= 6 && memcmp(in, "\xfd\x37zXZ\0", 6) == 0) || is_padding(in, len);
 }
 
 /* LZMA_TELL_UNSUPPORTED_CHECK: without it a kind of checksum that liblzma does not know would be passed over in

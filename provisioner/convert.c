@@ -91,7 +91,7 @@ static int check_inside(const struct sniff_format *outer, const uint8_t *raw, si
 {
 	const struct sniff_format *inner = sniff_head(raw, len);
 
-	if (inner == &sniff_raw)
+	if (inner->codec == &codec_none)
 		return 0;
 	return err_set(err, -ENOTSUP, "it is %s inside %s, which is not supported%s", inner->name, outer->name,
 		       inner->codec ? " (compressed twice)" : " yet");

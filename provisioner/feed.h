@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define FEED_NAMESPACE "urn:vmcast:1"
-#define FEED_TEXT_MAX 4096u /* bytes of any one text; longer ones are cut at a character with a note */
+#define FEED_TEXT_MAX  4096u /* bytes of any one text; longer ones are cut at a character with a note */
 
 struct feed_limits {
 	uint64_t bytes_max; /* the document */
@@ -34,11 +34,11 @@ struct feed_item {
 	/* vmcast: extension elements */
 	bool has_digest;
 	uint8_t digest[DIGEST_BYTES]; /* vmcast:digest, SHA-256 of the enclosure's bytes as served */
-	char *arch;        /* vmcast:architecture: x86_64 (default when NULL), aarch64 */
-	char *firmware;    /* vmcast:firmware: "bios", "uefi", or NULL for both */
+	char *arch;                   /* vmcast:architecture: x86_64 (default when NULL), aarch64 */
+	char *firmware;               /* vmcast:firmware: "bios", "uefi", or NULL for both */
 	uint64_t disk_bytes_min;
 	uint64_t memory_bytes_min;
-	char *landing;     /* disk (default when NULL), kexec, guest */
+	char *landing; /* disk (default when NULL), kexec, guest */
 	char *cmdline;
 };
 
@@ -55,9 +55,9 @@ struct feed {
 };
 
 /*
- * Parse `len` bytes. An item that cannot be used (no enclosure, bad URL, a uuid that came before, a length that is no number)
- * is left out with a note; a document that is no RSS feed, has a DTD, or exceeds a limit is refused whole (-EBADMSG, -EFBIG).
- * Caller frees with feed_free.
+ * Parse `len` bytes. An item that cannot be used (no enclosure, bad URL, a uuid that came before, a length that is no
+ * number) is left out with a note; a document that is no RSS feed, has a DTD, or exceeds a limit is refused whole
+ * (-EBADMSG, -EFBIG). Caller frees with feed_free.
  */
 int feed_parse(struct feed **out, const char *xml, size_t len, const struct feed_limits *limits, struct err *err);
 void feed_free(struct feed **feed);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sniff: see sniff.h. Magic numbers are from each format's specification; where a line needs more than bytes at an
- * offset it says why. */
+/* sniff: see sniff.h. Magic numbers are from each format's own specification. */
 #include "sniff.h"
 
 #include "bytes.h"
@@ -14,123 +13,93 @@
 
 #define TYPE_MAX 128
 
-const struct sniff_format sniff_raw = {
-	"a raw disk",
-	&codec_none,
-	" application/x-raw-disk-image ",
-	" raw ",
+enum {
+	RAW,
+	GZIP,
+	XZ,
+	ZSTD,
+	BZIP2,
+	QCOW2,
+	VMDK,
+	VHD,
+	VHDX,
+	VDI,
+	QED,
+	PARALLELS,
+	BOCHS,
+	TAR,
+	ZIP,
+	SEVEN_ZIP,
+	RAR,
+	LZ4,
+	LZIP,
+	LZOP,
+	LZMA,
+	SPARSE,
+	HTML,
+	ISO,
 };
 
-static const struct sniff_format gzip = {
-	"gzip",
-	&codec_gzip,
-	" application/gzip application/x-gzip application/x-gunzip ",
-	" gz gzip ",
+/* clang-format off */
+static const struct sniff_format formats[] = {
+	[RAW] = { "a raw disk", &codec_none, " application/x-raw-disk-image ", " raw " },
+	[GZIP] = { "gzip", &codec_gzip, " application/gzip application/x-gzip application/x-gunzip ", " gz gzip " },
+	[XZ] = { "xz", &codec_xz, " application/xz application/x-xz ", " xz " },
+	[ZSTD] = { "zstd", &codec_zstd, " application/zstd application/x-zstd ", " zst zstd " },
+	[BZIP2] = { "bzip2", &codec_bzip2, " application/bzip2 application/x-bzip2 application/x-bzip ", " bz2 bzip2 " },
+	[QCOW2] = { "a qcow2 image", NULL, " application/x-qemu-disk application/x-qcow2 ", " qcow2 qcow " },
+	[VMDK] = { "a VMDK image", NULL, " application/x-vmdk application/x-vmdk-disk ", " vmdk " },
+	[VHD] = { "a VHD image", NULL, " application/x-vhd application/x-vhd-disk ", " vhd vpc " },
+	[VHDX] = { "a VHDX image", NULL, " application/x-vhdx application/x-vhdx-disk ", " vhdx " },
+	[VDI] = { "a VDI image", NULL, " application/x-virtualbox-vdi application/x-vdi-disk ", " vdi " },
+	[QED] = { "a QED image", NULL, " application/x-qed-disk ", " qed " },
+	[PARALLELS] = { "a Parallels image", NULL, "", " hdd hds " },
+	[BOCHS] = { "a Bochs image", NULL, "", " bochs " },
+	[TAR] = { "a tar archive", NULL,
+		  " application/x-tar application/enomalism2-xvm2 application/enomalism2-xvm application/ovf ",
+		  " tar ova xvm xvm2 " },
+	[ZIP] = { "a zip archive", NULL, " application/zip application/x-zip-compressed ", " zip " },
+	[SEVEN_ZIP] = { "a 7-Zip archive", NULL, " application/x-7z-compressed ", " 7z " },
+	[RAR] = { "a RAR archive", NULL, " application/vnd.rar ", " rar " },
+	[LZ4] = { "lz4", NULL, " application/x-lz4 ", " lz4 " },
+	[LZIP] = { "lzip", NULL, " application/lzip application/x-lzip ", " lz " },
+	[LZOP] = { "lzop", NULL, " application/x-lzop ", " lzo " },
+	[LZMA] = { "lzma", NULL, " application/x-lzma ", " lzma " },
+	[SPARSE] = { "an Android sparse image", NULL, "", " simg " },
+	[HTML] = { "an HTML or XML page", NULL, " text/html application/xhtml+xml ", " html htm xml " },
+	/* ".iso" promises nothing: hybrid images, which are raw disks, have that name, too. */
+	[ISO] = { "an ISO 9660 file system", NULL, "", "" },
 };
-static const struct sniff_format xz = {
-	"xz",
-	&codec_xz,
-	" application/xz application/x-xz ",
-	" xz ",
-};
-static const struct sniff_format zstd = {
-	"zstd",
-	&codec_zstd,
-	" application/zstd application/x-zstd ",
-	" zst zstd ",
-};
-static const struct sniff_format bzip2 = {
-	"bzip2",
-	&codec_bzip2,
-	" application/bzip2 application/x-bzip2 application/x-bzip ",
-	" bz2 bzip2 ",
-};
-static const struct sniff_format qcow2 = {
-	"a qcow2 image",
-	NULL,
-	" application/x-qemu-disk application/x-qcow2 ",
-	" qcow2 qcow ",
-};
-static const struct sniff_format vmdk = {
-	"a VMDK image",
-	NULL,
-	" application/x-vmdk application/x-vmdk-disk ",
-	" vmdk ",
-};
-static const struct sniff_format vhd = { "a VHD image", NULL, " application/x-vhd application/x-vhd-disk ",
-					 " vhd vpc " };
-static const struct sniff_format vhdx = { "a VHDX image", NULL, " application/x-vhdx application/x-vhdx-disk ",
-					  " vhdx " };
-static const struct sniff_format vdi = {
-	"a VDI image",
-	NULL,
-	" application/x-virtualbox-vdi application/x-vdi-disk ",
-	" vdi ",
-};
-static const struct sniff_format qed = { "a QED image", NULL, " application/x-qed-disk ", " qed " };
-static const struct sniff_format parallels = { "a Parallels image", NULL, "", " hdd hds " };
-static const struct sniff_format bochs = { "a Bochs image", NULL, "", " bochs " };
-static const struct sniff_format tar = {
-	"a tar archive",
-	NULL,
-	" application/x-tar application/enomalism2-xvm2 application/enomalism2-xvm application/ovf ",
-	" tar ova xvm xvm2 ",
-};
-static const struct sniff_format zip = { "a zip archive", NULL, " application/zip application/x-zip-compressed ",
-					 " zip " };
-static const struct sniff_format seven_zip = { "a 7-Zip archive", NULL, " application/x-7z-compressed ", " 7z " };
-static const struct sniff_format rar = { "a RAR archive", NULL, " application/vnd.rar ", " rar " };
-static const struct sniff_format lz4 = { "lz4", NULL, " application/x-lz4 ", " lz4 " };
-static const struct sniff_format lzip = { "lzip", NULL, " application/lzip application/x-lzip ", " lz " };
-static const struct sniff_format lzop = { "lzop", NULL, " application/x-lzop ", " lzo " };
-static const struct sniff_format lzma = { "lzma", NULL, " application/x-lzma ", " lzma " };
-static const struct sniff_format iso = {
-	"an ISO 9660 file system",
-	NULL,
-	" application/x-iso9660-image application/x-cd-image ",
-	" iso ",
-};
-static const struct sniff_format sparse = { "an Android sparse image", NULL, "", " simg " };
-static const struct sniff_format html = { "an HTML or XML page", NULL, " text/html application/xhtml+xml ",
-					  " html htm xml " };
+/* clang-format on */
 
 /* In the order they are looked for. */
 static const struct magic {
-	const struct sniff_format *format;
+	int format;
 	size_t off;
 	const char *bytes;
 	size_t len;
 } magics[] = {
-	{ &gzip, 0, "\x1f\x8b\x08", 3 },
-	{ &xz, 0,
-	  "\xfd"
-	  "7zXZ\0",
-	  6 },
-	{ &qcow2, 0, "QFI\xfb", 4 },
-	{ &qed, 0, "QED\0", 4 },
-	{ &vmdk, 0, "KDMV", 4 },
-	{ &vmdk, 0, "COWD", 4 },
-	{ &vmdk, 0, "# Disk DescriptorFile", 21 },
-	{ &vhd, 0, "conectix", 8 },
-	{ &vhdx, 0, "vhdxfile", 8 },
-	{ &vdi, 64, "\x7f\x10\xda\xbe", 4 },
-	{ &parallels, 0, "WithoutFreeSpace", 16 },
-	{ &parallels, 0, "WithouFreSpacExt", 16 },
-	{ &bochs, 0, "Bochs Virtual HD Image", 22 },
-	{ &zip, 0, "PK\3\4", 4 },
-	{ &seven_zip, 0, "7z\xbc\xaf\x27\x1c", 6 },
-	{ &rar, 0, "Rar!\x1a\7", 6 },
-	{ &lz4, 0, "\x04\x22\x4d\x18", 4 },
-	{ &lzip, 0, "LZIP\1", 5 },
-	{ &lzop, 0, "\x89LZO\0\r\n\x1a\n", 9 },
-	{ &lzma, 0, "\x5d\0\0", 3 },
-	{ &sparse, 0, "\x3a\xff\x26\xed", 4 },
-};
-
-/* Formats with types and suffixes, for sniff_declared. */
-static const struct sniff_format *const formats[] = {
-	&sniff_raw, &gzip, &xz,  &zstd,      &bzip2, &qcow2, &vmdk, &vhd,  &vhdx, &vdi,    &qed,  &parallels,
-	&bochs,     &tar,  &zip, &seven_zip, &rar,   &lz4,   &lzip, &lzop, &lzma, &sparse, &html, &iso,
+	{ GZIP, 0, "\x1f\x8b\x08", 3 },
+	{ XZ, 0, "\xfd\x37zXZ\0", 6 },
+	{ QCOW2, 0, "QFI\xfb", 4 },
+	{ QED, 0, "QED\0", 4 },
+	{ VMDK, 0, "KDMV", 4 },
+	{ VMDK, 0, "COWD", 4 },
+	{ VMDK, 0, "# Disk DescriptorFile", 21 },
+	{ VHD, 0, "conectix", 8 },
+	{ VHDX, 0, "vhdxfile", 8 },
+	{ VDI, 64, "\x7f\x10\xda\xbe", 4 },
+	{ PARALLELS, 0, "WithoutFreeSpace", 16 },
+	{ PARALLELS, 0, "WithouFreSpacExt", 16 },
+	{ BOCHS, 0, "Bochs Virtual HD Image", 22 },
+	{ ZIP, 0, "PK\3\4", 4 },
+	{ SEVEN_ZIP, 0, "7z\xbc\xaf\x27\x1c", 6 },
+	{ RAR, 0, "Rar!\x1a\7", 6 },
+	{ LZ4, 0, "\x04\x22\x4d\x18", 4 },
+	{ LZIP, 0, "LZIP\1", 5 },
+	{ LZOP, 0, "\x89LZO\0\r\n\x1a\n", 9 },
+	{ LZMA, 0, "\x5d\0\0", 3 },
+	{ SPARSE, 0, "\x3a\xff\x26\xed", 4 },
 };
 
 /* What ends the first sector of anything a BIOS can boot from, and of every partition table that is not empty. */
@@ -193,19 +162,19 @@ const struct sniff_format *sniff_head(const uint8_t *head, size_t len)
 		const struct magic *m = &magics[i];
 
 		if (len >= m->off + m->len && memcmp(head + m->off, m->bytes, m->len) == 0)
-			return m->format;
+			return &formats[m->format];
 	}
 	if (codec_zstd.begins(head, len))
-		return &zstd;
+		return &formats[ZSTD];
 	if (codec_bzip2.begins(head, len))
-		return &bzip2;
+		return &formats[BZIP2];
 	if (is_tar(head, len))
-		return &tar;
+		return &formats[TAR];
 	if (is_html(head, len))
-		return &html;
+		return &formats[HTML];
 	if (is_iso(head, len))
-		return &iso;
-	return &sniff_raw;
+		return &formats[ISO];
+	return &formats[RAW];
 }
 
 int sniff_tail(const uint8_t *tail, size_t len, struct err *err)
@@ -227,8 +196,8 @@ static const struct sniff_format *find_promise(bool by_type, const char *word)
 		return NULL;
 	snprintf(spaced, sizeof(spaced), " %s ", word);
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (strcasestr(by_type ? formats[i]->types : formats[i]->suffixes, spaced))
-			return formats[i];
+		if (strcasestr(by_type ? formats[i].types : formats[i].suffixes, spaced))
+			return &formats[i];
 	}
 	return NULL;
 }

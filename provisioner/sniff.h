@@ -21,12 +21,10 @@
 
 struct sniff_format {
 	const char *name;              /* "a qcow2 image", "gzip" */
-	const struct codec_ops *codec; /* reads it; NULL: not supported yet */
+	const struct codec_ops *codec; /* reads it (codec_none: a raw disk); NULL: not supported yet */
 	const char *types;             /* media types that promise it, each with a space before and after */
 	const char *suffixes;          /* file name endings that promise it, the same way */
 };
-
-extern const struct sniff_format sniff_raw; /* a raw disk: what is nothing else */
 
 /* What begins with these bytes: the first SNIFF_HEAD_BYTES, or all there are. Never NULL; static storage. */
 const struct sniff_format *sniff_head(const uint8_t *head, size_t len);

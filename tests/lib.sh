@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # TAP for shell tests, and what they all need. Sourced, after `set -eu`.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # variables are set for the tests
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${BUILD:-$top/build}
@@ -98,3 +98,65 @@ wait_for()
 		sleep 0.1
 	done
 }
+
+# ---- servers; each is ended with the test, by its process id
+
+# free_port: a TCP port of 127.0.0.1 that nobody listens on
+free_port()
+{
+	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+}
+
+port_answers()
+{
+	(: >"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# start_origin: a publisher's web server (ranges, validators) for the files in $origin; sets origin_port
+start_origin()
+{
+	origin=$work/origin
+	mkdir -p "$origin"
+	origin_port=$(free_port)
+	cat >"$work/nginx.conf" <<-END
+		daemon off;
+		pid $work/nginx.pid;
+		error_log $work/nginx.log;
+		$([[ $(id -u) == 0 ]] && echo "user root;")
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path $work/nginx.1; proxy_temp_path $work/nginx.2; fastcgi_temp_path $work/nginx.3;
+			uwsgi_temp_path $work/nginx.4; scgi_temp_path $work/nginx.5;
+			server { listen 127.0.0.1:$origin_port; root $origin; }
+		}
+	END
+	nginx -c "$work/nginx.conf" -e "$work/nginx.log" &
+	at_exit kill $!
+	wait_for 10 port_answers "$origin_port" || { diag "nginx does not start: $(cat "$work/nginx.log")"; exit 1; }
+}
+
+# start_proxy PORT [OPTION...]: faultproxy in front of 127.0.0.1:PORT, in place of the one before; sets proxy_port, logs
+# to $work/proxy.log
+start_proxy()
+{
+	local to=$1
+	shift
+	stop_proxy
+	rm -f "$work/proxy.port"
+	: >"$work/proxy.log"
+	"$top/tests/functional/faultproxy" --to "127.0.0.1:$to" --port-file "$work/proxy.port" --log "$work/proxy.log" "$@" &
+	proxy_pid=$!
+	wait_for 10 test -s "$work/proxy.port" || { diag "faultproxy does not start"; exit 1; }
+	proxy_port=$(<"$work/proxy.port")
+}
+
+proxy_pid=
+stop_proxy()
+{
+	[[ -n $proxy_pid ]] || return 0
+	kill "$proxy_pid" || true
+	wait "$proxy_pid" || true
+	proxy_pid=
+}
+at_exit stop_proxy

@@ -39,6 +39,14 @@ bytes_of()
 	numfmt --from=iec "$1"
 }
 
+# plain: a console's bytes as lines of text. Cursor movements, carriage returns and the wide
+# gaps of full-screen menus end a line; colours and what was typed over go.
+plain()
+{
+	stdbuf -o0 tr '\r' '\n' |
+		sed -u -E 's/\x1b\[[0-9;]*H/\n/g; s/\x1b\[[0-9;?=]*[A-Za-z]//g; s/\x08.?//g; s/ {12,}/\n/g'
+}
+
 # progress WHAT LOG COMMAND...: run COMMAND, its output into LOG, counting the seconds on the
 # terminal (one line a second would fill a log file, so elsewhere it is told once).
 progress()

@@ -191,17 +191,28 @@ machine_console()
 	fi
 }
 
-# machine_said ID: its console as plain text, without cursor movements and colours
+# machine_said ID: all that it printed since power-on
 machine_said()
 {
 	local dir
 	dir=$(machine_of "$1")
 
-	[[ ! -f $dir/console.log ]] || sed 's/\x1b\[[0-9;?=]*[A-Za-z]//g; s/\r//g' "$dir/console.log"
+	[[ ! -f $dir/console.log ]] || plain <"$dir/console.log"
 }
 
-# machine_wait ID REGEX SECONDS [SCREEN]: until a line of its console (with SCREEN: of its text
-# screen) matches; prints that line
+# machine_shows ID: what a person in front of it sees before its system runs. A BIOS has its
+# text screen; OVMF repeats everything on the serial port.
+machine_shows()
+{
+	if [[ $(<"$(machine_of "$1")/firmware") == bios ]]; then
+		monitor_text "$1"
+	else
+		machine_said "$1"
+	fi
+}
+
+# machine_wait ID REGEX SECONDS [SCREEN]: until a line of its console (with SCREEN: of what a
+# person sees) matches; prints that line
 machine_wait()
 {
 	local id=$1 regex=$2 seconds=$3 screen=${4-} until
@@ -210,7 +221,7 @@ machine_wait()
 	until=$((SECONDS + seconds))
 	while :; do
 		if [[ -n $screen ]]; then
-			monitor_text "$id"
+			machine_shows "$id"
 		else
 			machine_said "$id"
 		fi | grep -aE -m 1 -e "$regex" && return
@@ -221,6 +232,21 @@ machine_wait()
 	say "machine '$id': no '$regex' within $seconds s; it said last:"
 	machine_said "$id" | tail -n 12 >&2
 	return 1
+}
+
+# machine_choose ID SECONDS: once it shows its boot menu, take the newest image of the first
+# channel, by its keyboard. The menu stands on "local disk"; each of its levels begins with
+# what we want.
+machine_choose()
+{
+	local id=$1
+
+	machine_wait "$id" 'Channels:' "$2" screen >/dev/null
+	monitor_keys "$id" home ret
+	machine_wait "$id" '[0-9] [KMG]iB .*' 10 screen
+	monitor_keys "$id" ret
+	machine_wait "$id" 'Write it to this machine' 10 screen >/dev/null
+	monitor_keys "$id" ret
 }
 
 machine_list()

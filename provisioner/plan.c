@@ -6,6 +6,7 @@
 #include "digest.h"
 #include "json.h"
 #include "log.h"
+#include "mac.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -88,8 +88,4 @@ void reply_error(struct request *rq, const struct err *err);
 /* A JSON string, or null; text that is no valid UTF-8 is shown as log_quote does. */
 json_t *json_text(const char *text);
 
-/* "52:54:00:12:34:56", "52-54-00-12-34-56", "525400123456" or "5254.0012.3456" -> lower case with colons. 0, or
- * -EINVAL. */
-int mac_parse(char out[static STORE_MAC_CHARS], const char *text);
-
 #endif

@@ -3,6 +3,7 @@
  */
 #include "cleanup.h"
 #include "log.h"
+#include "mac.h"
 #include "menu.h"
 #include "plan.h"
 #include "request.h"

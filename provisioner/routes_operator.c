@@ -198,12 +198,12 @@ static int post_feed(struct request *rq, struct err *err)
 		return rc;
 	log_info("feed %s: added '%s'", id, log_quote(quoted, sizeof(quoted), url));
 	worker_wake_refresh(rq->server->worker, id);
-	return reply_feed(rq, MHD_HTTP_CREATED, id, err);
+	return reply_feed(rq, MHD_HTTP_OK, id, err);
 }
 
 static int post_feed_refresh(struct request *rq, struct err *err)
 {
-	int rc = reply_feed(rq, MHD_HTTP_ACCEPTED, rq->param, err);
+	int rc = reply_feed(rq, MHD_HTTP_OK, rq->param, err);
 
 	if (rc == 0)
 		worker_wake_refresh(rq->server->worker, rq->param);
@@ -254,7 +254,7 @@ static int post_item_ingest(struct request *rq, struct err *err)
 	if (rc < 0)
 		return rc;
 	worker_wake_ingest(rq->server->worker);
-	return reply_item(rq, MHD_HTTP_ACCEPTED, rq->param, err);
+	return reply_item(rq, MHD_HTTP_OK, rq->param, err);
 }
 
 static int get_machines(struct request *rq, struct err *err)

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vmcast: the operator's command. Asks vmcastd through its unix socket. */
+#include "vmcast_cli.h"
+
+#include "http.h"
+#include "version.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_SOCKET "/run/vmcast/api.sock"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4 };
+
+static const struct command *const tables[] = { commands_feed, commands_item, commands_machine, commands_status };
+
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
+
+static void print_usage_line(const struct command *c)
+{
+	char usage[80];
+
+	snprintf(usage, sizeof(usage), "%s%s%s %s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->args,
+		 c->takes & TAKES_WAIT ? " [--wait]" : "", c->takes & TAKES_TARGET ? " [--target RULE]" : "",
+		 c->takes & TAKES_FEED ? "[--feed FEED]" : "");
+	printf("  vmcast %-44s %s\n", usage, c->help);
+}
+
+/* All commands, or those of one noun. */
+static void print_help(const char *noun)
+{
+	printf("usage: vmcast [--json] [--socket PATH] COMMAND\n\n");
+	for (size_t i = 0; i < TABLES; i++)
+		for (const struct command *c = tables[i]; c->noun; c++)
+			if (!noun || strcmp(noun, c->noun) == 0)
+				print_usage_line(c);
+	printf("\n"
+	       "  --json         print the service's answer as JSON (docs/reference/api.md)\n"
+	       "  --socket PATH  the service's socket (default " DEFAULT_SOCKET ")\n"
+	       "  --help         this, or with a command more about that command\n"
+	       "  --version\n"
+	       "\n"
+	       "FEED and ITEM: the beginning of an id, or an exact title.\n"
+	       "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the service cannot be reached, 4 no such feed, item or "
+	       "machine.\n");
+}
+
+static void print_command_help(const struct command *c)
+{
+	printf("usage:\n");
+	print_usage_line(c);
+	if (c->more)
+		printf("\n%s", c->more);
+}
+
+static bool is_noun(const char *word)
+{
+	for (size_t i = 0; i < TABLES; i++)
+		for (const struct command *c = tables[i]; c->noun; c++)
+			if (strcmp(word, c->noun) == 0)
+				return true;
+	return false;
+}
+
+static const struct command *find_command(char **words, int count)
+{
+	for (size_t i = 0; i < TABLES; i++)
+		for (const struct command *c = tables[i]; c->noun; c++)
+			if (count > 0 && strcmp(words[0], c->noun) == 0 &&
+			    (!c->verb || (count > 1 && strcmp(words[1], c->verb) == 0)))
+				return c;
+	return NULL;
+}
+
+static int wrong_usage(const char *what, const char *word)
+{
+	fprintf(stderr, "vmcast: %s '%s'\nvmcast --help shows all commands\n", what, word);
+	return EXIT_USAGE;
+}
+
+static int exit_status(int code)
+{
+	switch (code) {
+	case -EHOSTDOWN:
+		return EXIT_UNREACHABLE;
+	case -ENOENT:
+		return EXIT_NOT_FOUND;
+	case -EINVAL:
+		return EXIT_USAGE;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static int run(struct cli *cli, const struct command *c, char **args)
+{
+	struct err err = { 0 };
+	int rc = c->run(cli, args, &err);
+
+	http_close(&cli->http);
+	if (rc == 0 && fflush(stdout) != 0)
+		rc = err_set(&err, -EIO, "write to standard output: %s", strerror(errno));
+	if (rc == 0)
+		return 0;
+	fprintf(stderr, "vmcast: %s\n", err.text);
+	return exit_status(rc);
+}
+
+/* Options may stand anywhere. Returns -1 to go on, else the exit status. `*takes` is what the options given need. */
+static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },       { "socket", required_argument, NULL, 's' },
+		{ "wait", no_argument, NULL, 'w' },       { "target", required_argument, NULL, 't' },
+		{ "feed", required_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },    { NULL, 0, NULL, 0 }
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'j':
+			cli->json = true;
+			break;
+		case 's':
+			cli->socket = optarg;
+			break;
+		case 'w':
+			cli->wait = true;
+			*takes |= TAKES_WAIT;
+			break;
+		case 't':
+			cli->target = optarg;
+			*takes |= TAKES_TARGET;
+			break;
+		case 'f':
+			cli->feed = optarg;
+			*takes |= TAKES_FEED;
+			break;
+		case 'h':
+			*help = true;
+			break;
+		case 'V':
+			printf("vmcast %s\n", VMCAST_VERSION);
+			return 0;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { .socket = DEFAULT_SOCKET, .progress = isatty(STDERR_FILENO) };
+	unsigned takes = 0;
+	bool help = false;
+	int done = parse_options(&cli, &takes, &help, argc, argv);
+
+	if (done >= 0)
+		return done;
+	char **words = argv + optind;
+	int count = argc - optind;
+	const struct command *c = find_command(words, count);
+
+	cli.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	if (help || count == 0) {
+		if (c)
+			print_command_help(c);
+		else
+			print_help(count ? words[0] : NULL);
+		return help ? 0 : EXIT_USAGE;
+	}
+	if (!is_noun(words[0]))
+		return wrong_usage("there is no command", words[0]);
+	if (!c) {
+		print_help(words[0]);
+		return EXIT_USAGE;
+	}
+	char **args = words + (c->verb ? 2 : 1);
+	int arg_count = count - (c->verb ? 2 : 1);
+
+	if (takes & ~c->takes)
+		return wrong_usage("one of these options is not for", c->verb ? c->verb : c->noun);
+	if (arg_count < c->args_min || arg_count > c->args_max) {
+		print_command_help(c);
+		return EXIT_USAGE;
+	}
+	return run(&cli, c, args);
+}

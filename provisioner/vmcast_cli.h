@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmcast_cli: what the parts of the operator's command share: the commands themselves, asking the service, and printing.
+ * One table per noun (vmcast_feed.c, vmcast_item.c, ...) holds its commands; usage and help are printed from them.
+ */
+#ifndef VMCAST_CLI_H
+#define VMCAST_CLI_H
+
+#include "err.h"
+#include "mac.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http;
+
+/* Options of the command line. `only` fields are set where the command takes them. */
+struct cli {
+	const char *socket;
+	bool json;
+	bool wait;
+	bool colour;        /* standard output is a terminal that may be coloured */
+	bool progress;      /* standard error is a terminal: one line that changes */
+	const char *target; /* --target, NULL: not given */
+	const char *feed;   /* --feed, NULL: not given */
+	struct http *http;
+};
+
+/* Which options a command takes beside --json, --socket and --help. */
+enum { TAKES_WAIT = 1, TAKES_TARGET = 2, TAKES_FEED = 4 };
+
+struct command {
+	const char *noun;
+	const char *verb; /* NULL: the noun alone */
+	const char *args; /* for the usage line */
+	int args_min, args_max;
+	unsigned takes;
+	int (*run)(struct cli *cli, char **args, struct err *err); /* `args` ends with NULL */
+	const char *help;                                          /* one line */
+	const char *more; /* paragraphs for --help of this command, NULL: none */
+};
+
+/* Each ends with an entry whose noun is NULL. */
+extern const struct command commands_feed[], commands_item[], commands_machine[], commands_status[];
+
+/*
+ * Ask the service (vmcast_api.c). `body` is taken (NULL: none); `out` may be NULL; caller frees with json_decref.
+ * -EHOSTDOWN: the service cannot be reached. -ENOENT, -EINVAL, ... as the service answered.
+ */
+int api_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out, struct err *err);
+
+/*
+ * A feed or item named by the beginning of its id, its exact title, or (feeds) its URL: `*out` is its row of the API.
+ * -ENOENT if none has that name, -EINVAL if several have. Caller frees with json_decref.
+ */
+int api_find_feed(struct cli *cli, json_t **out, const char *name, struct err *err);
+int api_find_item(struct cli *cli, json_t **out, const char *name, struct err *err);
+
+/* Fields of a row (vmcast_print.c). A missing string is "", a missing number 0. Borrowed. */
+const char *row_text(const json_t *row, const char *key);
+uint64_t row_number(const json_t *row, const char *key);
+bool row_flag(const json_t *row, const char *key);
+
+/* A table for people: columns as wide as their widest cell. */
+struct table;
+struct table *table_new(const char *const *headings, size_t columns);
+/* The next cell, from left to right; foreign text is made safe here. */
+void table_add(struct table *t, const char *text);
+/* Print to standard output and free. */
+void table_print(struct table *t, const struct cli *cli);
+
+/* "name:   value", foreign text made safe; nothing for an empty value. */
+void print_fact(const char *name, const char *text);
+
+/* The whole document, for programs. */
+int print_json(const json_t *json, struct err *err);
+
+/* What is long under way: on a terminal one line that changes, otherwise a line whenever `phase` is another one. */
+struct progress {
+	char phase[64];
+	bool shown;
+};
+void progress_show(struct progress *p, const struct cli *cli, const char *phase, uint64_t done, uint64_t total);
+void progress_end(struct progress *p, const struct cli *cli);
+
+/* Texts in the caller's storage, for use in an argument list. */
+#define PRINT_TEXT 64
+const char *print_bytes(char out[static PRINT_TEXT], uint64_t bytes); /* "" for 0 */
+const char *print_time(char out[static PRINT_TEXT], uint64_t time);   /* local time, "never" for 0 */
+const char *print_date(char out[static PRINT_TEXT], uint64_t time);   /* "" for 0 */
+const char *print_percent(char out[static PRINT_TEXT], uint64_t done, uint64_t total);
+
+#endif

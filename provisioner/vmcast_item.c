@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vmcast_item: `vmcast item ...` */
+#include "vmcast_cli.h"
+
+#include "json.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define POLL_MS 500
+
+static int item_call(struct cli *cli, const char *method, const char *id, const char *suffix, json_t **out,
+		     struct err *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/items/%s%s", id, suffix);
+	return api_call(cli, method, path, NULL, out, err);
+}
+
+/* "ready", "ingesting 42%", "failed", with "(withdrawn)" if the feed has it no more. */
+static const char *state_of(char out[static PRINT_TEXT], const json_t *row)
+{
+	char percent[PRINT_TEXT] = "";
+	const char *state = row_text(row, "state");
+
+	if (strcmp(state, "ingesting") == 0)
+		print_percent(percent, row_number(row, "done_bytes"), row_number(row, "total_bytes"));
+	snprintf(out, PRINT_TEXT, "%s%s%.20s%s", state, percent[0] ? " " : "", percent,
+		 row_flag(row, "present") ? "" : " (withdrawn)");
+	return out;
+}
+
+static int item_list(struct cli *cli, char **args, struct err *err)
+{
+	static const char *const headings[] = { "ID", "STATE", "DISK", "PUBLISHED", "FEED", "TITLE" };
+	CLEANUP(json_free) json_t *json = NULL;
+	CLEANUP(json_free) json_t *feed = NULL;
+	char path[64] = "/v1/items", text[PRINT_TEXT];
+	size_t nr;
+	json_t *row;
+	int rc;
+
+	(void)args;
+	if (cli->feed && (rc = api_find_feed(cli, &feed, cli->feed, err)) < 0)
+		return rc;
+	if (feed)
+		snprintf(path, sizeof(path), "/v1/items?feed=%s", row_text(feed, "id"));
+	rc = api_call(cli, "GET", path, NULL, &json, err);
+	if (rc < 0 || cli->json)
+		return rc < 0 ? rc : print_json(json, err);
+	struct table *t = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+
+	json_array_foreach(json_object_get(json, "items"), nr, row)
+	{
+		table_add(t, row_text(row, "id"));
+		table_add(t, state_of(text, row));
+		table_add(t, print_bytes(text, row_number(row, "disk_bytes")));
+		table_add(t, print_date(text, row_number(row, "published")));
+		table_add(t, row_text(row, "feed_title"));
+		table_add(t, row_text(row, "title"));
+	}
+	table_print(t, cli);
+	return 0;
+}
+
+static void print_item(const json_t *row)
+{
+	char text[PRINT_TEXT];
+
+	print_fact("id", row_text(row, "id"));
+	print_fact("title", row_text(row, "title"));
+	print_fact("feed", row_text(row, "feed_title"));
+	print_fact("uuid", row_text(row, "uuid"));
+	print_fact("published", print_date(text, row_number(row, "published")));
+	print_fact("state", state_of(text, row));
+	print_fact("error", row_text(row, "error"));
+	print_fact("signature", row_flag(row, "signed") ? "verified" : "none (unsigned)");
+	print_fact("architecture", row_text(row, "architecture"));
+	print_fact("firmware", row_text(row, "firmware"));
+	print_fact("enclosure", row_text(row, "url"));
+	print_fact("type", row_text(row, "type"));
+	print_fact("length", print_bytes(text, row_number(row, "length")));
+	print_fact("image", row_text(row, "image"));
+	print_fact("disk", print_bytes(text, row_number(row, "disk_bytes")));
+	print_fact("download", print_bytes(text, row_number(row, "image_bytes")));
+	print_fact("link", row_text(row, "link"));
+	print_fact("description", row_text(row, "description"));
+}
+
+static int item_show(struct cli *cli, char **args, struct err *err)
+{
+	CLEANUP(json_free) json_t *row = NULL;
+	int rc = api_find_item(cli, &row, args[0], err);
+
+	if (rc < 0 || cli->json)
+		return rc < 0 ? rc : print_json(row, err);
+	print_item(row);
+	return 0;
+}
+
+/* Until the ingest has ended, well or not. `*row` is replaced by its last state. */
+static int wait_ingested(struct cli *cli, json_t **row, struct err *err)
+{
+	struct progress progress = { 0 };
+	int rc = 0;
+
+	for (;;) {
+		const char *state = row_text(*row, "state"), *phase = row_text(*row, "phase");
+		json_t *next = NULL;
+
+		if (strcmp(state, "ready") == 0 || strcmp(state, "failed") == 0)
+			break;
+		progress_show(&progress, cli,
+			      phase[0]                          ? phase
+			      : strcmp(state, "ingesting") == 0 ? "starting"
+								: "waiting for its turn",
+			      row_number(*row, "done_bytes"), row_number(*row, "total_bytes"));
+		nanosleep(&(struct timespec){ .tv_nsec = POLL_MS * 1000000l }, NULL);
+		rc = item_call(cli, "GET", row_text(*row, "id"), "", &next, err);
+		if (rc < 0)
+			break;
+		json_decref(*row);
+		*row = next;
+	}
+	progress_end(&progress, cli);
+	return rc;
+}
+
+static int item_ingest(struct cli *cli, char **args, struct err *err)
+{
+	CLEANUP(json_free) json_t *found = NULL;
+	CLEANUP(json_free) json_t *row = NULL;
+	char text[PRINT_TEXT];
+	int rc;
+
+	if ((rc = api_find_item(cli, &found, args[0], err)) < 0 ||
+	    (rc = item_call(cli, "POST", row_text(found, "id"), "/ingest", &row, err)) < 0 ||
+	    (cli->wait && (rc = wait_ingested(cli, &row, err)) < 0))
+		return rc;
+	if (cli->json && print_json(row, err) < 0)
+		return err->code;
+	if (cli->wait && strcmp(row_text(row, "state"), "failed") == 0)
+		return err_set(err, -EIO, "item %s: %s", row_text(row, "id"), row_text(row, "error"));
+	if (!cli->json)
+		printf("%s  %s\n", row_text(row, "id"), state_of(text, row));
+	return 0;
+}
+
+const struct command commands_item[] = {
+	{ "item", "list", "", 0, 0, TAKES_FEED, item_list, "items of all feeds, newest first",
+	  "With --feed FEED only those of one feed.\n" },
+	{ "item", "show", "ITEM", 1, 1, 0, item_show, "everything about one item",
+	  "ITEM is the beginning of an item's id, or its exact title if no other has the same.\n" },
+	{ "item", "ingest", "ITEM", 1, 1, TAKES_WAIT, item_ingest, "make an item's image (again)",
+	  "Downloads the enclosure, verifies it and turns it into the form that machines write. The service does this "
+	  "by\n"
+	  "itself for every new item unless its configuration says `ingest = manual`. With --wait, shows the "
+	  "progress,\n"
+	  "returns when the image is there, and fails if it could not be made.\n"
+	  "\n"
+	  "ITEM is the beginning of an item's id, or its exact title if no other has the same.\n"
+	  "\n"
+	  "  vmcast item ingest --wait 'Debian 12'\n" },
+	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },
+};

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vmcast_machine: `vmcast machine ...` */
+#include "vmcast_cli.h"
+
+#include "json.h"
+#include "log.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int check_mac(char out[static MAC_CHARS], const char *text, struct err *err)
+{
+	char quoted[100];
+
+	if (mac_parse(out, text) < 0)
+		return err_set(err, -EINVAL, "'%s' is no MAC address (such as 52:54:00:12:34:56)",
+			       log_quote(quoted, sizeof(quoted), text));
+	return 0;
+}
+
+/* Call the service for one machine: "/v1/machines/MAC" and `suffix`. */
+static int machine_call(struct cli *cli, const char *method, const char *mac, const char *suffix, json_t *body,
+			json_t **out, struct err *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/machines/%s%s", mac, suffix);
+	return api_call(cli, method, path, body, out, err);
+}
+
+static int machine_list(struct cli *cli, char **args, struct err *err)
+{
+	static const char *const headings[] = { "MAC", "ADDRESS", "KIND", "ASSIGNMENT", "ITEM", "SEEN" };
+	CLEANUP(json_free) json_t *json = NULL;
+	char text[PRINT_TEXT];
+	size_t nr;
+	json_t *row;
+	int rc = api_call(cli, "GET", "/v1/machines", NULL, &json, err);
+
+	(void)args;
+	if (rc < 0 || cli->json)
+		return rc < 0 ? rc : print_json(json, err);
+	struct table *t = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+
+	json_array_foreach(json_object_get(json, "machines"), nr, row)
+	{
+		table_add(t, row_text(row, "mac"));
+		table_add(t, row_text(row, "address"));
+		snprintf(text, sizeof(text), "%.24s %.24s", row_text(row, "architecture"), row_text(row, "firmware"));
+		table_add(t, text);
+		table_add(t, row_text(row, "assignment"));
+		table_add(t, row_text(row, "item_title"));
+		table_add(t, print_time(text, row_number(row, "last_seen_at")));
+	}
+	table_print(t, cli);
+	return 0;
+}
+
+static void print_disks(const json_t *disks)
+{
+	char text[PRINT_TEXT], line[512];
+	size_t nr;
+	json_t *disk;
+
+	json_array_foreach(disks, nr, disk)
+	{
+		const char *refused = row_text(disk, "refused");
+
+		snprintf(line, sizeof(line), "%s, %s, %s, model '%s', serial '%s'%s%s", row_text(disk, "name"),
+			 print_bytes(text, row_number(disk, "bytes")), row_text(disk, "bus"), row_text(disk, "model"),
+			 row_text(disk, "serial"), refused[0] ? "; not writable: " : "", refused);
+		print_fact("disk", line);
+	}
+}
+
+static void print_machine(const json_t *row)
+{
+	const json_t *inventory = json_object_get(row, "inventory");
+	char text[PRINT_TEXT];
+
+	print_fact("mac", row_text(row, "mac"));
+	print_fact("address", row_text(row, "address"));
+	print_fact("architecture", row_text(row, "architecture"));
+	print_fact("firmware", row_text(row, "firmware"));
+	print_fact("assignment", row_text(row, "assignment"));
+	print_fact("item", row_text(row, "item"));
+	print_fact("title", row_text(row, "item_title"));
+	print_fact("target", row_text(row, "target"));
+	print_fact("error", row_text(row, "error"));
+	print_fact("installed", print_time(text, row_number(row, "installed_at")));
+	print_fact("first seen", print_time(text, row_number(row, "first_seen_at")));
+	print_fact("last seen", print_time(text, row_number(row, "last_seen_at")));
+	print_fact("memory", print_bytes(text, row_number(inventory, "memory_bytes")));
+	print_disks(json_object_get(inventory, "disks"));
+}
+
+static int show(struct cli *cli, const json_t *row, struct err *err)
+{
+	if (cli->json)
+		return print_json(row, err);
+	print_machine(row);
+	return 0;
+}
+
+static int machine_show(struct cli *cli, char **args, struct err *err)
+{
+	CLEANUP(json_free) json_t *row = NULL;
+	char mac[MAC_CHARS];
+	int rc;
+
+	if ((rc = check_mac(mac, args[0], err)) < 0 || (rc = machine_call(cli, "GET", mac, "", NULL, &row, err)) < 0)
+		return rc;
+	return show(cli, row, err);
+}
+
+static int machine_assign(struct cli *cli, char **args, struct err *err)
+{
+	CLEANUP(json_free) json_t *item = NULL;
+	CLEANUP(json_free) json_t *row = NULL;
+	char mac[MAC_CHARS];
+	int rc;
+
+	if ((rc = check_mac(mac, args[0], err)) < 0 || (rc = api_find_item(cli, &item, args[1], err)) < 0)
+		return rc;
+	json_t *body = json_pack("{s:s, s:s?}", "item", row_text(item, "id"), "target", cli->target);
+
+	rc = machine_call(cli, "PUT", mac, "/assignment", body, &row, err);
+	return rc < 0 ? rc : show(cli, row, err);
+}
+
+static int machine_release(struct cli *cli, char **args, struct err *err)
+{
+	char mac[MAC_CHARS];
+	int rc = check_mac(mac, args[0], err);
+
+	return rc < 0 ? rc : machine_call(cli, "DELETE", mac, "/assignment", NULL, NULL, err);
+}
+
+#define MAC_HELP "MAC may be written with colons, dashes, dots or nothing between its digits.\n"
+
+const struct command commands_machine[] = {
+	{ "machine", "list", "", 0, 0, 0, machine_list, "machines that were seen or assigned something", NULL },
+	{ "machine", "show", "MAC", 1, 1, 0, machine_show, "everything about one machine, with its disks", MAC_HELP },
+	{ "machine", "assign", "MAC ITEM", 2, 2, TAKES_TARGET, machine_assign,
+	  "let a machine install an item at its next network boot, once",
+	  "The machine then boots unattended, writes the item to its disk, and from then on starts from that disk. Its "
+	  "menu\n"
+	  "comes back with `vmcast machine release`; assigning again installs again.\n"
+	  "\n"
+	  "--target RULE says which disk, as conditions that must all hold for exactly one disk:\n"
+	  "serial=X wwn=X model=X bus=virtio|nvme|sata|scsi|usb|mmc name=vda bytes=8G, joined by commas. Without a "
+	  "rule a\n"
+	  "machine with more than one candidate refuses, and says why.\n"
+	  "\n" MAC_HELP "\n"
+	  "  vmcast machine assign 52:54:00:12:34:56 'Debian 12' --target bus=nvme,bytes=960G\n" },
+	{ "machine", "release", "MAC", 1, 1, 0, machine_release,
+	  "take an assignment back: the machine gets the menu again", MAC_HELP },
+	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },
+};

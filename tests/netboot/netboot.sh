@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the network boot tests share: a lab of their own each, small images that say which bytes
+# they were started from, and disks to write to. Sourced after lib.sh.
+# shellcheck shell=bash
+
+token=$RANDOM$RANDOM$RANDOM
+
+lab()
+{
+	"$top/qemu/lab" "$@"
+}
+
+api()
+{
+	lab vmcast --json "$@"
+}
+
+# A lab that a failed test leaves behind, stopped, is there to be looked at.
+netboot_clean()
+{
+	lab down
+	[[ $tap_failed -ne 0 ]] || rm -rf "$BUILD/lab/$LAB"
+}
+
+# netboot_up OPTION...: options of `lab up`
+netboot_up()
+{
+	export LAB
+
+	[[ -x $BUILD/vmcastd && -f $BUILD/env/vmlinuz ]] || { echo "Bail out! not built: run make first"; exit 1; }
+	LAB=$(basename "$0" .t | cut -c 1-30)-$$
+	at_exit netboot_clean
+	lab up "$@"
+}
+
+# netboot_image SIZE: makes $image, which prints "vmcast-test-booted $token" when it boots
+netboot_image()
+{
+	image=$work/image.raw
+	"$top/qemu/image" marker "$image" --size "$1" --token "$token"
+}
+
+item_is_ready()
+{
+	[[ $(api item list | jq -r '.items[0].state') == ready ]]
+}
+
+# netboot_publish: announces $image, waits until it can be booted, and sets $item to its id
+netboot_publish()
+{
+	"$top/qemu/feed" http://10.77.0.1:8088 --title "Test image" "$image" >"$work/feed.xml"
+	lab serve "$image" "$work/feed.xml"
+	lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml >"$work/feed.log" || diag "$(cat "$work/feed.log")"
+	wait_for 60 item_is_ready || diag "$(api item list)"
+	item=$(api item list | jq -r '.items[0].id')
+}
+
+# full_disk FILE SIZE: a disk that held something else, 0xA5 everywhere
+full_disk()
+{
+	head -c "$2" /dev/zero | tr '\0' '\245' >"$1"
+}
+
+# holds_image DISK: the image's bytes, to the last
+holds_image()
+{
+	cmp -n "$(stat -c %s "$image")" "$image" "$1" && [[ $(stat -c %s "$1") -ge $(stat -c %s "$image") ]]
+}
+
+# last_job FIELD: of the job that was begun last
+last_job()
+{
+	api job list | jq -r ".jobs[0].$1"
+}
+
+job_count()
+{
+	api job list | jq '.jobs | length'
+}
+
+# job_is PHASE: whether the last job came that far
+job_is()
+{
+	[[ $(last_job phase) == "$1" ]]
+}
+
+# assignment MAC
+assignment()
+{
+	api machine show "$1" | jq -r .assignment
+}
+
+# machine_is_off ID: a marker image's boot loader switches its machine off
+machine_is_off()
+{
+	lab list | sed -n "/^$LAB: /,/^[^ ]/p" | grep -qE "^ +$1 +off"
+}

@@ -24,7 +24,7 @@
 struct job {
 	const struct job_options *options;
 	struct disk_list disks; /* the machine's, as the service was told; empty on a host */
-	struct plan plan;
+	struct boot_plan plan;
 	const struct landing *landing;
 	struct reporter *reporter;
 	struct remote_index *index;
@@ -38,7 +38,7 @@ static void job_done(struct job *job)
 	device_close(&job->device);
 	remote_image_close(&job->image);
 	remote_index_close(&job->index);
-	plan_free(&job->plan);
+	boot_plan_free(&job->plan);
 	disk_list_free(&job->disks);
 }
 
@@ -50,7 +50,7 @@ static int get_plan(struct job *job, struct err *err)
 
 	if (rc)
 		return rc;
-	CLEANUP(free_str) char *request = plan_request(o->item, o->machine, o->disk_path ? NULL : &job->disks);
+	CLEANUP(free_str) char *request = boot_plan_request(o->item, o->machine, o->disk_path ? NULL : &job->disks);
 	if (!request)
 		return err_set(err, -EINVAL, "the plan's request cannot be written: is the item's name UTF-8?");
 	rc = service_get_plan(&job->plan, o->service, request, err);
@@ -209,7 +209,7 @@ static int deliver_receipt(struct job *job, struct err *err)
 
 	if (rc)
 		return err_wrap(err, "the disk is written, but the service could not be told");
-	progress_mark(job->options->progress, "receipt", "%s", "");
+	progress_mark(job->options->progress, "receipt", "the service knows");
 	return 0;
 }
 

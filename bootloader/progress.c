@@ -102,24 +102,6 @@ static void take_rate(struct progress *p, uint64_t now_ms)
 	p->rate_bytes = p->state.bytes_done;
 }
 
-void progress_add(struct progress *p, uint64_t bytes)
-{
-	if (!p)
-		return;
-	uint64_t now_ms = clock_ms();
-	bool due = now_ms >= p->rate_ms + RATE_MS;
-
-	pthread_mutex_lock(&p->lock);
-	p->state.bytes_done += bytes;
-	if (due)
-		take_rate(p, now_ms);
-	pthread_mutex_unlock(&p->lock);
-	if (due && p->to && (p->on_terminal || now_ms >= p->line_ms + PLAIN_LINE_MS)) {
-		show_figures(p, &p->state);
-		p->line_ms = now_ms;
-	}
-}
-
 void progress_mark(struct progress *p, const char *step, const char *fmt, ...)
 {
 	va_list ap;
@@ -137,6 +119,26 @@ void progress_mark(struct progress *p, const char *step, const char *fmt, ...)
 	}
 	fputc('\n', p->to);
 	fflush(p->to);
+}
+
+void progress_add(struct progress *p, uint64_t bytes)
+{
+	if (!p)
+		return;
+	uint64_t now_ms = clock_ms();
+	bool due = now_ms >= p->rate_ms + RATE_MS;
+
+	if (p->state.bytes_done == 0)
+		progress_mark(p, "first byte", "%s", p->state.disk);
+	pthread_mutex_lock(&p->lock);
+	p->state.bytes_done += bytes;
+	if (due)
+		take_rate(p, now_ms);
+	pthread_mutex_unlock(&p->lock);
+	if (due && p->to && (p->on_terminal || now_ms >= p->line_ms + PLAIN_LINE_MS)) {
+		show_figures(p, &p->state);
+		p->line_ms = now_ms;
+	}
 }
 
 void progress_get(struct progress *p, struct progress_state *out)

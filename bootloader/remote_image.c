@@ -11,7 +11,7 @@
 
 struct remote_image {
 	struct http *http;
-	const struct plan *plan;
+	const struct boot_plan *plan;
 	struct index *index;
 	struct retry retry;
 	uint64_t frames_end; /* offset behind the last frame */
@@ -32,12 +32,12 @@ static int check_head(void *ctx, const struct http_response *rs, struct err *err
 	const struct remote_image *r = ctx;
 
 	if (rs->status != 206)
-		return err_set(err, -EPROTO, "image: the server sends no parts of files (status %d)", rs->status);
+		return err_set(err, -EPROTO, "the server sends no parts of files (status %d)", rs->status);
 	if (rs->range_total && rs->range_total != r->plan->image_bytes)
-		return err_set(err, -EPROTO, "image: the server's file has %" PRIu64 " bytes, the image %" PRIu64,
+		return err_set(err, -EPROTO, "the server's file has %" PRIu64 " bytes, the image %" PRIu64,
 			       rs->range_total, r->plan->image_bytes);
 	if (rs->etag[0] && strcmp(rs->etag, r->etag) != 0)
-		return err_set(err, -EPROTO, "image: the server's file is another one (ETag %s)", rs->etag);
+		return err_set(err, -EPROTO, "the server's file is another one (ETag %s)", rs->etag);
 	return 0;
 }
 
@@ -102,7 +102,7 @@ static int fetch_once(struct remote_image *r, unsigned *retry_after_s, uint64_t 
 	if (!rc)
 		rc = service_check_status(&rs, rq.url, err);
 	if (!rc && r->nr < r->end)
-		rc = err_set(err, -ECONNRESET, "image: ended after %" PRIu64 " of %" PRIu64 " bytes", rs.body_bytes,
+		rc = err_set(err, -ECONNRESET, "ended after %" PRIu64 " of %" PRIu64 " bytes", rs.body_bytes,
 			     rq.range_bytes);
 	return rc;
 }
@@ -142,10 +142,12 @@ static int fetch(void *ctx, uint64_t first, uint64_t end, const struct chunk_sin
 		if (r->progress)
 			retry_reset(&r->retry);
 		r->progress = false;
-		if (rc)
+		if (rc) {
+			err_wrap(err, "image: chunk %" PRIu64, r->nr);
 			rc = retry_wait(&r->retry, retry_after_s, err);
+		}
 		if (rc)
-			return err_wrap(err, "image: chunk %" PRIu64, r->nr);
+			return rc;
 	}
 	return 0;
 }
@@ -161,7 +163,7 @@ static int find_frames_end(struct remote_image *r, struct err *err)
 	return rc;
 }
 
-int remote_image_open(struct remote_image **out, struct index *index, const struct plan *plan,
+int remote_image_open(struct remote_image **out, struct index *index, const struct boot_plan *plan,
 		      const struct service *service, struct err *err)
 {
 	CLEANUP(remote_image_close) struct remote_image *r = calloc(1, sizeof(*r));

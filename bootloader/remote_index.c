@@ -11,7 +11,7 @@
 
 struct remote_index {
 	struct http *http;
-	const struct plan *plan;
+	const struct boot_plan *plan;
 	struct retry *retry; /* while it is being opened; NULL afterwards: no retries */
 	struct index *index;
 	uint8_t *out; /* where the piece under way goes */
@@ -78,7 +78,7 @@ static int read_at(void *ctx, uint8_t *buf, size_t len, uint64_t off, struct err
 }
 
 /* The digest makes the index right; what the plan says besides must agree with it, or somebody's books are wrong. */
-static int check_plan(const struct plan *plan, const struct index_header *h, struct err *err)
+static int check_plan(const struct boot_plan *plan, const struct index_header *h, struct err *err)
 {
 	if (h->disk_bytes != plan->disk_bytes || h->image_bytes != plan->image_bytes)
 		return err_set(err, -EBADMSG,
@@ -110,7 +110,7 @@ static int open_patiently(struct remote_index *r, const struct service *service,
 	return rc;
 }
 
-int remote_index_open(struct remote_index **out, const struct plan *plan, const struct service *service,
+int remote_index_open(struct remote_index **out, const struct boot_plan *plan, const struct service *service,
 		      struct err *err)
 {
 	CLEANUP(remote_index_close) struct remote_index *r = calloc(1, sizeof(*r));

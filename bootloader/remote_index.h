@@ -14,7 +14,7 @@ struct remote_index;
  * without retries of their own: who needs them decides. Codes as index_open's, and -EBADMSG if it does not agree with
  * the plan.
  */
-int remote_index_open(struct remote_index **out, const struct plan *plan, const struct service *service,
+int remote_index_open(struct remote_index **out, const struct boot_plan *plan, const struct service *service,
 		      struct err *err);
 void remote_index_close(struct remote_index **r);
 

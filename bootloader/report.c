@@ -18,7 +18,7 @@
 
 struct reporter {
 	const struct service *service;
-	const struct plan *plan;
+	const struct boot_plan *plan;
 	struct progress *progress;
 	char *url;
 	pthread_t thread;
@@ -100,7 +100,7 @@ static void free_reporter(struct reporter **r)
 	*r = NULL;
 }
 
-int reporter_start(struct reporter **out, const struct service *service, const struct plan *plan,
+int reporter_start(struct reporter **out, const struct service *service, const struct boot_plan *plan,
 		   struct progress *progress, struct err *err)
 {
 	CLEANUP(free_reporter) struct reporter *r = calloc(1, sizeof(*r));

@@ -14,7 +14,7 @@
 struct reporter;
 
 /* All are borrowed until reporter_finish. */
-int reporter_start(struct reporter **out, const struct service *service, const struct plan *plan,
+int reporter_start(struct reporter **out, const struct service *service, const struct boot_plan *plan,
 		   struct progress *progress, struct err *err);
 
 struct report_end {

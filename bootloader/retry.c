@@ -44,7 +44,7 @@ int retry_wait(struct retry *r, unsigned retry_after_s, struct err *err)
 	if (!corrupt && !http_is_transient(err->code))
 		return err->code;
 	if (corrupt && ++r->corrupt >= CORRUPT_MAX)
-		return err_wrap(err, "wrong %u times", r->corrupt);
+		return err_wrap(err, "tried %u times", r->corrupt);
 	int64_t ms = backoff_next_ms(&r->backoff, retry_after_s);
 	if (ms < 0)
 		return err_wrap(err, "gave up after %u s", r->backoff.patience_s);

@@ -45,7 +45,7 @@ static int take_answer(void *ctx, const uint8_t *data, size_t len, struct err *e
 }
 
 /* One try; `*retry_after_s` is what the service asks for if it wants to be asked again. */
-static int ask(struct plan *out, unsigned *retry_after_s, struct http *http, const struct service *service,
+static int ask(struct boot_plan *out, unsigned *retry_after_s, struct http *http, const struct service *service,
 	       const char *url, const char *request, struct err *err)
 {
 	CLEANUP(free_mem) struct answer *answer = calloc(1, sizeof(*answer));
@@ -60,10 +60,10 @@ static int ask(struct plan *out, unsigned *retry_after_s, struct http *http, con
 	if (!rc)
 		rc = service_check_status(&rs, url, err);
 	*retry_after_s = rs.retry_after_s;
-	return rc ? rc : plan_parse(out, answer->text, answer->len, service->server, err);
+	return rc ? rc : boot_plan_parse(out, answer->text, answer->len, service->server, err);
 }
 
-int service_get_plan(struct plan *out, const struct service *service, const char *request, struct err *err)
+int service_get_plan(struct boot_plan *out, const struct service *service, const char *request, struct err *err)
 {
 	CLEANUP(http_close) struct http *http = NULL;
 	CLEANUP(free_str) char *url = NULL;

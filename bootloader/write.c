@@ -228,42 +228,45 @@ static int take_chunk(void *ctx, uint64_t nr, const struct index_entry *entry, c
 	return rc;
 }
 
-/* Whether the disk already holds chunk `nr`. A disk that cannot be read here is left to the write to fail or to heal.
- */
-static int is_there(bool *out, struct writer *w, uint64_t nr, struct err *err)
+/* Whether the disk already holds chunk `nr`. A disk that cannot be read here is left to the write to fail or to heal. */
+static bool is_there(struct writer *w, uint64_t nr, const struct index_entry *entry)
 {
 	uint32_t len = index_chunk_bytes(w->header, nr);
-	struct index_entry entry;
 	struct err ignored = { 0 };
-	int rc = index_get_entry(w->index, &entry, nr, err);
 
-	if (rc)
-		return rc;
-	*out = device_read(w->dev, w->chunk, len, nr * w->header->chunk_bytes, &ignored) == 0 &&
-	       has_digest(w->chunk, len, &entry);
-	if (*out)
-		progress_add(w->progress, entry.frame_bytes);
-	return 0;
+	return device_read(w->dev, w->chunk, len, nr * w->header->chunk_bytes, &ignored) == 0 &&
+	       has_digest(w->chunk, len, entry);
 }
 
+/* How much of the image an interrupted run has left on the disk, behind the head. */
+struct resume {
+	uint64_t nr;    /* the first chunk that must be fetched */
+	uint64_t bytes; /* of the frames that need not be */
+};
+
 /*
- * Where an interrupted run stopped: the first chunk from `first` on that the disk does not hold. Chunks were written in
- * order, so on a disk that nobody began to write this ends at the first look.
+ * Chunks are written in order, so on a disk that nobody began to write this ends at the first look. Zeros on an empty disk
+ * are not a sign of anything: only when a chunk with data is found do the ones before it count.
  */
-static int find_resume(uint64_t *nr, struct writer *w, uint64_t first, struct err *err)
+static int find_resume(struct resume *out, struct writer *w, uint64_t first, struct err *err)
 {
 	uint64_t end = w->tail.off / w->header->chunk_bytes; /* chunks that reach into the tail are always fetched */
-	bool there = true;
+	struct index_entry entry;
+	uint64_t bytes = 0;
 
-	*nr = first;
-	while (there && *nr < end) {
-		if (w->stop && atomic_load(w->stop))
-			return err_set(err, -ECANCELED, "interrupted");
-		int rc = is_there(&there, w, *nr, err);
+	*out = (struct resume){ .nr = first };
+	for (uint64_t nr = first; nr < end; nr++) {
+		int rc = index_get_entry(w->index, &entry, nr, err);
 
 		if (rc)
 			return rc;
-		*nr += there;
+		if (w->stop && atomic_load(w->stop))
+			return err_set(err, -ECANCELED, "interrupted");
+		if (!is_there(w, nr, &entry))
+			break;
+		bytes += entry.frame_bytes;
+		if (entry.kind == CHUNK_DATA)
+			*out = (struct resume){ .nr = nr + 1, .bytes = bytes };
 	}
 	return 0;
 }
@@ -273,20 +276,22 @@ static int write_body(struct writer *w, struct err *err)
 	struct chunk_sink sink = { .take = take_chunk, .ctx = w };
 	const struct chunk_source *source = w->source;
 	uint64_t head_chunks = (w->head.len - 1) / w->header->chunk_bytes + 1;
-	uint64_t resume;
+	uint64_t chunk_count = w->header->chunk_count;
+	struct resume resume;
 	int rc = find_resume(&resume, w, head_chunks, err);
 
 	if (rc)
 		return rc;
-	if (resume > head_chunks) {
-		progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks are already on the disk",
-			      resume - head_chunks, w->header->chunk_count);
-		rc = source->fetch(source->ctx, 0, head_chunks, &sink, err);
+	if (resume.nr == head_chunks) {
+		rc = source->fetch(source->ctx, 0, chunk_count, &sink, err);
 	} else {
-		resume = 0;
+		progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks are already on the disk",
+			      resume.nr - head_chunks, chunk_count);
+		rc = source->fetch(source->ctx, 0, head_chunks, &sink, err);
+		progress_add(w->progress, resume.bytes);
+		if (!rc)
+			rc = source->fetch(source->ctx, resume.nr, chunk_count, &sink, err);
 	}
-	if (!rc)
-		rc = source->fetch(source->ctx, resume, w->header->chunk_count, &sink, err);
 	return rc ? rc : device_flush(w->dev, err);
 }
 

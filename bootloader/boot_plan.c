@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* plan: see plan.h */
-#include "plan.h"
+/* boot_plan: see boot_plan.h */
+#include "boot_plan.h"
 
 #include "cleanup.h"
 #include "http.h"
@@ -34,7 +34,7 @@ static json_t *disks_to_json(const struct disk_list *disks)
 	return list;
 }
 
-char *plan_request(const char *item, const struct machine *machine, const struct disk_list *disks)
+char *boot_plan_request(const char *item, const struct machine *machine, const struct disk_list *disks)
 {
 	CLEANUP(json_free)
 	json_t *rq = json_pack("{s:i, s:s, s:s}", "version", PLAN_VERSION, "item", item, "client",
@@ -94,7 +94,7 @@ static int need_url(char **out, const json_t *obj, const char *key, const char *
 	return http_url_join(out, server, text, err) == 0 ? 0 : err_set(err, -EPROTO, "field \"%s\": not a URL", key);
 }
 
-static int parse_image(struct plan *plan, const json_t *image, const char *server, struct err *err)
+static int parse_image(struct boot_plan *plan, const json_t *image, const char *server, struct err *err)
 {
 	uint8_t id[DIGEST_BYTES];
 	int rc = need_digest(id, image, "id", err);
@@ -118,7 +118,7 @@ static int parse_image(struct plan *plan, const json_t *image, const char *serve
 	return rc;
 }
 
-static int parse_job(struct plan *plan, const json_t *root, struct err *err)
+static int parse_job(struct boot_plan *plan, const json_t *root, struct err *err)
 {
 	const char *target = "", *landing;
 	int rc = need_word(plan->job, sizeof(plan->job), root, "job", err);
@@ -159,7 +159,7 @@ static int parse_version(const json_t *root, struct err *err)
 		       : err_set(err, -ENOTSUP, "version %" PRIu64 ", this client knows %d", version, PLAN_VERSION);
 }
 
-static int parse_root(struct plan *plan, const json_t *root, const char *server, struct err *err)
+static int parse_root(struct boot_plan *plan, const json_t *root, const char *server, struct err *err)
 {
 	const json_t *item, *image;
 	const char *title = "";
@@ -181,10 +181,10 @@ static int parse_root(struct plan *plan, const json_t *root, const char *server,
 	return rc;
 }
 
-int plan_parse(struct plan *out, const char *text, size_t len, const char *server, struct err *err)
+int boot_plan_parse(struct boot_plan *out, const char *text, size_t len, const char *server, struct err *err)
 {
 	CLEANUP(json_free) json_t *root = NULL;
-	CLEANUP(plan_free) struct plan plan = { 0 };
+	CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
 	int rc = json_parse_object(&root, text, len, err);
 
 	if (!rc)
@@ -192,13 +192,13 @@ int plan_parse(struct plan *out, const char *text, size_t len, const char *serve
 	if (rc)
 		return err_wrap(err, "plan from the service");
 	*out = plan;
-	plan = (struct plan){ 0 };
+	plan = (struct boot_plan){ 0 };
 	return 0;
 }
 
-void plan_free(struct plan *plan)
+void boot_plan_free(struct boot_plan *plan)
 {
 	free(plan->image_url);
 	free(plan->index_url);
-	*plan = (struct plan){ 0 };
+	*plan = (struct boot_plan){ 0 };
 }

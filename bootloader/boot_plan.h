@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * plan: what the service wants on this machine's disk (POST /v1/plan). The request tells who asks and what disks there
+ * boot_plan: what the service wants on this machine's disk (POST /v1/plan). The request tells who asks and what disks there
  * are; the response names an image by its digest, the target rule, the landing, and the job that the client reports on.
  */
-#ifndef VMCAST_PLAN_H
-#define VMCAST_PLAN_H
+#ifndef VMCAST_BOOT_PLAN_H
+#define VMCAST_BOOT_PLAN_H
 
 #include "digest.h"
 #include "disk.h"
 #include "machine.h"
 
-struct plan {
+struct boot_plan {
 	char job[65];     /* letters and digits */
 	char ticket[129]; /* the same; goes into the Authorization field */
 	char title[256];  /* the item's, for people; not cleaned */
@@ -27,14 +27,14 @@ struct plan {
 
 /* The request's text. `machine` and `disks` are NULL on a host that only borrows an image. Caller frees; NULL: out of
  * memory. */
-char *plan_request(const char *item, const struct machine *machine, const struct disk_list *disks);
+char *boot_plan_request(const char *item, const struct machine *machine, const struct disk_list *disks);
 
 /*
  * Decode a response. Its URLs are resolved against `server`. -EPROTO: a field is missing or impossible; -ENOTSUP:
- * another version, or a plan that wants a check which this client cannot do. Caller frees with plan_free.
+ * another version, or a plan that wants a check which this client cannot do. Caller frees with boot_plan_free.
  */
-int plan_parse(struct plan *out, const char *text, size_t len, const char *server, struct err *err);
+int boot_plan_parse(struct boot_plan *out, const char *text, size_t len, const char *server, struct err *err);
 
-void plan_free(struct plan *plan);
+void boot_plan_free(struct boot_plan *plan);
 
 #endif

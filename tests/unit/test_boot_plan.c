@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "boot_plan.h"
+#include "cleanup.h"
+#include "json.h"
+#include "tap.h"
+
+#include <errno.h>
+
+#define ID    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define OTHER "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+/* A good plan; cases replace one piece of it. */
+static const char good[] =
+	"{\"version\":1,\"job\":\"0123456789abcdef\",\"ticket\":\"0123456789abcdef0123456789abcdef\","
+	"\"item\":{\"id\":\"fedcba9876543210\",\"title\":\"Debian 12\",\"uuid\":\"u\"},"
+	"\"image\":{\"id\":\"" ID "\",\"url\":\"/images/" ID "/image.zst\",\"index_url\":\"/images/" ID "/index\","
+	"\"index_digest\":\"sha256:" ID "\",\"index_bytes\":176,\"disk_bytes\":2199023255552,\"image_bytes\":5000},"
+	"\"target\":\"bus=virtio\",\"landing\":\"reboot\",\"trust\":null}";
+
+static int parse(struct boot_plan *out, const char *text, struct err *err)
+{
+	*err = (struct err){ 0 };
+	return boot_plan_parse(out, text, strlen(text), "http://10.77.0.1:8880", err);
+}
+
+static void test_good(void)
+{
+	CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
+	struct err err;
+
+	is_int(parse(&plan, good, &err), 0, "a good plan is read");
+	is_str(plan.job, "0123456789abcdef", "job");
+	is_str(plan.title, "Debian 12", "title");
+	is_str(plan.image_url, "http://10.77.0.1:8880/images/" ID "/image.zst", "paths become URLs on the server");
+	is_str(plan.image_id, ID, "image id");
+	is_str(plan.target, "bus=virtio", "target");
+	ok(plan.disk_bytes == 1ull << 41, "sizes are 64-bit");
+}
+
+static void test_faults(void)
+{
+	static const struct {
+		const char *old;
+		const char *new;
+		int rc;
+		const char *name;
+	} cases[] = {
+		{ "\"version\":1", "\"version\":2", -ENOTSUP, "another version is not supported" },
+		{ "\"version\":1,", "", -EPROTO, "no version" },
+		{ "\"trust\":null", "\"trust\":{}", -ENOTSUP, "a signature that cannot be checked is not ignored" },
+		{ "\"job\":\"0123", "\"job\":\"../3", -EPROTO, "a job that would lead elsewhere in the URL" },
+		{ "\"ticket\":\"0123", "\"ticket\":\"\\r\\n23", -EPROTO, "a ticket that would end its header field" },
+		{ "\"ticket\":\"0123456789abcdef0123456789abcdef\"", "\"ticket\":\"\"", -EPROTO, "an empty ticket" },
+		{ "sha256:00", "sha256:ff", -EPROTO, "an id that is not the index's digest" },
+		{ "sha256:00", "md5:00", -EPROTO, "another digest" },
+		{ "\"index_bytes\":176", "\"index_bytes\":-1", -EPROTO, "a negative size" },
+		{ "\"index_bytes\":176", "\"index_bytes\":1e3", -EPROTO, "a size that is no whole number" },
+		{ "\"target\":\"bus=virtio\"", "\"target\":\"size=3\"", -EPROTO, "a rule that cannot be read" },
+		{ "\"target\":\"bus=virtio\"", "\"target\":7", -EPROTO, "a rule that is no text" },
+		{ "\"target\":\"bus=virtio\"", "\"target\":null", 0, "no rule at all is fine" },
+		{ "\"image\":{", "\"image\":[],\"image2\":{", -EPROTO, "an image that is no object" },
+		{ "\"landing\":\"reboot\",", "", -EPROTO, "no landing" },
+		{ "\"image_bytes\":5000}", "\"image_bytes\":5000", -EPROTO, "cut off" },
+		{ "{\"version\":1", "{\"job\":\"a\",\"version\":1", -EPROTO, "a field twice" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
+		const char *at = strstr(good, cases[i].old);
+		char text[2048];
+		struct err err;
+
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, cases[i].new,
+			 at + strlen(cases[i].old));
+		int rc = parse(&plan, text, &err);
+		ok(rc == cases[i].rc, "%s", cases[i].name);
+		if (rc)
+			printf("# %s\n", err.text);
+	}
+}
+
+static void test_request(void)
+{
+	struct machine machine = { .arch = "x86_64", .firmware = "uefi", .memory_bytes = 1 << 28 };
+	struct disk disks[2] = {
+		{ .id = { .name = "vda", .bytes = 512, .sector_bytes = 512, .bus = "virtio" } },
+		{ .id = { .name = "sdb" }, .use = DISK_REFUSED, .why = "read-only" },
+	};
+	struct disk_list list = { .disks = disks, .count = 2 };
+	CLEANUP(json_free) json_t *rq = NULL;
+	struct err err = { 0 };
+
+	strcpy(machine.macs[machine.mac_count++], "52:54:00:12:34:56");
+	CLEANUP(free_str) char *text = boot_plan_request("a\"b", &machine, &list);
+	is_int(json_parse_object(&rq, text, strlen(text), &err), 0, "the request is JSON");
+	is_str(json_string_value(json_object_get(rq, "item")), "a\"b", "the item is quoted");
+	is_str(json_string_value(json_array_get(json_object_get(rq, "macs"), 0)), "52:54:00:12:34:56", "macs");
+	const json_t *found = json_object_get(rq, "disks");
+	ok(json_is_null(json_object_get(json_array_get(found, 0), "refused")), "a free disk is not refused");
+	is_str(json_string_value(json_object_get(json_array_get(found, 1), "refused")), "read-only",
+	       "one that is says why");
+	CLEANUP(free_str) char *host = boot_plan_request("x", NULL, NULL);
+	ok(!strstr(host, "macs") && !strstr(host, "disks"), "a host tells nothing about itself");
+}
+
+int main(void)
+{
+	test_good();
+	test_faults();
+	test_request();
+	return done_testing();
+}

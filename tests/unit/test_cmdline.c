@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cmdline.h"
+#include "tap.h"
+
+#include <errno.h>
+
+#define BASE "vmcast.server=http://10.77.0.1:8880 vmcast.item=0123456789abcdef"
+
+static void test_values(void)
+{
+	static const struct {
+		const char *text;
+		const char *disk;
+		const char *mac;
+		const char *name;
+	} cases[] = {
+		{ BASE, "", "", "server and item are enough" },
+		{ "quiet " BASE " vmcast.disk=bus=nvme,bytes=8G ro", "bus=nvme,bytes=8G", "", "a rule keeps its '='" },
+		{ BASE " vmcast.disk=\"model=QEMU HARDDISK\"", "model=QEMU HARDDISK", "",
+		  "quotes round a value keep a space" },
+		{ BASE " \"vmcast.disk=model=A B\" x", "model=A B", "", "quotes round a whole word do, too" },
+		{ BASE " a=\"\" \"\" vmcast.disk=name=vda", "name=vda", "", "an empty word ends nothing" },
+		{ BASE " vmcast.disk=name=vda vmcast.disk=name=vdb\n", "name=vdb", "", "the last of two counts" },
+		{ BASE " BOOTIF=01-52-54-00-AB-cd-0f", "", "52:54:00:ab:cd:0f", "BOOTIF is an address" },
+		{ BASE " BOOTIF=20-00-00-00-00-00-01", "", "", "BOOTIF of other hardware is skipped" },
+		{ BASE " BOOTIF=01-52-54-00-ab-cd-0f-11", "", "", "a longer BOOTIF is skipped" },
+		{ BASE " xvmcast.disk=name=vda vmcast.diskette=1", "", "", "similar words are not ours" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cmdline c = { 0 };
+		struct err err = { 0 };
+
+		bool good = cmdline_parse(&c, cases[i].text, &err) == 0 &&
+			    strcmp(c.server, "http://10.77.0.1:8880") == 0 && strcmp(c.item, "0123456789abcdef") == 0;
+		ok(good && strcmp(c.disk, cases[i].disk) == 0 && strcmp(c.boot_mac, cases[i].mac) == 0, "%s",
+		   cases[i].name);
+	}
+}
+
+static void test_refusals(void)
+{
+	char longer[1200] = BASE " vmcast.disk=serial=";
+	struct cmdline c = { .item = "untouched" };
+	struct err err = { 0 };
+
+	is_int(cmdline_parse(&c, "quiet", &err), -EINVAL, "nothing of ours is refused");
+	is_str(err.text, "kernel command line: vmcast.server= is missing", "and the error names what is missing");
+	is_int(cmdline_parse(&c, "vmcast.server=http://x", &err), -EINVAL, "a server alone is refused");
+	is_int(cmdline_parse(&c, BASE " vmcast.disk=size=8G", &err), -EINVAL, "a rule with an unknown key is refused");
+	memset(longer + strlen(longer), 'x', 1000);
+	is_int(cmdline_parse(&c, longer, &err), -EINVAL, "a value that is too long is refused, not cut");
+	memmove(longer, "xx=", 3);
+	memset(longer + 3, 'x', 1000);
+	strcpy(longer + 1003, " " BASE);
+	is_str(c.item, "untouched", "a refusal leaves the result alone");
+	is_int(cmdline_parse(&c, longer, &err), 0, "a long word that is not ours does not matter");
+}
+
+int main(void)
+{
+	test_values();
+	test_refusals();
+	return done_testing();
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tap.h"
+#include "target.h"
+
+#include <errno.h>
+
+#define GIB (1ull << 30)
+
+static struct disk virtio(const char *name, const char *serial, uint64_t bytes)
+{
+	struct disk disk = { .id = { .bytes = bytes, .sector_bytes = 512, .bus = "virtio" } };
+
+	snprintf(disk.id.name, sizeof(disk.id.name), "%s", name);
+	snprintf(disk.id.serial, sizeof(disk.id.serial), "%s", serial);
+	snprintf(disk.path, sizeof(disk.path), "/dev/%s", name);
+	return disk;
+}
+
+static struct disk used(const char *name, enum disk_use use, const char *why)
+{
+	struct disk disk = virtio(name, "", 8 * GIB);
+
+	disk.use = use;
+	snprintf(disk.why, sizeof(disk.why), "%s", why);
+	return disk;
+}
+
+static void choose(struct disk *disks, size_t count, const char *rule, const char *want_name, int want_rc,
+		   const char *want_text, const char *name)
+{
+	struct disk_list list = { .disks = disks, .count = count };
+	struct target_need need = { .disk_bytes = 4 * GIB, .sector_bytes = 512, .rule = rule };
+	const struct disk *chosen = NULL;
+	struct err err = { 0 };
+	int rc = target_choose(&chosen, &list, &need, &err);
+
+	ok(rc == want_rc && (rc == 0) == (chosen != NULL) && (!chosen || strcmp(chosen->id.name, want_name) == 0) &&
+		   (!want_text || strstr(err.text, want_text)),
+	   "%s", name);
+	if (want_text)
+		printf("# %s\n", err.text);
+}
+
+static void test_choice(void)
+{
+	struct disk one[] = { virtio("vda", "A", 8 * GIB) };
+	struct disk two[] = { virtio("vda", "A", 8 * GIB), virtio("vdb", "B", 8 * GIB) };
+	struct disk twins[] = { virtio("vda", "", 8 * GIB), virtio("vdb", "", 8 * GIB) };
+	struct disk small[] = { virtio("vda", "A", 4 * GIB - 512), virtio("vdb", "B", 8 * GIB) };
+	struct disk busy[] = { used("vda", DISK_REFUSED, "vda1 is mounted at /"), virtio("vdb", "B", 8 * GIB) };
+	struct disk none[] = { used("vda", DISK_REFUSED, "vda1 is mounted at /"),
+			       used("sdb", DISK_UNUSUAL, "removable medium"), virtio("vdc", "C", GIB) };
+	struct disk exact[] = { virtio("vda", "A", 4 * GIB) };
+
+	choose(one, 1, NULL, "vda", 0, NULL, "the only disk is taken");
+	choose(exact, 1, NULL, "vda", 0, NULL, "a disk of exactly the image's size is large enough");
+	choose(two, 2, NULL, NULL, -ENOTUNIQ, "vda; vdb", "two disks and no rule are refused, and listed");
+	choose(two, 2, "serial=B", "vdb", 0, NULL, "the rule decides between two");
+	choose(two, 2, "bus=virtio", NULL, -ENOTUNIQ, "vda; vdb", "a rule that two disks meet is refused");
+	choose(two, 2, "serial=C", NULL, -ENODEV, "vda: does not match serial=C; vdb: does not match serial=C",
+	       "a rule that no disk meets is refused, with the reason for each");
+	choose(twins, 2, "serial=", NULL, -ENODEV, NULL,
+	       "two disks without serials are not told apart by an empty one");
+	choose(twins, 2, "bus=virtio,bytes=8G", NULL, -ENOTUNIQ, NULL, "identical disks are refused");
+	choose(small, 2, NULL, "vdb", 0, NULL, "a disk that is one sector too small is no candidate");
+	choose(small, 2, "serial=A", NULL, -ENODEV, "vda: too small", "not even when the rule names it");
+	choose(busy, 2, NULL, "vdb", 0, NULL, "a disk in use is no candidate");
+	choose(busy, 2, "name=vda", NULL, -ENODEV, "vda: vda1 is mounted at /",
+	       "a rule that names a disk in use says why not");
+	choose(none, 3, NULL, NULL, -ENODEV, "vda: vda1 is mounted at /; sdb: removable medium; vdc: too small",
+	       "when none can be taken each one's reason is given");
+	choose(NULL, 0, NULL, NULL, -ENODEV, "this machine has none", "no disks at all are said to be none");
+}
+
+static void test_sectors(void)
+{
+	struct disk disk = virtio("vda", "A", 8 * GIB);
+	struct target_need need = { .disk_bytes = 4 * GIB, .sector_bytes = 512 };
+	struct err err = { 0 };
+
+	disk.id.sector_bytes = 4096;
+	is_int(target_check(&disk, &need, &err), -ENOTSUP, "a GPT for 512-byte sectors is refused on a disk with 4096");
+	need.sector_bytes = 4096;
+	is_int(target_check(&disk, &need, &err), 0, "and taken where they agree");
+	need.sector_bytes = 0;
+	is_int(target_check(&disk, &need, &err), 0, "without a GPT any sector size will do");
+	disk.id.sector_bytes = 0;
+	need.sector_bytes = 512;
+	is_int(target_check(&disk, &need, &err), 0, "a file has no sectors");
+}
+
+static void test_named(void)
+{
+	struct target_need need = { .disk_bytes = 4 * GIB };
+	struct disk unusual = used("loop0", DISK_UNUSUAL, "loop device");
+	struct disk busy = used("vda", DISK_REFUSED, "vda2 is used as swap");
+	struct err err = { 0 };
+
+	is_int(target_check(&unusual, &need, &err), 0, "an unusual disk may be named by its path");
+	is_int(target_check(&busy, &need, &err), -EBUSY, "one in use may not");
+	is_str(err.text, "disk /dev/vda: vda2 is used as swap", "and the reason is given");
+}
+
+int main(void)
+{
+	test_choice();
+	test_sectors();
+	test_named();
+	return done_testing();
+}

@@ -160,3 +160,134 @@ stop_proxy()
 	proxy_pid=
 }
 at_exit stop_proxy
+
+# start_vmcastd [KEY=VALUE...]: a service of its own below $work, the same one again if it ran before; sets vmcastd_port
+# and vmcastd_pid, logs to $work/vmcastd.log. Publishers on 127.0.0.1 are allowed.
+start_vmcastd()
+{
+	vmcastd_port=${vmcastd_port:-$(free_port)}
+	mkdir -p "$work/run"
+	cat >"$work/vmcastd.conf" <<-END
+		listen = 127.0.0.1:$vmcastd_port
+		state_dir = $work/state
+		run_dir = $work/run
+		socket = $work/run/api.sock
+		allow_host = 127.0.0.1
+		chunk_bytes = 64K
+		$(printf '%s\n' "$@")
+	END
+	"$BUILD/vmcastd" --config "$work/vmcastd.conf" 2>>"$work/vmcastd.log" &
+	vmcastd_pid=$!
+	wait_for 10 service_is_up || { diag "vmcastd does not start: $(cat "$work/vmcastd.log")"; exit 1; }
+}
+
+service_is_up()
+{
+	port_answers "$vmcastd_port" && [[ -S $work/run/api.sock ]]
+}
+
+# stop_vmcastd [SIGNAL]
+vmcastd_pid=
+stop_vmcastd()
+{
+	[[ -n $vmcastd_pid ]] || return 0
+	kill -"${1:-TERM}" "$vmcastd_pid" || true
+	wait "$vmcastd_pid" || true
+	vmcastd_pid=
+}
+at_exit stop_vmcastd
+
+# api METHOD PATH [BODY]: the operator's API
+api()
+{
+	curl -sS --unix-socket "$work/run/api.sock" -X "$1" ${3+-H "Content-Type: application/json" -d "$3"} "http://vmcastd$2"
+}
+
+# field PATH JQ-FILTER: something out of an answer of the API
+field()
+{
+	api GET "$1" | jq -r "$2"
+}
+
+vmcast()
+{
+	"$BUILD/vmcast" --socket "$work/run/api.sock" "$@"
+}
+
+# item_of NAME: the id of the item whose enclosure is called so, empty if there is none
+item_of()
+{
+	field /v1/items "[.items[] | select(.url | endswith(\"/$1\"))][0].id // empty"
+}
+
+item_is()
+{
+	[[ $(field "/v1/items/$1" .state) =~ ^($2)$ ]]
+}
+
+# wait_ingest NAME: until the item has an image or failed; sets item
+wait_ingest()
+{
+	wait_for 20 eval "[[ -n \$(item_of '$1') ]]" || { diag "no item of '$1': $(field /v1/feeds '.feeds[].error')"; return 1; }
+	item=$(item_of "$1")
+	wait_for 120 item_is "$item" "ready|failed" || { diag "item of '$1' stays $(field "/v1/items/$item" .state)"; return 1; }
+}
+
+# make_image FILE BYTES DATA-BYTES: a disk with an MBR, a GPT and random data spread over it in 64 KiB pieces; holes between
+make_image()
+{
+	local pieces=$(($3 / 65536)) nr
+
+	truncate -s "$2" "$1"
+	printf 'label: gpt\nstart=2048, type=linux\n' | sfdisk -q "$1"
+	for ((nr = 0; nr < pieces; nr++)); do
+		dd if=/dev/urandom of="$1" bs=64K count=1 conv=notrunc status=none \
+			oflag=seek_bytes seek=$((1048576 + nr * (($2 - 2097152) / pieces) / 512 * 512))
+	done
+}
+
+# serve_image BYTES DATA-BYTES [KEY=VALUE...]: a publisher, a service and an item that is ready to be written; sets image, item
+serve_image()
+{
+	start_origin
+	image=$origin/image
+	make_image "$image" "$1" "$2"
+	"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$image" >"$origin/feed.xml"
+	start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "${@:3}"
+	wait_ingest image && item_is "$item" ready || { diag "no image: $(field "/v1/items/$item" .error)"; exit 1; }
+}
+
+# write_disk PORT DISK [OPTION...]: run the client against the service or a proxy; sets status, said
+write_disk()
+{
+	status=0
+	said=$("$BUILD/vmcast-boot" write --server "http://127.0.0.1:$1" --item "$item" --disk "$2" "${@:3}" 2>&1) ||
+		status=$?
+}
+
+# last_job JQ-FILTER
+last_job()
+{
+	field /v1/jobs ".jobs[0] | $1"
+}
+
+# fill FILE BYTES: a disk full of 0xA5
+fill()
+{
+	head -c "$2" /dev/zero | tr '\0' '\245' >"$1"
+}
+
+# is_blank DISK [BYTES]: nothing boots from it and nothing recognises it: its first MiB and the last of BYTES are zeros
+is_blank()
+{
+	local bytes=${2:-$(blockdev --getsize64 "$1" 2>/dev/null || stat -c %s "$1")}
+
+	cmp -n 1048576 "$1" /dev/zero && cmp -n 1048576 -i "$((bytes - 1048576)):0" "$1" /dev/zero
+}
+
+# attach FILE [LOSETUP-OPTION...]: a loop device on it; sets loop. Skips the rest of the test where there are none.
+attach()
+{
+	loop=$(losetup --find --show "${@:2}" "$1")
+	at_exit losetup -d "$loop"
+}

@@ -6,9 +6,11 @@
 #include "log.h"
 #include "version.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,10 +30,10 @@ struct exchange {
 	const struct http_request *rq;
 	struct http_response *rs;
 	struct err *err;
-	int rc;         /* what a callback failed with, 0 if none did */
-	bool head_done; /* on_head has been called */
-	bool address_denied;
-	size_t error_bytes; /* in rs->error_body */
+	int rc;                        /* what a callback failed with, 0 if none did */
+	bool head_done;                /* on_head has been called */
+	char denied[INET6_ADDRSTRLEN]; /* the address that may_connect refused last; empty: none */
+	size_t error_bytes;            /* in rs->error_body */
 };
 
 void http_url_for_log(char *out, size_t room, const char *url)
@@ -218,6 +220,16 @@ static int on_tick(void *ctx, curl_off_t dl_total, curl_off_t dl_now, curl_off_t
 	return h->options.stop && atomic_load(h->options.stop);
 }
 
+static void show_address(char out[static INET6_ADDRSTRLEN], const struct sockaddr *sa)
+{
+	const void *bytes = sa->sa_family == AF_INET6
+				    ? (const void *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr
+				    : (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+
+	if (!inet_ntop(sa->sa_family, bytes, out, INET6_ADDRSTRLEN))
+		strcpy(out, "?");
+}
+
 static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	struct exchange *ex = ctx;
@@ -225,7 +237,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 
 	(void)purpose;
 	if (options->may_connect && !options->may_connect(options->may_connect_ctx, &to->addr)) {
-		ex->address_denied = true;
+		show_address(ex->denied, &to->addr);
 		return CURL_SOCKET_BAD;
 	}
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
@@ -392,8 +404,8 @@ static int judge(struct exchange *ex, CURLcode code, const char *detail)
 	if (ex->rc)
 		return ex->rc;
 	http_url_for_log(shown, sizeof(shown), ex->rq->url);
-	if (ex->address_denied)
-		return err_set(ex->err, -EACCES, "'%s': its address is not allowed", shown);
+	if (ex->denied[0])
+		return err_set(ex->err, -EACCES, "'%s': its address %s is not allowed", shown, ex->denied);
 	log_quote(cause, sizeof(cause), detail[0] ? detail : curl_easy_strerror(code));
 	if (rc == -ETIMEDOUT)
 		return err_set(ex->err, rc, "'%s': no answer or no progress for %u s: %s", shown,

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* source_policy: see source_policy.h */
+#include "source_policy.h"
+
+#include "cleanup.h"
+#include "log.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define REDIRECTS_MAX 10u
+
+/* How far an address is from the Internet at large, and so how much is needed to be allowed to connect to it. */
+enum reach {
+	REACH_PUBLIC,
+	REACH_PRIVATE, /* other machines of the site, and this machine */
+	REACH_NEVER,   /* link-local, multicast, reserved: only for hosts the operator names */
+};
+
+/* Every address as IPv6, IPv4 ones mapped (RFC 4291, section 2.5.5.2), in network byte order. */
+struct address {
+	uint8_t bytes[16];
+};
+
+struct address_list {
+	struct address *items;
+	size_t count;
+};
+
+struct source_policy {
+	bool feed_is_file;
+	char *folder;                /* of a feed that is a file */
+	struct address_list own;     /* of the feed's host */
+	struct address_list allowed; /* of allow_host */
+};
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+/* False for what is no IP address at all. */
+static bool address_of(struct address *out, const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET) {
+		memcpy(out->bytes, mapped_prefix, 12);
+		memcpy(out->bytes + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+		return true;
+	}
+	if (sa->sa_family != AF_INET6)
+		return false;
+	memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
+	return true;
+}
+
+struct range {
+	uint8_t prefix[16];
+	uint8_t bits;
+	enum reach reach;
+};
+
+static bool in_range(const struct range *range, const uint8_t *bytes)
+{
+	size_t whole = range->bits / 8, rest = range->bits % 8;
+
+	return memcmp(range->prefix, bytes, whole) == 0 &&
+	       (!rest || ((range->prefix[whole] ^ bytes[whole]) >> (8 - rest)) == 0);
+}
+
+/* IANA's registries of special-purpose addresses (RFC 6890 and its updates). */
+static enum reach reach_of_v4(const uint8_t *bytes)
+{
+	static const struct range ranges[] = {
+		{ { 0 }, 8, REACH_NEVER }, /* this network; 0.0.0.0 reaches this machine */
+		{ { 10 }, 8, REACH_PRIVATE },
+		{ { 100, 64 }, 10, REACH_PRIVATE }, /* carriers' networks */
+		{ { 127 }, 8, REACH_PRIVATE },
+		{ { 169, 254 }, 16, REACH_NEVER }, /* link-local: metadata services */
+		{ { 172, 16 }, 12, REACH_PRIVATE },
+		{ { 192, 0, 0 }, 24, REACH_PRIVATE }, /* protocol assignments */
+		{ { 192, 168 }, 16, REACH_PRIVATE },
+		{ { 198, 18 }, 15, REACH_PRIVATE }, /* benchmarks */
+		{ { 224 }, 3, REACH_NEVER },        /* multicast, reserved, broadcast */
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		if (in_range(&ranges[i], bytes))
+			return ranges[i].reach;
+	}
+	return REACH_PUBLIC;
+}
+
+static enum reach reach_of(const struct address *a)
+{
+	static const struct range ranges[] = {
+		{ { 0xfc }, 7, REACH_PRIVATE },        /* unique local */
+		{ { 0xfe, 0x80 }, 10, REACH_NEVER },   /* link-local */
+		{ { 0xfe, 0xc0 }, 10, REACH_PRIVATE }, /* site-local, the old name of unique local */
+		{ { 0xff }, 8, REACH_NEVER },          /* multicast */
+	};
+	/* Addresses that stand for an IPv4 one: mapped, compatible, translated (RFC 6052), 6to4. Its bytes follow the prefix. */
+	static const struct range carriers[] = {
+		{ { [10] = 0xff, [11] = 0xff }, 96, REACH_PUBLIC },
+		{ { 0, 0x64, 0xff, 0x9b }, 96, REACH_PUBLIC },
+		{ { 0x20, 0x02 }, 16, REACH_PUBLIC },
+	};
+	static const struct address loopback = { { [15] = 1 } };
+
+	if (memcmp(a, &loopback, sizeof(*a)) == 0)
+		return REACH_PRIVATE;
+	for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++) {
+		if (in_range(&carriers[i], a->bytes))
+			return reach_of_v4(a->bytes + carriers[i].bits / 8);
+	}
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		if (in_range(&ranges[i], a->bytes))
+			return ranges[i].reach;
+	}
+	/* Unspecified, and the rest of ::/8 that is not in use. */
+	return a->bytes[0] == 0 ? REACH_NEVER : REACH_PUBLIC;
+}
+
+static bool is_listed(const struct address_list *list, const struct address *a)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (memcmp(&list->items[i], a, sizeof(*a)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool may_connect(void *ctx, const struct sockaddr *to)
+{
+	const struct source_policy *p = ctx;
+	struct address a;
+
+	if (!address_of(&a, to))
+		return false;
+	enum reach reach = reach_of(&a);
+	return reach == REACH_PUBLIC || is_listed(&p->allowed, &a) ||
+	       (reach == REACH_PRIVATE && is_listed(&p->own, &a));
+}
+
+static void free_addrinfo(struct addrinfo **info)
+{
+	if (*info)
+		freeaddrinfo(*info);
+}
+
+/* Add all addresses of `host`. A name that cannot be looked up adds none: fetching from it will say so. */
+static int add_addresses(struct address_list *list, const char *host, struct err *err)
+{
+	CLEANUP(free_addrinfo) struct addrinfo *found = NULL;
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	char bare[256];
+	size_t len = strlen(host);
+
+	if (len > 2 && len < sizeof(bare) && host[0] == '[' && host[len - 1] == ']') {
+		memcpy(bare, host + 1, len - 2);
+		bare[len - 2] = '\0';
+		host = bare;
+	}
+	int rc = getaddrinfo(host, NULL, &hints, &found);
+	if (rc) {
+		log_debug("policy", "look up '%s': %s", host, gai_strerror(rc));
+		return 0;
+	}
+	for (const struct addrinfo *at = found; at; at = at->ai_next) {
+		struct address a;
+
+		if (!address_of(&a, at->ai_addr) || is_listed(list, &a))
+			continue;
+		struct address *items = realloc(list->items, (list->count + 1) * sizeof(*items));
+		if (!items)
+			return err_set(err, -ENOMEM, "out of memory");
+		list->items = items;
+		list->items[list->count++] = a;
+	}
+	return 0;
+}
+
+static void free_url(CURLU **u)
+{
+	curl_url_cleanup(*u);
+}
+
+/* One part of a URL. Caller frees with curl_free. */
+static int url_part(char **out, const char *url, CURLUPart part, unsigned flags, struct err *err)
+{
+	CLEANUP(free_url) CURLU *u = curl_url();
+	char shown[512];
+
+	if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	    curl_url_get(u, part, out, flags) == CURLUE_OK)
+		return 0;
+	http_url_for_log(shown, sizeof(shown), url);
+	return err_set(err, -EINVAL, "'%s' is not a URL", shown);
+}
+
+static void free_part(char **part)
+{
+	curl_free(*part);
+}
+
+bool source_policy_is_file(const char *url)
+{
+	return strncasecmp(url, "file:", 5) == 0;
+}
+
+/* The path of a file: URL, decoded. Caller frees with curl_free. */
+static int file_path(char **out, const char *url, struct err *err)
+{
+	return url_part(out, url, CURLUPART_PATH, CURLU_URLDECODE, err);
+}
+
+int source_policy_new(struct source_policy **out, const char *feed_url, const struct string_list *allow_hosts,
+		      struct err *err)
+{
+	CLEANUP(source_policy_free) struct source_policy *p = calloc(1, sizeof(*p));
+	CLEANUP(free_part) char *part = NULL;
+	int rc;
+
+	if (!p)
+		return err_set(err, -ENOMEM, "out of memory");
+	p->feed_is_file = source_policy_is_file(feed_url);
+	if (p->feed_is_file) {
+		rc = file_path(&part, feed_url, err);
+		if (rc)
+			return rc;
+		/* The folder with its final slash, so that a feed in / works, too. */
+		p->folder = strndup(part, (size_t)(strrchr(part, '/') + 1 - part));
+		if (!p->folder)
+			return err_set(err, -ENOMEM, "out of memory");
+	} else {
+		rc = url_part(&part, feed_url, CURLUPART_HOST, 0, err);
+		if (!rc)
+			rc = add_addresses(&p->own, part, err);
+		if (rc)
+			return rc;
+	}
+	for (size_t i = 0; i < allow_hosts->count; i++) {
+		rc = add_addresses(&p->allowed, allow_hosts->items[i], err);
+		if (rc)
+			return rc;
+	}
+	*out = TAKE(p);
+	return 0;
+}
+
+void source_policy_free(struct source_policy **policy)
+{
+	struct source_policy *p = *policy;
+
+	if (!p)
+		return;
+	free(p->folder);
+	free(p->own.items);
+	free(p->allowed.items);
+	free(p);
+	*policy = NULL;
+}
+
+int source_policy_check_url(const struct source_policy *p, const char *url, struct err *err)
+{
+	CLEANUP(free_part) char *scheme = NULL;
+	char shown[512], shown_scheme[64];
+	int rc = url_part(&scheme, url, CURLUPART_SCHEME, 0, err);
+
+	if (rc)
+		return rc;
+	http_url_for_log(shown, sizeof(shown), url);
+	if (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)
+		return 0;
+	if (strcmp(scheme, "file") != 0)
+		return err_set(err, -EACCES, "'%s': scheme '%s' is not allowed, only http and https", shown,
+			       log_quote(shown_scheme, sizeof(shown_scheme), scheme));
+	if (!p->feed_is_file)
+		return err_set(err, -EACCES, "'%s': a feed that is no file itself may not name files", shown);
+	return 0;
+}
+
+void source_policy_apply(const struct source_policy *p, const char *url, struct http_options *options)
+{
+	options->schemes = strncasecmp(url, "https:", 6) == 0 ? "https" : "http,https";
+	options->redirects_max = REDIRECTS_MAX;
+	options->may_connect = may_connect;
+	options->may_connect_ctx = (void *)p;
+}
+
+/* RESOLVE_BENEATH: the kernel refuses every way out of the folder, "..", absolute links and all, while it walks the path. */
+static int open_beneath(const char *folder, const char *path)
+{
+	CLEANUP(close_fd) int folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* O_NONBLOCK: a FIFO in the folder must not hold the service up. */
+	struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+
+	if (folder_fd < 0)
+		return -errno;
+	long fd = syscall(SYS_openat2, folder_fd, path, &how, sizeof(how));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int source_policy_open_file(const struct source_policy *p, int *fd, const char *url, struct err *err)
+{
+	CLEANUP(free_part) char *path = NULL;
+	char shown[512];
+	struct stat st;
+	int rc = file_path(&path, url, err);
+
+	if (rc)
+		return rc;
+	http_url_for_log(shown, sizeof(shown), url);
+	size_t folder_len = strlen(p->folder);
+	if (strncmp(path, p->folder, folder_len) != 0)
+		return err_set(err, -EACCES, "'%s' is not in the feed's own folder", shown);
+	CLEANUP(close_fd) int opened = open_beneath(p->folder, path + folder_len);
+	if (opened == -EXDEV)
+		return err_set(err, -EACCES, "'%s' leads out of the feed's own folder", shown);
+	if (opened < 0)
+		return err_set(err, opened, "open '%s': %s", shown, strerror(-opened));
+	if (fstat(opened, &st) || !S_ISREG(st.st_mode))
+		return err_set(err, -EACCES, "'%s' is not a regular file", shown);
+	*fd = TAKE_FD(opened);
+	return 0;
+}

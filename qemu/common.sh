@@ -47,14 +47,14 @@ plain()
 		sed -u -E 's/\x1b\[[0-9;]*H/\n/g; s/\x1b\[[0-9;?=]*[A-Za-z]//g; s/\x08.?//g; s/ {12,}/\n/g'
 }
 
-# progress WHAT LOG COMMAND...: run COMMAND, its output into LOG, counting the seconds on the
+# progress WHAT LOG COMMAND...: run COMMAND, its output at the end of LOG, counting the seconds on the
 # terminal (one line a second would fill a log file, so elsewhere it is told once).
 progress()
 {
 	local what=$1 log=$2 started=$SECONDS pid status=0
 	shift 2
 
-	"$@" >"$log" 2>&1 &
+	"$@" >>"$log" 2>&1 &
 	pid=$!
 	[[ -t 2 ]] || say "$what"
 	while kill -0 "$pid" 2>/dev/null; do

@@ -15,11 +15,11 @@ say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 export BUILD
 
 # ---------------------------------------------------------------- what it stands on (Debian 12)
-BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio kmod zstd busybox-static \
+BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio kmod zstd squashfs-tools \
 	libcurl4-openssl-dev libxml2-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libzstd-dev liblzma-dev \
 	libbz2-dev zlib1g-dev nettle-dev libc-ares-dev dpkg-dev
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
-	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap
+	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
 TEST_PACKAGES := perl clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
 	libxml2-utils procps util-linux strace
 

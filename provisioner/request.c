@@ -154,6 +154,7 @@ static unsigned status_of(int code)
 		return MHD_HTTP_FORBIDDEN;
 	case -ENOENT:
 		return MHD_HTTP_NOT_FOUND;
+	case -EPERM:
 	case -EALREADY:
 	case -EEXIST:
 		return MHD_HTTP_CONFLICT;

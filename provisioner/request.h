@@ -41,7 +41,7 @@ struct request {
 
 /*
  * Answer by one of the reply_... functions and return 0, or fill `err` and return its code, which becomes the status:
- * -EINVAL and -EPROTO 400, -EACCES 403, -ENOENT 404, -EALREADY and -EEXIST 409, -EAGAIN 503, others 500.
+ * -EINVAL and -EPROTO 400, -EACCES 403, -ENOENT 404, -EPERM, -EALREADY and -EEXIST 409, -EAGAIN 503, others 500.
  */
 typedef int route_handler(struct request *rq, struct err *err);
 

@@ -13,41 +13,42 @@ static struct device_memory *of(struct device *dev)
 }
 
 /* Log one operation; fails where it has been told to. */
-static int record(struct device_memory *m, enum device_op op, uint64_t off, uint64_t len, struct err *err)
+static int record(struct device_memory *m, enum device_memory_op op, uint64_t off, uint64_t len, struct err *err)
 {
 	size_t nr = m->log_count;
 
 	if (nr == m->log_room) {
 		size_t room = nr ? nr * 2 : 64;
-		struct device_record *log = reallocarray(m->log, room, sizeof(*log));
+		struct device_memory_record *log = reallocarray(m->log, room, sizeof(*log));
 
 		if (!log)
 			return err_set(err, -EIO, "memory disk: out of memory");
 		m->log = log;
 		m->log_room = room;
 	}
-	m->log[m->log_count++] = (struct device_record){ .op = op, .off = off, .len = len };
+	m->log[m->log_count++] = (struct device_memory_record){ .op = op, .off = off, .len = len };
 	if (nr == m->fail_at || (m->fail_for_ever && nr > m->fail_at))
 		return err_set(err, -EIO, "memory disk: operation %zu at byte %" PRIu64 " was told to fail", nr, off);
 	return 0;
 }
 
+static bool has_power(const struct device_memory *m)
+{
+	return !m->fail_for_ever || m->log_count <= m->fail_at;
+}
+
 static int memory_write(struct device *dev, const uint8_t *data, size_t len, uint64_t off, struct err *err)
 {
-	int rc = record(of(dev), OP_WRITE, off, len, err);
-
-	if (!rc)
+	if (has_power(of(dev)))
 		memcpy(of(dev)->cache + off, data, len);
-	return rc;
+	return record(of(dev), OP_WRITE, off, len, err);
 }
 
 static int memory_zero(struct device *dev, uint64_t len, uint64_t off, struct err *err)
 {
-	int rc = record(of(dev), OP_ZERO, off, len, err);
-
-	if (!rc)
+	if (has_power(of(dev)))
 		memset(of(dev)->cache + off, 0, len);
-	return rc;
+	return record(of(dev), OP_ZERO, off, len, err);
 }
 
 static int memory_read(struct device *dev, uint8_t *out, size_t len, uint64_t off, struct err *err)

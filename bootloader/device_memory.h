@@ -10,10 +10,10 @@
 
 #include <stdbool.h>
 
-enum device_op { OP_WRITE, OP_ZERO, OP_READ, OP_FLUSH };
+enum device_memory_op { OP_WRITE, OP_ZERO, OP_READ, OP_FLUSH };
 
-struct device_record {
-	enum device_op op;
+struct device_memory_record {
+	enum device_memory_op op;
 	uint64_t off;
 	uint64_t len;
 };
@@ -22,7 +22,7 @@ struct device_memory {
 	struct device dev; /* first: the ops get a pointer to it */
 	uint8_t *medium;   /* survives a power cut; the caller's */
 	uint8_t *cache;    /* what reads see: the medium and everything written since */
-	struct device_record *log;
+	struct device_memory_record *log;
 	size_t log_count;
 	size_t log_room;
 	size_t fail_at;     /* this operation (from 0) fails; SIZE_MAX: none */

@@ -11,6 +11,8 @@
 static int reboot_now(struct err *err)
 {
 	sync();
+	/* Serial lines are slow: let the last words out. */
+	sleep(1);
 	reboot(RB_AUTOBOOT);
 	return err_set(err, -errno, "reboot: %s", strerror(errno));
 }

@@ -6,16 +6,16 @@
  * backup, boot code behind the MBR, ISO 9660 descriptors, superblocks and labels of LVM, RAID, ZFS. So these two "ends"
  * of the image are held back in memory until everything between them is safe.
  *
- *   step                                        a power cut during it, or after it, leaves
- *   1 blank: both ends of the disk and the      the old system, or pieces of its ends: nothing else was touched yet.
- *     image's own last MiB become zeros; flush;  After the flush: a blank disk
- *     read back
- *   2 body: every chunk, checked, in order;     a blank disk. The next run finds the chunks that are right and goes on
- *     flush                                      behind them
- *   3 ends without their labels; flush          a blank disk: no boot sector, no partition table, no descriptor
- *   4 labels, but for the first 8 KiB (MBR and  a disk without a boot sector and primary GPT. Firmware that overlooks
- * that primary GPT header); flush; read back      and takes the backup GPT finds a whole image 5 the first 8 KiB;
- * flush; read back         the same, or the bootable image
+ * 1. Both ends of the disk, and the image's own last MiB, become zeros; flush; read back.
+ *    A power cut leaves the old system or pieces of its ends: nothing else was touched yet. Afterwards a blank disk.
+ * 2. Every chunk between the ends, checked, in order.
+ *    A blank disk. The next run finds the chunks that are right and goes on behind them.
+ * 3. The ends without their labels (LABEL_BYTES, BACKUP_BYTES); flush, which is the body's, too.
+ *    A blank disk: no boot sector, no partition table, no descriptor.
+ * 4. The labels, but for the boot sectors (BOOT_BYTES); flush; read back.
+ *    A disk that nothing boots. Firmware that overlooks the missing MBR and takes the backup GPT finds a whole image.
+ * 5. The boot sectors; flush; read back.
+ *    The same, or the bootable image.
  *
  * A failure in steps 3 to 5 blanks both ends again: what cannot be read back must not boot.
  */
@@ -292,7 +292,7 @@ static int write_body(struct writer *w, struct err *err)
 		if (!rc)
 			rc = source->fetch(source->ctx, resume.nr, chunk_count, &sink, err);
 	}
-	return rc ? rc : device_flush(w->dev, err);
+	return rc;
 }
 
 /* The part of `end` that lies in from..to-1 of the disk; false if there is none. */

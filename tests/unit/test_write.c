@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order of writes: an image in memory, a disk in memory full of 0xA5, and a failure or power cut at every operation.
+ */
+#include "device_memory.h"
+#include "frame.h"
+#include "tap.h"
+#include "write.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CHUNK       65536u
+#define IMAGE_BYTES ((4u << 20) + 512u) /* the last chunk is short */
+#define DISK_BYTES  (IMAGE_BYTES + (2u << 20))
+#define CHUNKS      ((IMAGE_BYTES - 1) / CHUNK + 1)
+#define MIB         (1u << 20)
+#define BOOT_BYTES  8192u  /* MBR and primary GPT header */
+#define LABEL_BYTES 65536u /* and GPT entries, boot code, ISO 9660 descriptors */
+#define BACKUP      4096u  /* backup GPT header */
+#define SECTOR      512u
+#define OLD         0xa5
+#define WRONG       25u /* the chunk that comes wrong */
+
+/* An image: what it is, and the frames and index a service would have made of it. */
+struct image {
+	uint8_t raw[IMAGE_BYTES];
+	uint8_t index_bytes[INDEX_HEADER_BYTES + CHUNKS * INDEX_ENTRY_BYTES];
+	uint8_t *frames[CHUNKS];
+	struct index *index;
+	uint64_t corrupt; /* this chunk comes with `wrong`; UINT64_MAX: none */
+	uint8_t *wrong;   /* a good frame of other bytes, as long as the right one */
+	uint64_t taken;   /* frames handed out */
+};
+
+static struct image image = { .corrupt = UINT64_MAX };
+
+static int read_index(void *ctx, uint8_t *buf, size_t len, uint64_t off, struct err *err)
+{
+	const struct image *im = ctx;
+
+	(void)err;
+	memcpy(buf, im->index_bytes + off, len);
+	return 0;
+}
+
+static int fetch(void *ctx, uint64_t first, uint64_t end, const struct chunk_sink *sink, struct err *err)
+{
+	struct image *im = ctx;
+
+	for (uint64_t nr = first; nr < end; nr++) {
+		struct index_entry entry;
+		int rc = index_get_entry(im->index, &entry, nr, err);
+
+		if (!rc)
+			rc = sink->take(sink->ctx, nr, &entry, nr == im->corrupt ? im->wrong : im->frames[nr], err);
+		if (rc)
+			return rc;
+		im->taken++;
+	}
+	return 0;
+}
+
+/* Random data with a hole right behind the head, which makes zero chunks. */
+static void fill(uint8_t *raw)
+{
+	uint32_t x = 12345;
+
+	for (size_t i = 0; i < IMAGE_BYTES; i++) {
+		x = x * 1664525u + 1013904223u;
+		raw[i] = i / CHUNK >= 16 && i / CHUNK < 22 ? 0 : (uint8_t)(x >> 24);
+	}
+}
+
+/* Random bytes do not compress, so another chunk makes a frame of the same length: only the digest tells. */
+static void make_wrong(struct image *im, struct frame_packer *packer)
+{
+	uint8_t chunk[CHUNK];
+	struct err err = { 0 };
+
+	memcpy(chunk, im->raw + WRONG * CHUNK, CHUNK);
+	chunk[1000] ^= 1;
+	im->wrong = malloc(frame_bound(CHUNK));
+	frame_pack(packer, im->wrong, frame_bound(CHUNK), chunk, CHUNK, &err);
+}
+
+static void make_image(struct image *im)
+{
+	struct index_header h = {
+		.disk_bytes = IMAGE_BYTES, .chunk_count = CHUNKS, .chunk_bytes = CHUNK, .image_bytes = 0
+	};
+	struct frame_packer *packer = NULL;
+	uint8_t digest[DIGEST_BYTES];
+	struct err err = { 0 };
+
+	fill(im->raw);
+	frame_packer_new(&packer, 1, &err);
+	for (uint64_t nr = 0; nr < CHUNKS; nr++) {
+		const uint8_t *chunk = im->raw + nr * CHUNK;
+		uint32_t len = index_chunk_bytes(&h, nr);
+		struct index_entry e = { .frame_off = h.image_bytes,
+					 .kind = chunk[0] || chunk[1] ? CHUNK_DATA : CHUNK_ZERO };
+
+		im->frames[nr] = malloc(frame_bound(CHUNK));
+		e.frame_bytes = (uint32_t)frame_pack(packer, im->frames[nr], frame_bound(CHUNK), chunk, len, &err);
+		digest_of(e.digest, chunk, len);
+		index_entry_pack(im->index_bytes + INDEX_HEADER_BYTES + nr * INDEX_ENTRY_BYTES, &e);
+		h.image_bytes += e.frame_bytes;
+		h.data_chunks += e.kind == CHUNK_DATA;
+	}
+	make_wrong(im, packer);
+	frame_packer_free(&packer);
+	index_header_pack(im->index_bytes, &h);
+	digest_of(digest, im->index_bytes, sizeof(im->index_bytes));
+	struct index_source source = { .read_at = read_index, .ctx = im, .bytes = sizeof(im->index_bytes) };
+	is_int(index_open(&im->index, &source, digest, &err), 0, "the test's image is made");
+}
+
+static int write_to(struct device_memory *m, struct err *err)
+{
+	struct chunk_source source = { .fetch = fetch, .ctx = &image };
+	struct write_options options = { .dev = &m->dev, .index = image.index, .source = &source };
+
+	*err = (struct err){ 0 };
+	image.taken = 0;
+	return write_image(&options, err);
+}
+
+static void close_memory(struct device_memory *m)
+{
+	struct device *dev = &m->dev;
+
+	device_close(&dev);
+}
+
+static bool all(const uint8_t *bytes, uint8_t value, size_t len)
+{
+	return len == 0 || (bytes[0] == value && memcmp(bytes, bytes + 1, len - 1) == 0);
+}
+
+/* Nothing was changed but the places that are blanked first: the old system may still be there, and is not half new. */
+static bool is_untouched(const uint8_t *disk)
+{
+	return all(disk + MIB, OLD, IMAGE_BYTES - 2 * MIB) &&
+	       all(disk + IMAGE_BYTES, OLD, DISK_BYTES - IMAGE_BYTES - MIB);
+}
+
+static bool is_whole(const uint8_t *disk)
+{
+	return memcmp(disk, image.raw, IMAGE_BYTES) == 0;
+}
+
+/* No boot sector, partition table, descriptor or superblock: nothing on earth boots from it. */
+static bool is_blank(const uint8_t *disk)
+{
+	return all(disk, 0, LABEL_BYTES) && all(disk + IMAGE_BYTES - BACKUP, 0, BACKUP) &&
+	       all(disk + DISK_BYTES - BACKUP, 0, BACKUP);
+}
+
+/* What a power cut may leave: the old system, a blank disk, or labels with everything that they lead to. */
+static bool is_safe(const uint8_t *disk)
+{
+	if (is_untouched(disk) || is_blank(disk))
+		return true;
+	size_t from = all(disk, 0, BOOT_BYTES) ? LABEL_BYTES : BOOT_BYTES;
+	size_t to = IMAGE_BYTES - (all(disk, 0, BOOT_BYTES) ? BACKUP : 0);
+
+	return memcmp(disk + from, image.raw + from, to - from) == 0;
+}
+
+static struct device_memory *new_disk(uint8_t *medium)
+{
+	memset(medium, OLD, DISK_BYTES);
+	return device_memory_new(medium, DISK_BYTES);
+}
+
+static void test_order(uint8_t *medium)
+{
+	struct device_memory *m = new_disk(medium);
+	struct err err;
+
+	is_int(write_to(m, &err), 0, "an image is written to a larger disk full of 0xA5");
+	ok(is_whole(medium), "and everything is on the medium, zeros included");
+	ok(all(medium + IMAGE_BYTES, OLD, DISK_BYTES - IMAGE_BYTES - MIB), "the disk behind the image is left alone");
+	ok(all(medium + DISK_BYTES - MIB, 0, MIB), "but for its last MiB, where an old backup GPT may be");
+	size_t flush = 0, last_write = 0;
+	for (size_t i = 0; i < m->log_count; i++) {
+		if (m->log[i].op == OP_FLUSH && !flush)
+			flush = i;
+		if (m->log[i].op == OP_WRITE || m->log[i].op == OP_ZERO)
+			last_write = i;
+	}
+	bool ends_only = true, zeroed = false;
+	for (size_t i = 0; i < m->log_count; i++) {
+		uint64_t off = m->log[i].off, end = off + m->log[i].len;
+
+		if (i < flush)
+			ends_only &= end <= MIB || off >= IMAGE_BYTES - MIB;
+		zeroed |= m->log[i].op == OP_ZERO;
+	}
+	ok(flush && ends_only, "before the first flush only the ends are written");
+	ok(m->log[last_write].off == 0 && m->log[last_write].len == BOOT_BYTES, "the boot sectors are the last write");
+	ok(m->log[last_write - 1].op == OP_READ || m->log[last_write - 1].op == OP_FLUSH,
+	   "before which everything was flushed and read back");
+	ok(m->log[last_write + 1].op == OP_FLUSH && m->log[last_write + 2].op == OP_READ,
+	   "after which they are flushed and read back");
+	ok(zeroed, "zero chunks are zeroed, not written");
+	close_memory(m);
+}
+
+static void test_corrupt(uint8_t *medium)
+{
+	struct device_memory *m = new_disk(medium);
+	struct err err;
+	bool written = false;
+
+	image.corrupt = WRONG;
+	is_int(write_to(m, &err), -EBADMSG, "a chunk without its digest is refused");
+	image.corrupt = UINT64_MAX;
+	for (size_t i = 0; i < m->log_count; i++)
+		written |= m->log[i].op == OP_WRITE && m->log[i].off <= WRONG * CHUNK &&
+			   m->log[i].off + m->log[i].len > WRONG * CHUNK;
+	ok(!written, "and not a byte of it was written");
+	ok(is_blank(m->cache), "and the disk is unbootable");
+	close_memory(m);
+}
+
+/* What the medium holds after a cut: of everything since the last flush, each sector may have arrived or not. */
+static void lose_power(struct device_memory *m, unsigned seed)
+{
+	size_t begin = 0;
+
+	srand(seed);
+	for (size_t i = 0; i < m->log_count && i < m->fail_at; i++)
+		if (m->log[i].op == OP_FLUSH)
+			begin = i + 1;
+	for (size_t i = begin; i < m->log_count && i <= m->fail_at; i++) {
+		if (m->log[i].op != OP_WRITE && m->log[i].op != OP_ZERO)
+			continue;
+		for (uint64_t off = m->log[i].off; off < m->log[i].off + m->log[i].len; off += SECTOR)
+			if (seed == 1 || (seed > 1 && rand() % 2))
+				memcpy(m->medium + off, m->cache + off, SECTOR);
+	}
+}
+
+static size_t count_operations(uint8_t *medium)
+{
+	struct device_memory *m = new_disk(medium);
+	struct err err;
+
+	write_to(m, &err);
+	size_t count = m->log_count;
+	close_memory(m);
+	return count;
+}
+
+/* Seeds: 0 nothing of the cache arrives, 1 all of it, others a part. */
+static void test_power_cuts(uint8_t *medium, size_t count)
+{
+	unsigned unsafe = 0, silent = 0, not_resumed = 0;
+
+	for (size_t at = 0; at < count; at++) {
+		for (unsigned seed = 0; seed < 4; seed++) {
+			struct device_memory *m = new_disk(medium);
+			struct err err;
+
+			m->fail_at = at;
+			m->fail_for_ever = true;
+			silent += write_to(m, &err) != -EIO;
+			lose_power(m, seed);
+			close_memory(m);
+			if (!is_safe(medium) && unsafe++ == 0)
+				printf("# first unsafe: operation %zu, seed %u\n", at, seed);
+			m = device_memory_new(medium, DISK_BYTES);
+			not_resumed += write_to(m, &err) != 0 || !is_whole(medium);
+			close_memory(m);
+		}
+	}
+	ok(unsafe == 0, "a power cut at any of %zu operations never leaves half an image that boots", count);
+	ok(silent == 0, "and never counts as success");
+	ok(not_resumed == 0, "and the next run ends with the whole image");
+}
+
+static void test_disk_failures(uint8_t *medium, size_t count)
+{
+	unsigned bootable = 0, wrong = 0;
+
+	for (size_t at = 0; at < count; at++) {
+		struct device_memory *m = new_disk(medium);
+		struct err err;
+
+		m->fail_at = at;
+		int rc = write_to(m, &err);
+		/* A read may fail while looking for an interrupted run: that is nobody's loss. */
+		wrong += rc == 0 ? !is_whole(medium) : rc != -EIO || !err.text[0];
+		if (rc && !is_untouched(m->cache) && !is_blank(m->cache) && bootable++ == 0)
+			printf("# first bootable: operation %zu\n", at);
+		close_memory(m);
+	}
+	ok(wrong == 0, "a failure of any single operation is reported as -EIO");
+	ok(bootable == 0, "and leaves the disk unbootable");
+}
+
+static void test_resume(uint8_t *medium)
+{
+	struct device_memory *m = new_disk(medium);
+	struct err err;
+
+	image.corrupt = 40;
+	write_to(m, &err);
+	device_flush(&m->dev, &err);
+	image.corrupt = UINT64_MAX;
+	is_int(write_to(m, &err), 0, "a run after one that stopped at chunk 40 succeeds");
+	ok(image.taken == CHUNKS - 40 + MIB / CHUNK, "and fetches what is missing, and the head");
+	ok(is_whole(medium), "and the disk is right");
+	close_memory(m);
+	memset(medium, 0, DISK_BYTES);
+	m = device_memory_new(medium, DISK_BYTES);
+	is_int(write_to(m, &err), 0, "an empty disk is written");
+	ok(image.taken == CHUNKS, "in one go: its zeros are not taken for a run that was interrupted");
+	close_memory(m);
+}
+
+/* Images around the sizes of the ends. */
+static void test_exact_fit(uint8_t *medium)
+{
+	memset(medium, OLD, DISK_BYTES);
+	struct device_memory *m = device_memory_new(medium, IMAGE_BYTES);
+	struct err err;
+
+	is_int(write_to(m, &err), 0, "a disk of exactly the image's size is written");
+	ok(is_whole(medium), "and right");
+	close_memory(m);
+}
+
+int main(void)
+{
+	uint8_t *medium = malloc(DISK_BYTES);
+
+	make_image(&image);
+	size_t count = count_operations(medium);
+	test_order(medium);
+	test_corrupt(medium);
+	test_resume(medium);
+	test_exact_fit(medium);
+	test_disk_failures(medium, count);
+	test_power_cuts(medium, count);
+	index_close(&image.index);
+	for (size_t i = 0; i < CHUNKS; i++)
+		free(image.frames[i]);
+	free(image.wrong);
+	free(medium);
+	return done_testing();
+}

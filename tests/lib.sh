@@ -69,6 +69,42 @@ done_testing()
 	exit "$tap_failed"
 }
 
+# each_line LANES FUNCTION: FUNCTION with the fields of each line of standard input, which are separated by `|`, for its
+# arguments; LANES at a time, each call in a subshell with a folder of its own, $case. Their TAP comes out in order.
+each_line()
+{
+	local lanes=$1 lane pids=() table=$work/table cases=$work/cases
+
+	rm -rf "$cases"
+	mkdir "$cases"
+	grep -v '^$' >"$table"
+	for ((lane = 0; lane < lanes; lane++)); do
+		(run_lane "$lanes" "$lane" "$2") &
+		pids+=($!)
+	done
+	wait "${pids[@]}" || tap_failed=1
+	sed -E 's/^(not )?ok [0-9]+/\1ok/' "$cases"/*.tap
+	tap_count=$((tap_count + $(cat "$cases"/*.tap | grep -cE '^(not )?ok')))
+	if grep -q '^not ok' "$cases"/*.tap; then
+		tap_failed=1
+	fi
+}
+
+run_lane()
+{
+	local lanes=$1 lane=$2 nr=0 line args
+
+	while IFS= read -r line; do
+		if [[ $((nr++ % lanes)) == "$lane" ]]; then
+			case=$cases/$(printf '%03d' "$nr")
+			mkdir "$case"
+			IFS='|' read -ra args <<<"$line"
+			"$3" "${args[@]}" >"$case.tap" 2>&1 </dev/null
+			rm -rf "$case"
+		fi
+	done <"$table"
+}
+
 # Commands to run at the end, last first: `at_exit kill "$pid"`.
 cleanups=()
 at_exit()
@@ -137,18 +173,19 @@ start_origin()
 }
 
 # start_proxy PORT [OPTION...]: faultproxy in front of 127.0.0.1:PORT, in place of the one before; sets proxy_port, logs
-# to $work/proxy.log
+# to $proxy_log
+proxy_log=$work/proxy.log
 start_proxy()
 {
-	local to=$1
+	local to=$1 port_file=$proxy_log.port
 	shift
 	stop_proxy
-	rm -f "$work/proxy.port"
-	: >"$work/proxy.log"
-	"$top/tests/functional/faultproxy" --to "127.0.0.1:$to" --port-file "$work/proxy.port" --log "$work/proxy.log" "$@" &
+	rm -f "$port_file"
+	: >"$proxy_log"
+	"$top/tests/functional/faultproxy" --to "127.0.0.1:$to" --port-file "$port_file" --log "$proxy_log" "$@" &
 	proxy_pid=$!
-	wait_for 10 test -s "$work/proxy.port" || { diag "faultproxy does not start"; exit 1; }
-	proxy_port=$(<"$work/proxy.port")
+	wait_for 10 test -s "$port_file" || { diag "faultproxy does not start"; exit 1; }
+	proxy_port=$(<"$port_file")
 }
 
 proxy_pid=

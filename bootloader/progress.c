@@ -20,6 +20,7 @@ struct progress {
 	FILE *to;
 	bool on_terminal;
 	bool since_boot;
+	uint64_t begin_ms;   /* when there was something to fetch */
 	uint64_t rate_ms;    /* when the rate was last taken */
 	uint64_t rate_bytes; /* and bytes_done at that time */
 	uint64_t line_ms;    /* when the figures were last shown */
@@ -35,7 +36,7 @@ struct progress *progress_new(FILE *to, bool since_boot)
 	p->to = to;
 	p->on_terminal = to && isatty(fileno(to));
 	p->since_boot = since_boot;
-	p->rate_ms = p->line_ms = clock_ms();
+	p->begin_ms = p->rate_ms = p->line_ms = clock_ms();
 	return p;
 }
 
@@ -48,12 +49,22 @@ void progress_free(struct progress **p)
 	*p = NULL;
 }
 
+/* The last few seconds no longer mean anything once all is fetched: the mean of all of it does. */
+static void take_mean_rate(struct progress *p)
+{
+	uint64_t took_ms = clock_ms() - p->begin_ms;
+
+	p->state.bytes_per_s = p->state.bytes_done * 1000 / (took_ms ? took_ms : 1);
+}
+
 void progress_set_phase(struct progress *p, enum phase phase)
 {
 	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->state.phase = phase;
+	if (phase == PHASE_COMMIT)
+		take_mean_rate(p);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -73,7 +84,7 @@ void progress_set_total(struct progress *p, uint64_t bytes_total)
 	pthread_mutex_lock(&p->lock);
 	p->state.bytes_total = bytes_total;
 	pthread_mutex_unlock(&p->lock);
-	p->rate_ms = clock_ms();
+	p->begin_ms = p->rate_ms = clock_ms();
 }
 
 static void show_figures(const struct progress *p, const struct progress_state *s)

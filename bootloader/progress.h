@@ -19,7 +19,7 @@ struct progress_state {
 	enum phase phase;
 	uint64_t bytes_done;
 	uint64_t bytes_total; /* 0: not yet known */
-	uint64_t bytes_per_s; /* of the last few seconds */
+	uint64_t bytes_per_s; /* of the last few seconds; of all once it is fetched */
 	char disk[32];        /* the target's name; empty: not yet chosen */
 };
 

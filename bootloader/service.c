@@ -3,6 +3,8 @@
 #include "service.h"
 
 #include "cleanup.h"
+#include "json.h"
+#include "log.h"
 #include "version.h"
 
 #include <errno.h>
@@ -21,10 +23,29 @@ int service_connect(struct http **out, const struct service *service, struct err
 	return http_open(out, &options, err);
 }
 
+/* The service says what is wrong in {"error":"..."}; a proxy in between may say anything. */
+static void add_reason(struct err *err, const struct http_response *rs, const char *url)
+{
+	CLEANUP(json_free) json_t *body = NULL;
+	struct err ignored = { 0 };
+	char shown[512], quoted[256];
+	const char *reason;
+
+	if (json_parse_object(&body, rs->error_body, strlen(rs->error_body), &ignored) != 0 ||
+	    json_need_string(&reason, body, "error", sizeof(rs->error_body), &ignored) != 0)
+		return;
+	http_url_for_log(shown, sizeof(shown), url);
+	err_set(err, err->code, "'%s': HTTP status %d: %s", shown, rs->status,
+		log_quote(quoted, sizeof(quoted), reason));
+}
+
 int service_check_status(const struct http_response *rs, const char *url, struct err *err)
 {
 	int rc = http_check_status(rs, url, err);
 
+	if (!rc)
+		return 0;
+	add_reason(err, rs, url);
 	return rc == -EACCES ? (err->code = -EPROTO) : rc;
 }
 

@@ -35,6 +35,7 @@ struct options {
 	unsigned stall_s;    /* 0: the HTTP client's default */
 	unsigned retry_s;
 	bool json;
+	bool help;
 };
 
 static atomic_bool stop;
@@ -244,6 +245,13 @@ static int set_retry(struct options *o, const char *value)
 	return set_seconds(&o->retry_s, value);
 }
 
+static int set_help(struct options *o, const char *value)
+{
+	(void)value;
+	o->help = true;
+	return 0;
+}
+
 static int set_json(struct options *o, const char *value)
 {
 	(void)value;
@@ -266,6 +274,7 @@ static const struct flag {
 	{ "retry-for", "S", RUN | WRITE, set_retry,
 	  "try again for so long when the network fails (run 10m, write 60s)" },
 	{ "json", NULL, WRITE | DISKS, set_json, "the result as JSON on standard output" },
+	{ "help", NULL, RUN | WRITE | DISKS, set_help, "this" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -283,7 +292,7 @@ static void print_help(void)
 				       flags[j].help);
 		}
 	}
-	printf("\n  --help, --version\n\n"
+	printf("\n  --version\n\n"
 	       "Exit status: 0 done, 1 other, 2 usage, 3 network, 4 not trusted or corrupt, 5 target refused,\n"
 	       "6 disk failed, 7 service refused, 8 written but not reported. See vmcast-boot(8).\n");
 }
@@ -345,6 +354,10 @@ int main(int argc, char **argv)
 	int rc = parse_flags(&options, command, argc - 1, argv + 1);
 	if (rc)
 		return rc;
+	if (options.help) {
+		print_help();
+		return EXIT_DONE;
+	}
 	catch_signals();
 	return command->run(&options);
 }

@@ -2,7 +2,8 @@
 # The machines' server sends files right: ranges, validators, HEAD, and sizes around 2 and 4 GiB. Names and paths that are
 # not of our own form find nothing.
 set -eu
-. "$(dirname "$0")/../lib.sh"
+cd "$(dirname "$0")/../.."
+. tests/lib.sh
 
 mkdir -p "$work/env" "$work/firmware"
 head -c 100000 /dev/urandom >"$work/env/vmlinuz"

@@ -1,7 +1,9 @@
 #!/bin/bash
 # What a peer may do to the machines' server is bounded: methods, headers, bodies, connections, slow requests.
+# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
 set -eu
-. "$(dirname "$0")/../lib.sh"
+cd "$(dirname "$0")/../.."
+. tests/lib.sh
 
 start_vmcastd "header_timeout = 2s" "idle_timeout = 5s" "connections_per_address_max = 8" "header_bytes_max = 8K"
 url=http://127.0.0.1:$vmcastd_port

@@ -1,7 +1,9 @@
 #!/bin/bash
 # Two thousand connections at once are all served, and the service answers others meanwhile.
+# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
 set -eu
-. "$(dirname "$0")/../lib.sh"
+cd "$(dirname "$0")/../.."
+. tests/lib.sh
 
 connections=2000
 [[ $(ulimit -Hn) -ge 10000 ]] || skip_all "needs 10000 file descriptors, the limit is $(ulimit -Hn)"

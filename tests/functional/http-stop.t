@@ -1,7 +1,9 @@
 #!/bin/bash
 # On SIGTERM the service lets running transfers end for a moment, closes the others, and leaves no socket behind.
+# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
 set -eu
-. "$(dirname "$0")/../lib.sh"
+cd "$(dirname "$0")/../.."
+. tests/lib.sh
 
 start_vmcastd "initramfs = initramfs"
 id=$(printf '%064d' 7)

@@ -24,7 +24,7 @@ static const struct boot_file {
 	/* 7 is "EFI byte code" in RFC 4578 and what every x86-64 UEFI sends; 9 is what the RFC meant for it. */
 	{ "undionly.kpxe", "BIOS", "bios", { 0 }, 1, 0 },
 	{ "snponly.efi", "x86-64 UEFI", "x64", { 7, 9 }, 2, 16 },
-	{ "snponly-arm64.efi", "arm64 UEFI", "arm64", { 11 }, 1, 19 },
+	{ "ipxe-arm64.efi", "arm64 UEFI", "arm64", { 11 }, 1, 19 },
 };
 
 #define BOOT_FILE_COUNT (sizeof(boot_files) / sizeof(boot_files[0]))

@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "http.h"
 #include "log.h"
+#include "source_policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FETCH_MS_MAX  300000 /* a server that drips must not keep the other feeds waiting for longer */
-#define REDIRECTS_MAX 5
-#define RETRY_S       30 /* after the first failure; doubles up to the interval */
+#define FETCH_MS_MAX 300000 /* a server that drips must not keep the other feeds waiting for longer */
+#define RETRY_S      30     /* after the first failure; doubles up to the interval */
 
 /* A document on its way in. */
 struct document {
@@ -67,9 +67,22 @@ static int on_body(void *ctx, const uint8_t *data, size_t len, struct err *err)
 	return append(doc, data, len, err);
 }
 
-static int fetch_http(struct document *doc, const struct store_feed *feed, const atomic_bool *stop, struct err *err)
+/* The operator chose the feed's host; where that host may redirect us is another matter, hence the policy. */
+static int open_client(struct http **http, struct source_policy **policy, const struct config *config,
+		       const struct store_feed *feed, const atomic_bool *stop, struct err *err)
 {
-	const struct http_options options = { .redirects_max = REDIRECTS_MAX, .stop = stop };
+	struct http_options options = { .stop = stop };
+
+	if (source_policy_new(policy, feed->url, &config->allow_hosts, err) < 0)
+		return err->code;
+	source_policy_apply(*policy, feed->url, &options);
+	return http_open(http, &options, err);
+}
+
+static int fetch_http(struct document *doc, const struct config *config, const struct store_feed *feed,
+		      const atomic_bool *stop, struct err *err)
+{
+	CLEANUP(source_policy_free) struct source_policy *policy = NULL;
 	CLEANUP(http_close) struct http *http = NULL;
 	/* Without a document in hand, "not modified" would leave us with none. */
 	const struct http_request rq = { .url = feed->url,
@@ -80,7 +93,7 @@ static int fetch_http(struct document *doc, const struct store_feed *feed, const
 					 .ctx = doc };
 	struct http_response rs = { 0 };
 
-	if (http_open(&http, &options, err) < 0 || http_perform(http, &rq, &rs, err) < 0)
+	if (open_client(&http, &policy, config, feed, stop, err) < 0 || http_perform(http, &rq, &rs, err) < 0)
 		return err->code;
 	if (rs.status == 304 && (rq.if_none_match || rq.if_modified_since)) {
 		doc->not_modified = true;
@@ -134,12 +147,13 @@ static int file_path(char **out, const char *url, struct err *err)
 	return 0;
 }
 
-static int fetch(struct document *doc, const struct store_feed *feed, const atomic_bool *stop, struct err *err)
+static int fetch(struct document *doc, const struct config *config, const struct store_feed *feed,
+		 const atomic_bool *stop, struct err *err)
 {
 	CLEANUP(free_str) char *path = NULL;
 
 	if (strncmp(feed->url, "file://", 7) != 0)
-		return fetch_http(doc, feed, stop, err);
+		return fetch_http(doc, config, feed, stop, err);
 	if (file_path(&path, feed->url, err) < 0)
 		return err->code;
 	return read_file(doc, path, err);
@@ -233,7 +247,7 @@ static int refresh(struct store *store, const struct config *config, const struc
 	CLEANUP(document_done)
 	struct document doc = { .bytes_max = config->feed_bytes_max, .deadline_ms = clock_ms() + FETCH_MS_MAX };
 
-	if (fetch(&doc, feed, stop, err) < 0)
+	if (fetch(&doc, config, feed, stop, err) < 0)
 		return err->code;
 	if (doc.not_modified)
 		return store_feed_update(store, feed->id, NULL, NULL, NULL, NULL, err);

@@ -407,6 +407,8 @@ static int judge(struct exchange *ex, CURLcode code, const char *detail)
 	if (ex->denied[0])
 		return err_set(ex->err, -EACCES, "'%s': its address %s is not allowed", shown, ex->denied);
 	log_quote(cause, sizeof(cause), detail[0] ? detail : curl_easy_strerror(code));
+	if (rc == -ECANCELED)
+		return err_set(ex->err, rc, "'%s': interrupted", shown);
 	if (rc == -ETIMEDOUT)
 		return err_set(ex->err, rc, "'%s': no answer or no progress for %u s: %s", shown,
 			       ex->http->options.stall_s, cause);

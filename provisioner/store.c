@@ -322,9 +322,14 @@ static int check_database(struct store *s, struct err *err)
 	if (store_query(&q, s, "PRAGMA quick_check(1)", NO_VALUES, err) < 0 || store_next(s, q, err) < 0)
 		return err->code;
 	const char *verdict = (const char *)sqlite3_column_text(q, 0);
-	if (!verdict || strcmp(verdict, "ok") != 0)
-		return err_set(err, -EBADMSG, "database '%s': %s", s->path, verdict ? verdict : "no verdict");
-	return 0;
+	if (verdict && strcmp(verdict, "ok") == 0)
+		return 0;
+	/* "*** in database main ***" on a line of its own comes first. */
+	const char *last_line = verdict ? strrchr(verdict, '\n') : NULL;
+	return err_set(err, -EBADMSG, "database '%s': %s", s->path,
+		       last_line ? last_line + 1
+		       : verdict ? verdict
+				 : "no verdict");
 }
 
 static int open_database(struct store *s, struct err *err)

@@ -118,7 +118,7 @@ static int remove_feed(struct store *s, const char *id, struct err *err)
 	if (released < 0)
 		return released;
 	if (released)
-		log_warn("feed %s: removed, so %d machines are no longer assigned an item of it", id, released);
+		log_warn("feed %s: removed; machines that were assigned an item of it: %d", id, released);
 	return store_run(s, "DELETE FROM feed WHERE id = ?1", VALUES(text(id)), err);
 }
 

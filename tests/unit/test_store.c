@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The store keeps what it was told through kills, refuses what it cannot be sure of, and hands work out once. */
+#include "cleanup.h"
+#include "store.h"
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FEED_URL "http://publisher.example/feed.xml"
+#define MAC      "52:54:00:12:34:56"
+
+static char dir[] = "/tmp/test_store.XXXXXX";
+static struct err err;
+
+static struct store *open_store(void)
+{
+	struct store *s = NULL;
+
+	if (store_open(&s, dir, &err) < 0)
+		printf("# %s\n", err.text);
+	return s;
+}
+
+/* Run SQL on the database from outside, as an operator or an older program would. */
+static void run_sql(const char *sql)
+{
+	char path[64];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/vmcast.db", dir);
+	if (sqlite3_open(path, &db) != SQLITE_OK || sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		printf("# %s: %s\n", sql, sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+static void start_anew(void)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "rm -rf %s/*", dir);
+	if (system(command) != 0)
+		printf("# %s failed\n", command);
+}
+
+/* A document of `count` items with the uuids "u0", "u1" ... published one second apart. */
+static struct feed *document(size_t count)
+{
+	static struct feed_item items[100];
+	static char uuids[100][8];
+	static struct feed feed;
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(uuids[i], sizeof(uuids[i]), "u%zu", i);
+		items[i] = (struct feed_item){ .uuid = uuids[i],
+					       .title = uuids[i],
+					       .url = "http://publisher.example/a.img",
+					       .length = 1000,
+					       .published = 1000 + (int64_t)i };
+	}
+	feed = (struct feed){ .title = "Images", .items = items, .item_count = count };
+	return &feed;
+}
+
+static void add_feed(struct store *s, size_t items, char id[static STORE_ID_CHARS])
+{
+	store_feed_add(s, FEED_URL, false, id, &err);
+	store_feed_update(s, id, document(items), "\"e1\"", NULL, NULL, &err);
+}
+
+static struct store_image image_named(char digit)
+{
+	struct store_image image = {
+		.disk_bytes = 1 << 20, .image_bytes = 500, .index_bytes = 176, .sector_bytes = 512
+	};
+
+	memset(image.id, digit, sizeof(image.id) - 1);
+	return image;
+}
+
+/* Claim and finish whatever waits. */
+static void ingest_all(struct store *s, char digit)
+{
+	struct store_item item;
+	struct store_image image = image_named(digit);
+
+	while (store_item_claim(s, false, &item, &err) > 0) {
+		store_item_ready(s, item.id, &image, &err);
+		store_item_free(&item);
+	}
+}
+
+static enum item_state state_of(struct store *s, const char *id)
+{
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+
+	return store_item_get(s, id, &item, &err) < 0 ? (enum item_state) - 1 : item.state;
+}
+
+static void feeds_and_items_survive_a_restart(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	char id[STORE_ID_CHARS], again[STORE_ID_CHARS];
+	struct feed *doc = document(1);
+
+	store_feed_add(s, FEED_URL, false, id, &err);
+	is_int(store_feed_add(s, FEED_URL, false, again, &err), 0, "a feed can be added twice");
+	is_str(again, id, "and keeps its id");
+	doc->items[0].description = "It's \"quoted\"; DROP TABLE item;--";
+	doc->items[0].arch = "aarch64";
+	doc->items[0].has_digest = true;
+	memset(doc->items[0].digest, 0xab, DIGEST_BYTES);
+	doc->items[0].length = UINT64_MAX;
+	is_int(store_feed_update(s, id, doc, "\"e1\"", "Mon", NULL, &err), 0, "a document is taken");
+	store_close(&s);
+	s = open_store();
+	store_feed_get(s, id, &feed, &err);
+	is_str(feed.title, "Images", "the title is there after a restart");
+	is_str(feed.etag, "\"e1\"", "and the ETag");
+	is_str(feed.last_modified, "Mon", "and the date");
+	is_int(feed.item_count, 1, "and one item");
+	store_item_list(s, id, &items, &err);
+	if (!ok(items.count == 1, "which is listed"))
+		return;
+	is_str(items.rows[0].announced.description, doc->items[0].description, "its text is kept as it was");
+	is_str(items.rows[0].announced.arch, "aarch64", "its architecture, too");
+	ok(items.rows[0].announced.has_digest && items.rows[0].announced.digest[31] == 0xab, "and its digest");
+	ok(items.rows[0].announced.length == UINT64_MAX, "numbers above 2^63 come back as they were");
+	is_str(items.rows[0].feed_title, "Images", "it knows its feed's title");
+	is_str(items.rows[0].id, "a85003d8ee44c2c9", "its id comes from feed URL and uuid alone");
+}
+
+static void items_are_claimed_once_oldest_and_asked_first(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	struct store_item a = { 0 }, b = { 0 }, c = { 0 }, none;
+	char id[STORE_ID_CHARS];
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+
+	add_feed(s, 3, id);
+	store_item_list(s, NULL, &items, &err);
+	is_str(items.rows[0].announced.uuid, "u2", "items are listed newest first");
+	is_int(store_item_claim(s, true, &none, &err), 0, "nothing is claimed when nothing was asked for");
+	store_item_ask(s, items.rows[2].id, &err);
+	is_int(store_item_claim(s, true, &a, &err), 1, "what was asked for is");
+	is_str(a.announced.uuid, "u0", "and it is that");
+	is_int(store_item_claim(s, false, &b, &err), 1, "another claim gets another item");
+	is_str(b.announced.uuid, "u2", "of those that wait equally long, the newest");
+	is_int(store_item_claim(s, false, &c, &err), 1, "a third gets the third");
+	is_int(store_item_claim(s, false, &none, &err), 0, "and then there is none left");
+	is_int(store_item_requeue(s, b.id, 0, &err), 0, "one is put back");
+	is_int(store_item_requeue(s, c.id, 3600, &err), 0, "another for in an hour");
+	store_item_free(&b);
+	store_item_free(&c);
+	is_int(store_item_claim(s, false, &b, &err), 1, "the first is claimed again");
+	is_str(b.announced.uuid, "u2", "and it is that one");
+	is_int(store_item_claim(s, false, &none, &err), 0, "the other is not, yet");
+	run_sql("UPDATE item SET queued_at = 4000000000 WHERE state = 0");
+	is_int(store_item_claim(s, false, &c, &err), 1,
+	       "a time far ahead, from a clock that was wrong, does not count");
+	store_close(&s);
+	s = open_store();
+	is_int(state_of(s, a.id), ITEM_ANNOUNCED, "what was being ingested when the service ended is announced again");
+	store_item_free(&a);
+	store_item_free(&b);
+	store_item_free(&c);
+}
+
+static void other_bytes_are_ingested_anew_while_the_old_serve(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	struct store_image image = image_named('b');
+	char feed_id[STORE_ID_CHARS], id[STORE_ID_CHARS];
+	struct feed *doc;
+
+	add_feed(s, 1, feed_id);
+	store_item_claim(s, false, &item, &err);
+	memcpy(id, item.id, sizeof(id));
+	doc = document(1);
+	doc->items[0].length = 2000;
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	is_int(store_item_ready(s, id, &image, &err), -ESTALE, "an ingest of what was announced before is not taken");
+	is_int(store_item_failed(s, id, "no", &err), 0, "and its failure is of no interest");
+	is_int(state_of(s, id), ITEM_ANNOUNCED, "the item waits for its next ingest");
+	ingest_all(s, 'b');
+	is_int(state_of(s, id), ITEM_READY, "which succeeds");
+
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	is_int(state_of(s, id), ITEM_READY, "the same announcement changes nothing");
+	doc->items[0].title = "New title";
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	is_int(state_of(s, id), ITEM_READY, "nor does another title");
+	doc->items[0].has_digest = true;
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	is_int(state_of(s, id), ITEM_ANNOUNCED, "another digest does");
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	is_str(item.image_id, image.id, "while the image goes on serving");
+	is_str(item.announced.title, "New title", "under its new title");
+	ingest_all(s, 'c');
+	doc->items[0].url = "http://mirror.example/a.img";
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	is_int(state_of(s, id), ITEM_READY, "another URL of bytes with the same digest does not");
+	doc->items[0].has_digest = false;
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	ingest_all(s, 'd');
+	doc->items[0].url = "http://other.example/a.img";
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	is_int(state_of(s, id), ITEM_ANNOUNCED, "but does where no digest vouches for them");
+}
+
+static void a_failed_refresh_changes_nothing_else(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
+	char id[STORE_ID_CHARS];
+
+	add_feed(s, 2, id);
+	for (int i = 0; i < 3; i++)
+		store_feed_update(s, id, NULL, NULL, NULL, "connection refused", &err);
+	store_feed_get(s, id, &feed, &err);
+	is_str(feed.error, "connection refused", "the reason is kept");
+	is_int(feed.failures, 3, "and how often");
+	is_int(feed.item_count, 2, "and the items are all there");
+	is_str(feed.etag, "\"e1\"", "and the ETag");
+	store_feed_update(s, id, NULL, NULL, NULL, NULL, &err);
+	store_feed_free(&feed);
+	store_feed_get(s, id, &feed, &err);
+	ok(!feed.error && !feed.failures, "'not modified' clears the failure");
+	is_int(feed.item_count, 2, "with the items still there");
+}
+
+static void gone_items_go_when_nothing_needs_them(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	char id[STORE_ID_CHARS];
+
+	add_feed(s, 3, id);
+	ingest_all(s, 'e');
+	store_feed_update(s, id, document(4), NULL, NULL, NULL, &err);
+	store_feed_update(s, id, document(1), NULL, NULL, NULL, &err);
+	store_item_list(s, id, &items, &err);
+	is_int(items.count, 3, "of three that are gone, the one without an image is forgotten");
+	ok(!items.rows[0].present && items.rows[2].present, "the others are marked");
+	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
+	run_sql("UPDATE item SET gone_at = 1 WHERE gone_at");
+	store_feed_update(s, id, document(1), NULL, NULL, NULL, &err);
+	store_item_list_free(&items);
+	store_item_list(s, id, &items, &err);
+	is_int(items.count, 2, "after a week those go, but for one that a machine is assigned");
+	is_int(store_feed_remove(s, id, &err), 0, "a feed with an assigned item can be removed");
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+	store_machine_get(s, MAC, &machine, &err);
+	is_int(machine.assignment, ASSIGNMENT_NONE, "the machine is no longer assigned then");
+	store_item_list_free(&items);
+	store_item_list(s, NULL, &items, &err);
+	is_int(items.count, 0, "and its items are gone");
+}
+
+static void configured_feeds_follow_the_configuration(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_feed_list_free) struct store_feed_list feeds = { 0 };
+	char *const first[] = { "http://a/", "http://b/" }, *const second[] = { "http://b/", "http://c/" };
+	char by_hand[STORE_ID_CHARS];
+
+	store_feed_add(s, "http://by-hand/", false, by_hand, &err);
+	is_int(store_feed_configure(s, first, 2, &err), 0, "two feeds are configured");
+	is_int(store_feed_configure(s, second, 2, &err), 0, "then two others");
+	store_feed_list(s, &feeds, &err);
+	if (!ok(feeds.count == 3, "one is left of the old, one new, one that was added by hand"))
+		return;
+	is_str(feeds.rows[0].url, "http://b/", "the old one");
+	is_str(feeds.rows[1].url, "http://by-hand/", "the one added by hand");
+	ok(feeds.rows[0].configured && !feeds.rows[1].configured, "only the former is configured");
+	is_int(store_feed_remove(s, feeds.rows[0].id, &err), -EPERM, "a configured feed cannot be removed");
+	is_int(store_feed_remove(s, by_hand, &err), 0, "the other can");
+	is_int(store_feed_remove(s, by_hand, &err), -ENOENT, "once");
+}
+
+static void only_the_ticket_reports_and_only_until_the_end(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct store_job report = { .phase = "write", .done_bytes = 5, .total_bytes = 10 };
+	struct store_image image = image_named('f');
+	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], wrong[STORE_TICKET_CHARS];
+	const char *item;
+
+	add_feed(s, 1, feed_id);
+	store_item_list(s, NULL, &items, &err);
+	item = items.rows[0].id;
+	is_int(store_job_new(s, MAC, item, image.id, "{}", job, ticket, &err), -ESTALE,
+	       "no job for an image not served");
+	is_int(store_job_new(s, MAC, "0000000000000000", image.id, "{}", job, ticket, &err), -ENOENT,
+	       "nor for no item");
+	ingest_all(s, 'f');
+	store_machine_assign(s, MAC, item, "bus=nvme", &err);
+	is_int(store_job_new(s, MAC, item, image.id, "{\"a\":1}", job, ticket, &err), 0, "a job is made");
+	store_machine_get(s, MAC, &machine, &err);
+	is_str(machine.inventory, "{\"a\":1}", "the machine's inventory is kept");
+	is_str(machine.target, "bus=nvme", "and its target rule");
+	memcpy(wrong, ticket, sizeof(wrong));
+	wrong[31] ^= 1;
+	is_int(store_job_report(s, job, wrong, &report, &err), -EACCES, "a wrong ticket is refused");
+	is_int(store_job_report(s, job, "", &report, &err), -EACCES, "an empty one, too");
+	is_int(store_job_report(s, "0123456789abcdef", ticket, &report, &err), -ENOENT, "a job that is not there");
+	ok(store_job_report(s, job, ticket, &report, &err) >= 0, "the right one is taken");
+	report.phase = "party";
+	is_int(store_job_report(s, job, ticket, &report, &err), -EINVAL, "a phase we do not know is refused");
+
+	report = (struct store_job){ .phase = "done", .done_bytes = 10, .total_bytes = 10 };
+	ok(store_job_report(s, job, ticket, &report, &err) >= 0, "the receipt is taken");
+	store_machine_free(&machine);
+	store_machine_get(s, MAC, &machine, &err);
+	is_int(machine.assignment, ASSIGNMENT_INSTALLED, "and the assignment is installed");
+	is_int(store_job_report(s, job, ticket, &report, &err), 0, "its repetition is harmless");
+	report.phase = "write";
+	is_int(store_job_report(s, job, ticket, &report, &err), -EALREADY, "but the job does not begin again");
+
+	store_machine_assign(s, MAC, item, NULL, &err);
+	report.phase = "done";
+	store_job_report(s, job, ticket, &report, &err);
+	store_machine_free(&machine);
+	store_machine_get(s, MAC, &machine, &err);
+	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "a replayed receipt does not fulfil a new assignment");
+}
+
+static void a_job_from_before_does_not_fulfil_an_assignment(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct store_image image = image_named('a');
+	struct store_job report = { .phase = "done" };
+	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+
+	add_feed(s, 1, feed_id);
+	ingest_all(s, 'a');
+	store_item_list(s, NULL, &items, &err);
+	store_job_new(s, MAC, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	run_sql("UPDATE job SET started_at = started_at - 10");
+	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
+	ok(store_job_report(s, job, ticket, &report, &err) >= 0, "a job that began before the assignment ends well");
+	store_machine_get(s, MAC, &machine, &err);
+	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "and the machine is still to be written");
+
+	report = (struct store_job){ .phase = "failed", .exit = 5, .message = "no disk" };
+	store_job_new(s, MAC, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	store_job_report(s, job, ticket, &report, &err);
+	store_machine_free(&machine);
+	store_machine_get(s, MAC, &machine, &err);
+	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "a failed job leaves the machine assigned");
+	is_str(machine.error, "no disk", "and says why");
+}
+
+static void images_are_wanted_by_items_and_running_jobs(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct store_image old = image_named('1'), new = image_named('2');
+	struct store_job report = { .phase = "done" };
+	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+	bool wanted = true;
+
+	add_feed(s, 1, feed_id);
+	store_image_wanted(s, old.id, &wanted, &err);
+	ok(!wanted, "an image that nothing names is not wanted");
+	ingest_all(s, '1');
+	store_image_wanted(s, old.id, &wanted, &err);
+	ok(wanted, "one that an item serves is");
+	store_item_list(s, NULL, &items, &err);
+	store_job_new(s, NULL, items.rows[0].id, old.id, NULL, job, ticket, &err);
+	store_item_ask(s, items.rows[0].id, &err);
+	ingest_all(s, '2');
+	store_image_wanted(s, old.id, &wanted, &err);
+	ok(wanted, "one that was replaced is, while a job still reads it");
+	run_sql("UPDATE job SET updated_at = updated_at - 90000");
+	store_image_wanted(s, old.id, &wanted, &err);
+	ok(!wanted, "unless that was silent for more than a day");
+	run_sql("UPDATE job SET updated_at = updated_at + 90000");
+	store_job_report(s, job, ticket, &report, &err);
+	store_image_wanted(s, old.id, &wanted, &err);
+	ok(!wanted, "or has ended");
+	store_image_wanted(s, new.id, &wanted, &err);
+	ok(wanted, "its successor is wanted");
+}
+
+static void machines_have_one_form_of_name_and_a_limit(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_list_free) struct store_machine_list machines = { 0 };
+	static const char *const wrong[] = { "",
+					     "52:54:00:12:34:5",
+					     "52:54:00:12:34:5G",
+					     "52-54-00-12-34-56",
+					     "52:54:00:12:34:56:78",
+					     "52:54:00:12:34:AB" };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		is_int(store_machine_seen(s, wrong[i], NULL, NULL, NULL, &err), -EINVAL, "not a MAC address");
+	store_machine_seen(s, MAC, "x86_64", "uefi", "10.0.0.1", &err);
+	is_int(store_machine_seen(s, MAC, NULL, "bios", NULL, &err), 0, "a machine comes again");
+	store_machine_list(s, &machines, &err);
+	is_int(machines.count, 1, "and is one machine");
+	is_str(machines.rows[0].arch, "x86_64", "what it did not say this time stays");
+	is_str(machines.rows[0].firmware, "bios", "what it did say is new");
+	is_int(store_machine_release(s, "52:54:00:00:00:99", &err), -ENOENT, "one never seen cannot be released");
+	is_int(store_machine_assign(s, MAC, "0123456789abcdef", NULL, &err), -ENOENT, "nor one be assigned no item");
+	run_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65540) INSERT INTO machine"
+		" (mac, first_seen_at, last_seen_at) SELECT printf('0%d:x', i), i, i FROM n");
+	store_machine_seen(s, "52:54:00:00:00:01", NULL, NULL, NULL, &err);
+	store_machine_list_free(&machines);
+	store_machine_list(s, &machines, &err);
+	is_int(machines.count, STORE_MACHINES_MAX, "made-up machines push each other out");
+	is_str(machines.rows[machines.count - 1].mac, MAC, "and not one that was seen lately");
+}
+
+static void damaged_and_foreign_databases_are_refused(void)
+{
+	struct store *s = open_store();
+	char path[64], id[STORE_ID_CHARS];
+
+	add_feed(s, 50, id);
+	is_int(store_open(&(struct store *){ NULL }, dir, &err), -EBUSY,
+	       "a second service on the same folder is refused");
+	store_close(&s);
+	run_sql("PRAGMA user_version = 1000");
+	is_int(store_open(&s, dir, &err), -ENOTSUP, "a newer schema is refused");
+	ok(strstr(err.text, "newer vmcastd (schema 1000"), "with what to do: %s", err.text);
+	run_sql("PRAGMA user_version = 1; PRAGMA application_id = 7");
+	is_int(store_open(&s, dir, &err), -EINVAL, "another program's database is refused");
+	run_sql("PRAGMA application_id = 1986880353; PRAGMA wal_checkpoint(TRUNCATE)");
+	s = open_store();
+	ok(s, "and ours is not");
+	store_close(&s);
+
+	snprintf(path, sizeof(path), "%s/vmcast.db", dir);
+	CLEANUP(close_fd) int fd = open(path, O_RDWR);
+	static char junk[8192];
+	memset(junk, 0x5a, sizeof(junk));
+	for (off_t off = 4096; off < 65536; off += 8192)
+		if (pwrite(fd, junk, 4096, off) != 4096)
+			printf("# cannot damage the database\n");
+	is_int(store_open(&s, dir, &err), -EBADMSG, "a damaged one is refused");
+	ok(strstr(err.text, "was left as it is; restore a copy") && !strchr(err.text, '\n'), "with what to do: %s",
+	   err.text);
+	if (pwrite(fd, junk, 4096, 0) != 4096)
+		printf("# cannot damage the database\n");
+	is_int(store_open(&s, dir, &err), -EBADMSG, "so is one that is no database at all");
+}
+
+/* Refresh and ingest as fast as it goes, telling the parent of each refresh that was committed. */
+static void work_until_killed(int tell_fd)
+{
+	struct store *s = open_store();
+	char id[STORE_ID_CHARS];
+
+	store_feed_add(s, FEED_URL, false, id, &err);
+	for (unsigned i = 1;; i++) {
+		char etag[16];
+
+		snprintf(etag, sizeof(etag), "\"%u\"", i);
+		if (store_feed_update(s, id, document(1 + i % 50), etag, NULL, NULL, &err) < 0 ||
+		    write(tell_fd, &i, sizeof(i)) != sizeof(i))
+			_exit(1);
+		ingest_all(s, '3');
+		store_machine_seen(s, MAC, "x86_64", "bios", NULL, &err);
+	}
+}
+
+static void killed_at_any_instant_it_loses_nothing(void)
+{
+	unsigned damaged = 0, lost = 0, mixed = 0, told_of = 0;
+
+	for (int round = 0; round < 20; round++) {
+		int fds[2];
+		unsigned last = 0, number;
+
+		start_anew();
+		if (pipe(fds) < 0)
+			return;
+		pid_t child = fork();
+		if (child == 0)
+			work_until_killed(fds[1]);
+		close(fds[1]);
+		/* Let it get going, then any instant. */
+		if (read(fds[0], &last, sizeof(last)) != sizeof(last))
+			printf("# the child did not start\n");
+		usleep((useconds_t)(rand() % 60000));
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		while (read(fds[0], &number, sizeof(number)) == sizeof(number))
+			last = number;
+		close(fds[0]);
+
+		CLEANUP(store_close) struct store *s = open_store();
+		CLEANUP(store_feed_list_free) struct store_feed_list feeds = { 0 };
+		damaged += !s;
+		if (!s || store_feed_list(s, &feeds, &err) < 0 || feeds.count != 1)
+			continue;
+		unsigned found = feeds.rows[0].etag ? (unsigned)strtoul(feeds.rows[0].etag + 1, NULL, 10) : 0;
+		told_of += last;
+		lost += found < last;
+		mixed += found && feeds.rows[0].item_count != 1 + found % 50;
+	}
+	is_int(damaged, 0, "killed at 20 random instants, the database opens each time");
+	is_int(lost, 0, "what had been committed is there");
+	is_int(mixed, 0, "and a refresh is there whole or not at all");
+	ok(told_of > 20, "%u refreshes were tried", told_of);
+}
+
+int main(void)
+{
+	static void (*const cases[])(void) = {
+		feeds_and_items_survive_a_restart,
+		items_are_claimed_once_oldest_and_asked_first,
+		other_bytes_are_ingested_anew_while_the_old_serve,
+		a_failed_refresh_changes_nothing_else,
+		gone_items_go_when_nothing_needs_them,
+		configured_feeds_follow_the_configuration,
+		only_the_ticket_reports_and_only_until_the_end,
+		a_job_from_before_does_not_fulfil_an_assignment,
+		images_are_wanted_by_items_and_running_jobs,
+		machines_have_one_form_of_name_and_a_limit,
+		damaged_and_foreign_databases_are_refused,
+		killed_at_any_instant_it_loses_nothing,
+	};
+
+	if (!mkdtemp(dir))
+		return 1;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		start_anew();
+		cases[i]();
+	}
+	start_anew();
+	rmdir(dir);
+	return done_testing();
+}

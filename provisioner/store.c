@@ -367,10 +367,7 @@ int store_open(struct store **out, const char *state_dir, struct err *err)
 	int rc = open_database(s, err);
 	if (rc == -EBADMSG)
 		return err_wrap(
-			err,
-			"the database is damaged and was left as it is; restore a copy of it, or move vmcast.db, "
-			"vmcast.db-wal and vmcast.db-shm out of '%s' to begin anew (feeds that were added by hand and "
-			"assignments are lost)",
+			err, "damaged and left as it is; restore a copy, or move vmcast.db* out of '%s' to begin anew",
 			state_dir);
 	if (rc < 0 || store_item_recover(s, err) < 0)
 		return err->code;

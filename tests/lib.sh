@@ -229,7 +229,7 @@ stop_vmcastd()
 {
 	[[ -n $vmcastd_pid ]] || return 0
 	kill -"${1:-TERM}" "$vmcastd_pid" || true
-	wait "$vmcastd_pid" || true
+	wait "$vmcastd_pid" 2>/dev/null || true
 	vmcastd_pid=
 }
 at_exit stop_vmcastd
@@ -322,9 +322,19 @@ is_blank()
 	cmp -n 1048576 "$1" /dev/zero && cmp -n 1048576 -i "$((bytes - 1048576)):0" "$1" /dev/zero
 }
 
-# attach FILE [LOSETUP-OPTION...]: a loop device on it; sets loop. Skips the rest of the test where there are none.
+# attach FILE [LOSETUP-OPTION...]: a loop device on it; sets loop
 attach()
 {
 	loop=$(losetup --find --show "${@:2}" "$1")
-	at_exit losetup -d "$loop"
+	at_exit detach_all
+}
+
+# Ours are those whose files are ours: a name may belong to somebody else by now.
+detach_all()
+{
+	local name file
+
+	losetup --list --noheadings --output NAME,BACK-FILE | while read -r name file; do
+		[[ $file != "$work"/* ]] || losetup -d "$name"
+	done
 }

@@ -148,7 +148,7 @@ machine_add()
 # machine_start ID: power on
 machine_start()
 {
-	local id=$1 dir args tap
+	local id=$1 dir args tap accel
 	dir=$(machine_of "$id")
 	tap=tap$(<"$dir/number")
 
@@ -160,8 +160,9 @@ machine_start()
 		ip tuntap add dev "$tap" mode tap
 		ip link set "$tap" master br0 up
 	fi
+	accel=$(accel)
 	date +%s.%N >"$dir/power-on"
-	process_start "$dir/qemu" "$dir/qemu.log" qemu-system-x86_64 -accel "$(accel)" "${args[@]}"
+	process_start "$dir/qemu" "$dir/qemu.log" qemu-system-x86_64 -accel "$accel" "${args[@]}"
 	while [[ ! -S /run/machines/$id/console ]]; do
 		machine_running "$id" || die "machine '$id': $(tail -n 1 "$dir/qemu.log")"
 		sleep 0.05
@@ -211,41 +212,50 @@ machine_shows()
 	fi
 }
 
-# machine_wait ID REGEX SECONDS [SCREEN]: until a line of its console (with SCREEN: of what a
-# person sees) matches; prints that line
+# machine_wait ID REGEX [SECONDS] [--screen] [--since LINES]: until a line of its console (with
+# --screen: of what a person sees) matches; prints that line. --since: not counting that many
+# lines at the beginning of its console.
 machine_wait()
 {
-	local id=$1 regex=$2 seconds=$3 screen=${4-} until
+	local id=$1 regex=$2 seconds=60 source=machine_said since=0 until
+	shift 2
 
+	while [[ $# -gt 0 ]]; do
+		case $1 in
+		--screen) source=machine_shows ;;
+		--since) since=$2; shift ;;
+		*) seconds=$1 ;;
+		esac
+		shift
+	done
 	machine_of "$id" >/dev/null
+	# A text screen has no past.
+	[[ $source != machine_shows || $(<"$(machine_dir "$id")/firmware") == uefi ]] || since=0
 	until=$((SECONDS + seconds))
-	while :; do
-		if [[ -n $screen ]]; then
-			machine_shows "$id"
-		else
-			machine_said "$id"
-		fi | grep -aE -m 1 -e "$regex" && return
+	while ! "$source" "$id" | tail -n +$((since + 1)) | grep -aE -m 1 -e "$regex"; do
 		machine_running "$id" || die "machine '$id' went off before '$regex'"
-		[[ $SECONDS -lt $until ]] || break
+		if [[ $SECONDS -ge $until ]]; then
+			say "machine '$id': no '$regex' within $seconds s; it said last:"
+			machine_said "$id" | tail -n 12 >&2
+			return 1
+		fi
 		sleep 0.2
 	done
-	say "machine '$id': no '$regex' within $seconds s; it said last:"
-	machine_said "$id" | tail -n 12 >&2
-	return 1
 }
 
-# machine_choose ID SECONDS: once it shows its boot menu, take the newest image of the first
-# channel, by its keyboard. The menu stands on "local disk"; each of its levels begins with
-# what we want.
+# machine_choose ID [SECONDS] [PICTURE]: once it shows its boot menu, take the newest image of
+# the first channel, by its keyboard. The menu stands on "local disk"; each of its levels begins
+# with what we want. Prints the image's line; PICTURE is of the list it stands in.
 machine_choose()
 {
 	local id=$1
 
-	machine_wait "$id" 'Channels:' "$2" screen >/dev/null
+	machine_wait "$id" 'Channels:' "${2-60}" --screen >/dev/null
 	monitor_keys "$id" home ret
-	machine_wait "$id" '[0-9] [KMG]iB .*' 10 screen
+	machine_wait "$id" '^ *[0-9(][^ ]* +[0-9.]+ ([KMGT]i)?B ' 20 --screen
+	[[ -z ${3-} ]] || monitor_screen "$id" "$3"
 	monitor_keys "$id" ret
-	machine_wait "$id" 'Write it to this machine' 10 screen >/dev/null
+	machine_wait "$id" 'Write it to this machine' 20 --screen >/dev/null
 	monitor_keys "$id" ret
 }
 

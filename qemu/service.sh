@@ -4,7 +4,8 @@
 # Sourced after process.sh and namespace.sh.
 # shellcheck shell=bash
 
-# service_configure DHCP EXTRA: writes vmcastd.conf; a key in EXTRA replaces ours
+# service_configure DHCP EXTRA: writes vmcastd.conf; a key in EXTRA replaces ours. no_timer_check: on a busy host without KVM
+# a virtual timer's ticks come too late for the kernel's check of it, which then panics ("IO-APIC + timer doesn't work!").
 service_configure()
 {
 	local dhcp=$1 extra=$2 keys dnsmasq
@@ -16,7 +17,7 @@ service_configure()
 		chmod +x "$lab_dir/dnsmasq"
 		dnsmasq=$lab_dir/dnsmasq
 	fi
-	cat "$extra" >"$lab_dir/extra.conf"
+	cat -- "$extra" >"$lab_dir/extra.conf"
 	keys=$(sed -n 's/^[[:space:]]*\([a-z_]*\)[[:space:]]*=.*/\1/p' "$lab_dir/extra.conf" | sort -u | tr '\n' '|')
 	{
 		grep -vE "^(${keys%|}) = " <<-END || :
@@ -30,6 +31,7 @@ service_configure()
 			firmware_dir = $BUILD/firmware
 			allow_host = $LAB_ADDRESS
 			menu_title = vmcast lab
+			kernel_args = console=tty0 console=ttyS0,115200 no_timer_check
 			dhcp = $dhcp
 			dhcp_interface = br0
 			dnsmasq = $dnsmasq

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define RATE_MS       1000u /* how often the rate is taken and a terminal's line rewritten */
-#define PLAIN_LINE_MS 5000u /* how often a line is written elsewhere */
+#define PLAIN_LINE_MS 3000u /* how often a line is written elsewhere */
 
 struct progress {
 	pthread_mutex_t lock; /* guards `state`: the reporter reads it from its own thread */

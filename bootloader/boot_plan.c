@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define PLAN_VERSION 1
 #define URL_MAX      2048
@@ -91,7 +92,11 @@ static int need_url(char **out, const json_t *obj, const char *key, const char *
 
 	if (rc)
 		return rc;
-	return http_url_join(out, server, text, err) == 0 ? 0 : err_set(err, -EPROTO, "field \"%s\": not a URL", key);
+	if (http_url_join(out, server, text, err) != 0)
+		return err_set(err, -EPROTO, "field \"%s\": not a URL", key);
+	if (strncasecmp(*out, "http://", 7) != 0 && strncasecmp(*out, "https://", 8) != 0)
+		return err_set(err, -EPROTO, "field \"%s\": only http and https are fetched", key);
+	return 0;
 }
 
 static int parse_image(struct boot_plan *plan, const json_t *image, const char *server, struct err *err)

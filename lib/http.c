@@ -404,6 +404,8 @@ static int judge(struct exchange *ex, CURLcode code, const char *detail)
 	if (ex->rc)
 		return ex->rc;
 	http_url_for_log(shown, sizeof(shown), ex->rq->url);
+	if (rc == -ECANCELED)
+		return err_set(ex->err, rc, "'%s': interrupted", shown);
 	if (ex->denied[0])
 		return err_set(ex->err, -EACCES, "'%s': its address %s is not allowed", shown, ex->denied);
 	log_quote(cause, sizeof(cause), detail[0] ? detail : curl_easy_strerror(code));

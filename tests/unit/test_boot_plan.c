@@ -53,6 +53,7 @@ static void test_faults(void)
 		{ "\"ticket\":\"0123456789abcdef0123456789abcdef\"", "\"ticket\":\"\"", -EPROTO, "an empty ticket" },
 		{ "sha256:00", "sha256:ff", -EPROTO, "an id that is not the index's digest" },
 		{ "sha256:00", "md5:00", -EPROTO, "another digest" },
+		{ "\"url\":\"/images", "\"url\":\"file:///images", -EPROTO, "a URL that is neither http nor https" },
 		{ "\"index_bytes\":176", "\"index_bytes\":-1", -EPROTO, "a negative size" },
 		{ "\"index_bytes\":176", "\"index_bytes\":1e3", -EPROTO, "a size that is no whole number" },
 		{ "\"target\":\"bus=virtio\"", "\"target\":\"size=3\"", -EPROTO, "a rule that cannot be read" },

@@ -12,7 +12,8 @@
 struct remote_index {
 	struct http *http;
 	const struct boot_plan *plan;
-	struct retry *retry; /* while it is being opened; NULL afterwards: no retries */
+	struct retry retry; /* of reads while it is being opened */
+	bool is_open;       /* and reads are not retried any more */
 	struct index *index;
 	uint8_t *out; /* where the piece under way goes */
 	size_t have;  /* of it */
@@ -68,9 +69,9 @@ static int read_at(void *ctx, uint8_t *buf, size_t len, uint64_t off, struct err
 
 	r->out = buf;
 	while ((rc = read_once(r, &retry_after_s, len, off, err)) != 0) {
-		if (!r->retry)
+		if (r->is_open)
 			return rc;
-		rc = retry_wait(r->retry, retry_after_s, err);
+		rc = retry_wait(&r->retry, retry_after_s, err);
 		if (rc)
 			return rc;
 	}
@@ -91,12 +92,11 @@ static int check_plan(const struct boot_plan *plan, const struct index_header *h
 static int open_patiently(struct remote_index *r, const struct service *service, struct err *err)
 {
 	struct index_source source = { .read_at = read_at, .ctx = r, .bytes = r->plan->index_bytes };
-	struct retry transport, content;
+	struct retry content;
 	int rc;
 
-	retry_init(&transport, service->retry_s, service->stop);
+	retry_init(&r->retry, service->retry_s, service->stop);
 	retry_init(&content, service->retry_s, service->stop);
-	r->retry = &transport;
 	while ((rc = index_open(&r->index, &source, r->plan->index_digest, err)) != 0) {
 		/* What read_at gave up on was retried there already. */
 		if (rc != -EACCES && rc != -EBADMSG)
@@ -104,9 +104,9 @@ static int open_patiently(struct remote_index *r, const struct service *service,
 		rc = retry_wait(&content, 0, err);
 		if (rc)
 			break;
-		retry_reset(&transport);
+		retry_reset(&r->retry);
 	}
-	r->retry = NULL;
+	r->is_open = true;
 	return rc;
 }
 

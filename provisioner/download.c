@@ -194,6 +194,10 @@ static int judge(struct download *d, const struct http_response *rs, struct err 
 	/* A server may send less of the rest than was asked for: then there is more to ask for. */
 	if (d->total && d->have < d->total)
 		return 0;
+	/* Without a Content-Length, a connection that was cut looks like one that was done. */
+	if (!d->total && d->have < d->options->length)
+		return err_set(err, -ECONNRESET, "cut off after %" PRIu64 " of %" PRIu64 " bytes", d->have,
+			       d->options->length);
 	d->complete = true;
 	return check_length(d, d->have, err);
 }

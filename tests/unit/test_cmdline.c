@@ -40,7 +40,7 @@ static void test_values(void)
 
 static void test_refusals(void)
 {
-	char longer[1200] = BASE " vmcast.disk=serial=";
+	char longer[1200] = BASE " vmcast.item=";
 	struct cmdline c = { .item = "untouched" };
 	struct err err = { 0 };
 

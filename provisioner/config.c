@@ -127,7 +127,8 @@ static const struct key keys[] = {
 		  "only DHCP "
 		  "server of dhcp_interface. proxy: dnsmasq adds boot information beside an existing DHCP server." },
 	{ "dhcp_interface", KIND_TEXT, FIELD(dhcp_interface), .check = config_value_check_name,
-	  .form = "interface name", .help = "Where dnsmasq answers." },
+	  .form = "interface name",
+	  .help = "Where dnsmasq answers. With dhcp = off it serves TFTP there, and nothing else." },
 	{ "dhcp_range", KIND_TEXT, FIELD(dhcp_range), .check = config_value_check_range, .form = "START,END",
 	  .help = "Addresses to give out with dhcp = own, from the network of dhcp_interface." },
 	{ "dhcp_router", KIND_TEXT, FIELD(dhcp_router), .check = config_value_check_address, .form = "IPv4 address",

@@ -194,11 +194,12 @@ static void print_site_dhcpd(FILE *to, const struct config *config, const char *
 
 		for (size_t a = 0; a < file->pxe_arch_count; a++)
 			fprintf(to,
-				" elsif option client-architecture = %u {\n\tnext-server %s;\n\tfilename \"%s\";\n}",
+				" elsif option client-architecture = 00:%02x {\n\tnext-server %s;\n\tfilename "
+				"\"%s\";\n}",
 				file->pxe_archs[a], host, file->name);
 		if (file->http_arch)
 			fprintf(to,
-				" elsif option client-architecture = %u {\n\toption vendor-class-identifier "
+				" elsif option client-architecture = 00:%02x {\n\toption vendor-class-identifier "
 				"\"HTTPClient\";\n"
 				"\tfilename \"%s/firmware/%s\";\n}",
 				file->http_arch, config->url, file->name);

@@ -42,7 +42,7 @@ job_is_failed()
 
 job_is_done()
 {
-	[[ $(job_of "$proxy_log" .phase) == done ]]
+	[[ $(job_of "$proxy_log" .phase) == "done" ]]
 }
 
 # strike FAULT PATH TIMES EXIT DISK MESSAGE: one run. TIMES is `all` or how often the fault strikes; DISK what the target,

@@ -12,7 +12,7 @@ serve_image "$bytes" $((4 << 20))
 start_client()
 {
 	"$BUILD/vmcast-boot" write --server "http://127.0.0.1:$proxy_port" --item "$item" --disk "$work/disk" \
-		--retry-for 30 "$@" >"$work/out" 2>&1 &
+		--retry-for 30 >"$work/out" 2>&1 &
 	client=$!
 }
 
@@ -30,13 +30,19 @@ is_still()
 	[[ $(cksum <"$work/disk") == "$before" ]]
 }
 
+job_writes()
+{
+	[[ $(last_job .phase) == write ]]
+}
+
 # begin_and_stop FAULT SIGNAL: a run that is ended by a signal when the answer has stalled
 begin_and_stop()
 {
 	fill "$work/disk" "$bytes"
 	start_proxy "$vmcastd_port" --path image.zst --fault "$1"
 	start_client
-	wait_for 20 proxy_has_stalled && wait_for 20 is_still || diag "$(<"$work/out")"
+	wait_for 20 proxy_has_stalled || diag "$(<"$work/out")"
+	wait_for 20 is_still
 	kill -"$2" "$client"
 	status=0
 	{ wait "$client" || status=$?; } 2>/dev/null
@@ -69,7 +75,7 @@ like "SIGTERM: the service knows" "$(last_job '"\(.phase) \(.exit) \(.message)"'
 fill "$work/disk" "$bytes"
 start_proxy "$vmcastd_port" --path image.zst --fault trickle:50000
 start_client
-wait_for 20 eval '[[ $(last_job .phase) == write ]]'
+wait_for 20 job_writes
 stop_vmcastd KILL
 sleep 2
 start_vmcastd
@@ -79,5 +85,5 @@ is "the service killed and started again: exit 0" "$status" 0
 [[ $status == 0 ]] || diag "$(<"$work/out")"
 ok "the service killed and started again: the image" cmp "$image" "$work/disk"
 ok "the service killed and started again: it went on where it was" test "$(offsets | tail -n1)" -gt 0
-is "the service killed and started again: it knows" "$(last_job .phase)" done
+is "the service killed and started again: it knows" "$(last_job .phase)" "done"
 done_testing

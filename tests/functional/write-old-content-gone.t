@@ -38,7 +38,7 @@ fill "$work/same" "$image_bytes"
 write_disk "$vmcastd_port" "$work/same"
 ok "a file of the image's size: the same bytes" is_written "$work/same"
 is "a file of the image's size: keeps its size" "$(stat -c %s "$work/same")" "$image_bytes"
-is "the job is done" "$(last_job .phase)" done
+is "the job is done" "$(last_job .phase)" "done"
 
 write_disk "$vmcastd_port" "$work/new"
 ok "no file: is made, the same bytes" is_written "$work/new"

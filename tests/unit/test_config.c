@@ -206,7 +206,7 @@ static void documentation_agrees_with_the_table(void)
 	for (size_t nr = 0; (name = config_key_name(nr)); nr++) {
 		char entry[64];
 
-		snprintf(entry, sizeof(entry), "\n.It Ic %s", name);
+		snprintf(entry, sizeof(entry), "\n.TP\n.B %s\n", name);
 		ok(strstr(man, entry), "vmcastd.conf.5 has an entry for %s", name);
 	}
 }

@@ -61,6 +61,12 @@ static int fail(enum exit_code code, const struct err *err)
 	return code;
 }
 
+static int out_of_memory(void)
+{
+	fputs("vmcast-boot: out of memory\n", stderr);
+	return EXIT_OTHER;
+}
+
 static int read_cmdline(struct cmdline *out, const char *given, struct err *err)
 {
 	char text[4096];
@@ -102,6 +108,8 @@ static int command_run(const struct options *o)
 
 	if (read_cmdline(&cmdline, o->cmdline, &err) != 0)
 		return fail(EXIT_USAGE, &err);
+	if (!progress)
+		return out_of_memory();
 	machine_read(&machine, cmdline.boot_mac);
 	struct service service = {
 		.server = cmdline.server,
@@ -129,7 +137,7 @@ static int print_json(json_t *value)
 {
 	if (!value)
 		return EXIT_OTHER;
-	json_dumpf(value, stdout, JSON_INDENT(2));
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	json_decref(value);
 	putchar('\n');
 	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_OTHER;
@@ -154,6 +162,8 @@ static int command_write(const struct options *o)
 	}
 	/* With --json standard output holds the result and nothing else. */
 	CLEANUP(progress_free) struct progress *progress = progress_new(o->json ? stderr : stdout, false);
+	if (!progress)
+		return out_of_memory();
 	struct service service = {
 		.server = o->server,
 		.stall_s = o->stall_s,

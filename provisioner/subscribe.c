@@ -88,7 +88,7 @@ static int fetch_http(struct document *doc, const struct config *config, const s
 	const struct http_request rq = { .url = feed->url,
 					 .if_none_match = feed->fetched_at ? feed->etag : NULL,
 					 .if_modified_since = feed->fetched_at ? feed->last_modified : NULL,
-					 .body_bytes_max = doc->bytes_max,
+					 .body_bytes_max = UINT64_MAX, /* append() knows better */
 					 .on_body = on_body,
 					 .ctx = doc };
 	struct http_response rs = { 0 };

@@ -3,8 +3,8 @@
 #include "boot_plan.h"
 
 #include "cleanup.h"
-#include "http.h"
 #include "json.h"
+#include "service_url.h"
 #include "version.h"
 
 #include <ctype.h>
@@ -92,10 +92,8 @@ static int need_url(char **out, const json_t *obj, const char *key, const char *
 
 	if (rc)
 		return rc;
-	if (http_url_join(out, server, text, err) != 0)
-		return err_set(err, -EPROTO, "field \"%s\": not a URL", key);
-	if (strncasecmp(*out, "http://", 7) != 0 && strncasecmp(*out, "https://", 8) != 0)
-		return err_set(err, -EPROTO, "field \"%s\": only http and https are fetched", key);
+	if (service_url(out, server, text, err) != 0)
+		return err_set(err, -EPROTO, "field \"%s\": '%s' is no http or https URL", key, text);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 /* cmdline: see cmdline.h */
 #include "cmdline.h"
 
+#include "cleanup.h"
+#include "service_url.h"
 #include "target_rule.h"
 
 #include <ctype.h>
@@ -99,6 +101,9 @@ int cmdline_parse(struct cmdline *out, const char *text, struct err *err)
 		return err_set(err, -EINVAL, "kernel command line: vmcast.server= is missing");
 	if (!c.item[0])
 		return err_set(err, -EINVAL, "kernel command line: vmcast.item= is missing");
+	CLEANUP(free_str) char *url = NULL;
+	if (service_url(&url, c.server, "/", err) != 0)
+		return err_wrap(err, "kernel command line: vmcast.server");
 	if (c.disk[0] && target_rule_check(c.disk, err) != 0)
 		return err_wrap(err, "kernel command line: vmcast.disk");
 	*out = c;

@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "json.h"
+#include "service_url.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -113,7 +114,7 @@ int reporter_start(struct reporter **out, const struct service *service, const s
 	r->plan = plan;
 	r->progress = progress;
 	snprintf(path, sizeof(path), "/v1/jobs/%s", plan->job);
-	int rc = http_url_join(&r->url, service->server, path, err);
+	int rc = service_url(&r->url, service->server, path, err);
 	if (rc)
 		return rc;
 	pthread_mutex_init(&r->lock, NULL);

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "log.h"
+#include "service_url.h"
 #include "version.h"
 
 #include <errno.h>
@@ -93,7 +94,7 @@ int service_get_plan(struct boot_plan *out, const struct service *service, const
 	int rc = service_connect(&http, service, err);
 
 	if (!rc)
-		rc = http_url_join(&url, service->server, "/v1/plan", err);
+		rc = service_url(&url, service->server, "/v1/plan", err);
 	if (rc)
 		return rc;
 	retry_init(&retry, service->retry_s, service->stop);

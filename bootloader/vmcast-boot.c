@@ -11,7 +11,7 @@
 #include "disk.h"
 #include "job.h"
 #include "json.h"
-#include "log.h"
+#include "service_url.h"
 #include "units.h"
 #include "version.h"
 
@@ -225,9 +225,14 @@ static int set_seconds(unsigned *out, const char *value)
 	return 0;
 }
 
+/* Checked here, where it is the user's mistake, and not the service's. */
 static int set_server(struct options *o, const char *value)
 {
-	return set_text(&o->server, value);
+	CLEANUP(free_str) char *url = NULL;
+	struct err ignored = { 0 };
+
+	o->server = value;
+	return service_url(&url, value, "/", &ignored);
 }
 
 static int set_item(struct options *o, const char *value)

@@ -47,6 +47,7 @@ static void test_refusals(void)
 	is_int(cmdline_parse(&c, "quiet", &err), -EINVAL, "nothing of ours is refused");
 	is_str(err.text, "kernel command line: vmcast.server= is missing", "and the error names what is missing");
 	is_int(cmdline_parse(&c, "vmcast.server=http://x", &err), -EINVAL, "a server alone is refused");
+	is_int(cmdline_parse(&c, BASE " vmcast.server=ftp://x", &err), -EINVAL, "a server that is not HTTP is refused");
 	is_int(cmdline_parse(&c, BASE " vmcast.disk=size=8G", &err), -EINVAL, "a rule with an unknown key is refused");
 	memset(longer + strlen(longer), 'x', 1000);
 	is_int(cmdline_parse(&c, longer, &err), -EINVAL, "a value that is too long is refused, not cut");

@@ -57,6 +57,20 @@ like()
 	fi
 }
 
+# unlike LABEL TEXT REGEX
+unlike()
+{
+	tap_count=$((tap_count + 1))
+	if [[ ! $2 =~ $3 ]]; then
+		echo "ok $tap_count - $1"
+	else
+		echo "not ok $tap_count - $1"
+		diag "got:     $2"
+		diag "matches: $3"
+		tap_failed=1
+	fi
+}
+
 skip_all()
 {
 	echo "1..0 # SKIP $*"
@@ -161,7 +175,8 @@ start_origin()
 		$([[ $(id -u) == 0 ]] && echo "user root;")
 		events { }
 		http {
-			access_log off;
+			log_format line "\$request";
+			access_log $work/access.log line;
 			client_body_temp_path $work/nginx.1; proxy_temp_path $work/nginx.2; fastcgi_temp_path $work/nginx.3;
 			uwsgi_temp_path $work/nginx.4; scgi_temp_path $work/nginx.5;
 			server { listen 127.0.0.1:$origin_port; root $origin; }
@@ -291,7 +306,8 @@ serve_image()
 	make_image "$image" "$1" "$2"
 	"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$image" >"$origin/feed.xml"
 	start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "${@:3}"
-	wait_ingest image && item_is "$item" ready || { diag "no image: $(field "/v1/items/$item" .error)"; exit 1; }
+	wait_ingest image || exit 1
+	item_is "$item" ready || { diag "no image: $(field "/v1/items/$item" .error)"; exit 1; }
 }
 
 # write_disk PORT DISK [OPTION...]: run the client against the service or a proxy; sets status, said

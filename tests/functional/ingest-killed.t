@@ -1,109 +1,130 @@
 #!/bin/bash
-# F43, F44 for the service: killed or stopped at any step of an ingest, it offers nothing half made; started again it goes on where
-# it was, also when the publisher's file changed meanwhile.
+# F41, F44: the service killed at any moment of an ingest never offers half an image. Started again it goes on with the download
+# where it was, and the image is the right one.
 # shellcheck disable=SC2317 # functions are handed to `ok`
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
-bytes=$((24 << 20))
+bytes=$((32 << 20))
 start_origin
-# The feed goes straight to the service, the image through a proxy that stalls once.
-start_proxy "$origin_port" --path '^/disk' --fault stall:50% --times 1
-make_image "$origin/disk" "$bytes" $((8 << 20))
-proxied="http://127.0.0.1:$proxy_port"
+make_image "$origin/image" "$bytes" $((16 << 20))
 
-publish()
+# announce UUID FAULT [TIMES]: a feed whose enclosure comes through a proxy with this fault; the service is not running
+announce()
 {
-	"$top/qemu/feed" "$proxied" "$origin/disk" >"$origin/feed.xml"
+	start_proxy "$origin_port" --path /image --fault "$2" --times "${3-1}"
+	cat >"$origin/feed.xml" <<-END
+		<rss version="2.0"><channel><title>feed</title><item><title>$1</title><uuid>$1</uuid>
+		<enclosure url="http://127.0.0.1:$proxy_port/image" length="$bytes"/></item></channel></rss>
+	END
 }
 
 start()
 {
-	start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml"
+	start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "$@"
+}
+
+item_named()
+{
+	field /v1/items ".items[] | select(.title == \"$1\") | $2"
+}
+
+in_phase()
+{
+	[[ $(item_named "$1" .phase) == "$2" ]]
+}
+
+is_over()
+{
+	[[ $(item_named "$1" .state) =~ ready|failed ]]
 }
 
 has_stalled()
 {
-	part=$(find "$work/state/spool" -name '*.part') && [[ -n $part && $(stat -c %s "$part") -ge $((bytes / 2 - 100000)) ]]
+	grep -q stall "$proxy_log"
 }
 
-images()
+# What machines can get at is whole: every folder in images/ holds an image that zstd can read to its end.
+nothing_half()
 {
-	find "$work/state/images" -mindepth 1 -maxdepth 1 -printf '%f\n'
+	local folder
+
+	for folder in "$work/state/images"/*/; do
+		[[ -d $folder ]] || continue
+		zstd -tq "$folder/image.zst" && test -s "$folder/index" || return 1
+	done
 }
 
-last_request()
+is_right()
 {
-	tail -n 1 "$work/proxy.log"
+	item=$(item_named "$1" .id)
+	write_disk "$vmcastd_port" "$work/disk" --retry-for 30
+	[[ $status == 0 ]] || { diag "$said"; return 1; }
+	cmp "$origin/image" "$work/disk"
 }
 
-# A proxy with the same address, so that the URL stays the same: only its fault is new.
-stall_again()
-{
-	stop_vmcastd KILL
-	rm -rf "$work/state"
-	start_proxy "$origin_port" --path '^/disk' --fault stall:50% --times 1
-	proxied="http://127.0.0.1:$proxy_port"
-	publish
-	start
-	wait_for 20 has_stalled || diag "the download does not come to its stall"
-}
-
-stall_again
-stop_vmcastd KILL
-is "killed in the download: nothing is offered" "$(images)" ""
-received=$(stat -c %s "$part")
+# Killed while it downloads
+announce download stall:60%
 start
-wait_ingest disk
-is "started again: ready" "$(field "/v1/items/$item" .state)" ready
-like "it asked for the rest only" "$(last_request)" "^GET /disk bytes=$received- 206"
-ok "and has the disk" cmp <(zstd -dcq "$work/state/images/"*/image.zst) "$origin/disk"
-is "nothing is left in the spool" "$(ls "$work/state/spool")" ""
+wait_for 20 has_stalled
+is "in the middle of the download: the item is not ready" "$(item_named download .state)" ingesting
+item=$(item_named download .id)
+write_disk "$vmcastd_port" "$work/disk" --retry-for 1
+is "a client that comes too early: exit 3" "$status" 3
+like "a client that comes too early: is told to wait" "$said" "being ingested"
+ok "a client that comes too early: made nothing" test ! -e "$work/disk"
+stop_vmcastd KILL
+is "killed: there is no image" "$(ls "$work/state/images")" ""
+start
+wait_for 30 is_over download
+is "started again: ready" "$(item_named download '.state + (.error // "")')" ready
+like "only the rest was downloaded" "$(sed -n 2p "$proxy_log")" "^GET /image bytes=$((bytes * 60 / 100))- 206 $((bytes - bytes * 60 / 100))"
+ok "and the bytes are right" is_right download
+stop_vmcastd
 
-stall_again
+# Told to stop while it downloads
+rm -r "$work/state" "$work/disk"
+announce stop stall:30%
+start
+wait_for 20 has_stalled
 begin=$SECONDS
 stop_vmcastd TERM
-ok "stopped in the download: at once" test $((SECONDS - begin)) -le 5
-is "nothing is offered" "$(images)" ""
+ok "SIGTERM in the middle of the download: ends at once" test $((SECONDS - begin)) -le 3
 start
-wait_ingest disk
-is "started again: ready" "$(field "/v1/items/$item" .state)" ready
-like "it asked for the rest only" "$(last_request)" "^GET /disk bytes=[0-9]+- 206"
-ok "and has the disk" cmp <(zstd -dcq "$work/state/images/"*/image.zst) "$origin/disk"
+wait_for 30 is_over stop
+is "started again: ready" "$(item_named stop .state)" ready
+like "only the rest was downloaded" "$(sed -n 2p "$proxy_log")" "bytes=$((bytes * 30 / 100))- 206"
+stop_vmcastd
 
-stall_again
+# Killed while it makes the image; level 19 takes its time
+rm -r "$work/state"
+announce convert trickle:10000000
+start "compression_level = 19"
+wait_for 30 in_phase convert convert
 stop_vmcastd KILL
-make_image "$origin/disk" "$bytes" $((4 << 20))
-touch -d '+1 hour' "$origin/disk"
+ok "killed while the image is made: nothing half is offered" nothing_half
 start
-wait_ingest disk
-is "the publisher's file changed meanwhile: it is not the one announced" "$(field "/v1/items/$item" .state)" failed
-like "the whole of it was fetched" "$(last_request)" "^GET /disk bytes=[0-9]+- 200 $bytes "
-like "and its digest says so" "$(field "/v1/items/$item" .error)" "SHA-256 is"
-publish
-vmcast feed refresh >/dev/null 2>&1
-wait_for 20 eval "[[ \$(field /v1/items '[.items[] | select(.present)] | length') == 1 ]]"
-wait_for 60 eval "[[ -n \$(images) ]]"
-ok "announced anew it is ingested" cmp <(zstd -dcq "$work/state/images/"*/image.zst) "$origin/disk"
-
-# Killed while the image is made: slow enough to be caught at it
-stop_vmcastd KILL
-rm -rf "$work/state"
-make_image "$origin/disk" $((64 << 20)) $((48 << 20))
-publish
-start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "compression_level = 19"
-converting()
-{
-	[[ -n $(find "$work/state/spool" -path '*.image/image.zst' -size +1k) ]]
-}
-wait_for 30 converting || diag "no conversion was seen"
-stop_vmcastd KILL
-is "killed in the conversion: nothing is offered" "$(images)" ""
-start
-wait_ingest disk
-is "started again: ready" "$(field "/v1/items/$item" .state)" ready
-ok "and has the disk" cmp <(zstd -dcq "$work/state/images/"*/image.zst) "$origin/disk"
-is "one image, nothing else" "$(images | wc -l)" 1
+wait_for 60 is_over convert
+is "started again: ready" "$(item_named convert .state)" ready
+is "nothing was downloaded again: the server only said that it is the same" "$(sed -n '2p' "$proxy_log")" "GET /image - 304 0 -"
+ok "and the bytes are right" is_right convert
 is "nothing is left in the spool" "$(ls "$work/state/spool")" ""
+stop_vmcastd
+
+# Killed again and again, at any time
+rm -r "$work/state" "$work/disk"
+announce again trickle:2000000 100
+for pause in 0.05 0.1 0.2 0.3 0.4 0.5 0.15; do
+	start
+	sleep "$pause"
+	stop_vmcastd KILL
+	nothing_half || { ok "killed after $pause s: nothing half is offered" false; break; }
+done
+ok "killed seven times: nothing half was offered" nothing_half
+start
+wait_for 60 is_over again
+is "at last: ready" "$(item_named again '.state + (.error // "")')" ready
+ok "and the bytes are right" is_right again
+is "one image" "$(find "$work/state/images" -mindepth 1 -maxdepth 1 | wc -l)" 1
 done_testing

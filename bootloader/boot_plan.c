@@ -93,7 +93,7 @@ static int need_url(char **out, const json_t *obj, const char *key, const char *
 	if (rc)
 		return rc;
 	if (service_url(out, server, text, err) != 0)
-		return err_set(err, -EPROTO, "field \"%s\": '%s' is no http or https URL", key, text);
+		return err_set(err, -EPROTO, "field \"%s\": '%s': only http and https are fetched", key, text);
 	return 0;
 }
 

@@ -119,13 +119,15 @@ static void write_own(FILE *to, const struct config *config)
 static void write_proxy(FILE *to, const struct config *config, const struct dnsmasq_network *network)
 {
 	struct in_addr net = { network->address.s_addr & network->netmask.s_addr };
-	char address[INET_ADDRSTRLEN], mask[INET_ADDRSTRLEN];
+	char address[INET_ADDRSTRLEN], mask[INET_ADDRSTRLEN], own[INET_ADDRSTRLEN];
 
 	fprintf(to, "dhcp-range=%s,proxy,%s\n", inet_ntop(AF_INET, &net, address, sizeof(address)),
 		inet_ntop(AF_INET, &network->netmask, mask, sizeof(mask)));
 	write_tags(to);
 	fputs("dhcp-pxe-vendor=PXEClient,HTTPClient\n", to);
-	fprintf(to, "dhcp-boot=tag:ipxe,%s/boot.ipxe\n", config->url);
+	/* iPXE has no use for the address, but takes no proxy's answer without one; dnsmasq adds it for UEFI only. */
+	fprintf(to, "dhcp-boot=tag:ipxe,%s/boot.ipxe,,%s\n", config->url,
+		inet_ntop(AF_INET, &network->address, own, sizeof(own)));
 	for (size_t i = 0; i < BOOT_FILE_COUNT; i++)
 		for (size_t a = 0; a < boot_files[i].pxe_arch_count; a++)
 			fprintf(to, "pxe-service=tag:!ipxe,%u,\"vmcast\",%s\n", boot_files[i].pxe_archs[a],

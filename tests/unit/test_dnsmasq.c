@@ -77,7 +77,7 @@ static void each_mode_has_its_text(void)
 	       "with dhcp = own it gives out addresses and boot files");
 	is_str(proxy_text,
 	       COMMON "dhcp-range=10.0.0.0,proxy,255.255.255.0\n" TAGS "dhcp-pxe-vendor=PXEClient,HTTPClient\n"
-		      "dhcp-boot=tag:ipxe,http://10.0.0.1:8880/boot.ipxe\n"
+		      "dhcp-boot=tag:ipxe,http://10.0.0.1:8880/boot.ipxe,,10.0.0.1\n"
 		      "pxe-service=tag:!ipxe,0,\"vmcast\",undionly.kpxe\n"
 		      "pxe-service=tag:!ipxe,7,\"vmcast\",snponly.efi\n"
 		      "pxe-service=tag:!ipxe,9,\"vmcast\",snponly.efi\n"

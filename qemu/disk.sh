@@ -74,7 +74,7 @@ disk_grub_bios()
 	rm -r "$work"
 }
 
-# disk_grub_efi FILE ESP_BYTES CONFIG: the same at the ESP's removable path, which firmware
+# disk_grub_efi FILE ESP_BYTES CONFIG: the same (with a screen for the kernel, efi_gop) at the ESP's removable path, which firmware
 # tries without any boot entry of ours
 disk_grub_efi()
 {
@@ -82,7 +82,7 @@ disk_grub_efi()
 	work=$(mktemp -d)
 
 	# shellcheck disable=SC2086 # a list of words
-	grub-mkimage -O x86_64-efi -p /boot/grub -c "$config" -o "$work/BOOTX64.EFI" $GRUB_MODULES
+	grub-mkimage -O x86_64-efi -p /boot/grub -c "$config" -o "$work/BOOTX64.EFI" $GRUB_MODULES efi_gop
 	truncate -s "$esp_bytes" "$work/esp"
 	mkfs.vfat --invariant -n ESP "$work/esp" >/dev/null
 	mmd -i "$work/esp" ::EFI ::EFI/BOOT

@@ -8,15 +8,8 @@
 # a virtual timer's ticks come too late for the kernel's check of it, which then panics ("IO-APIC + timer doesn't work!").
 service_configure()
 {
-	local dhcp=$1 extra=$2 keys dnsmasq
-	dnsmasq=$(command -v dnsmasq)
+	local dhcp=$1 extra=$2 keys
 
-	if [[ $(id -u) -ne 0 ]]; then
-		# In a user namespace only root exists, and nobody may change groups.
-		printf '#!/bin/sh\nexec %s --user=root --group= "$@"\n' "$dnsmasq" >"$lab_dir/dnsmasq"
-		chmod +x "$lab_dir/dnsmasq"
-		dnsmasq=$lab_dir/dnsmasq
-	fi
 	cat -- "$extra" >"$lab_dir/extra.conf"
 	keys=$(sed -n 's/^[[:space:]]*\([a-z_]*\)[[:space:]]*=.*/\1/p' "$lab_dir/extra.conf" | sort -u | tr '\n' '|')
 	{
@@ -34,7 +27,7 @@ service_configure()
 			kernel_args = console=tty0 console=ttyS0,115200 no_timer_check
 			dhcp = $dhcp
 			dhcp_interface = br0
-			dnsmasq = $dnsmasq
+			dnsmasq = $(command -v dnsmasq)
 			dhcp_range = 10.77.0.100,10.77.0.200
 		END
 		cat "$lab_dir/extra.conf"

@@ -18,7 +18,7 @@ lab machine --id m --mac "$mac" --disk-file "$work/disk" --detach >/dev/null
 ok "the service learns of the refusal" wait_for 120 job_is failed
 is "by its exit code: target" "$(last_job exit)" 5
 like "and its message says what is too small" "$(last_job message)" 'vda.*(small|bytes|MiB)'
-is "the assignment failed" "$(assignment "$mac")" failed
+is "and shows it with the machine" "$(api machine show "$mac" | jq -r .error)" "$(last_job message)"
 lab stop m
 ok "the disk is untouched" cmp "$work/disk" "$work/before"
 done_testing

@@ -20,7 +20,7 @@ lab machine --id m --mac "$mac" --disk-file "$work/disk0" --disk-file "$work/dis
 ok "the service learns of the refusal" wait_for 120 job_is failed
 is "by its exit code: target" "$(last_job exit)" 5
 like "and its message" "$(last_job message)" 'vda.*vdb'
-is "the assignment failed" "$(assignment "$mac")" failed
+is "and shows it with the machine" "$(api machine show "$mac" | jq -r .error)" "$(last_job message)"
 like "the console names one disk" "$(lab said m)" 'vda'
 like "and the other" "$(lab said m)" 'vdb'
 lab stop m

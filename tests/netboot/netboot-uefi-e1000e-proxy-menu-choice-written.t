@@ -14,6 +14,7 @@ netboot_publish
 lab machine --uefi --nic e1000e --id m --disk 64M --detach >/dev/null
 like "the menu shows the image, unsigned" "$(lab choose m 120)" 'Test image.*unsigned'
 ok "the image is committed" lab wait m 'vmcast: commit' 180
+ok "its menu comes again, and stands on the local disk" take_local_disk m 120
 ok "the machine boots what was written" lab wait m "vmcast-test-booted $token" 120
 ok "every byte on the disk is the image's" holds_image "$BUILD/lab/$LAB/machines/m/disk0.raw"
 is "the service has the receipt" "$(last_job phase)" "done"

@@ -95,3 +95,12 @@ machine_is_off()
 {
 	lab list | sed -n "/^$LAB: /,/^[^ ]/p" | grep -qE "^ +$1 +off"
 }
+
+# take_local_disk ID SECONDS: in the menu that the machine shows after its reboot
+take_local_disk()
+{
+	local said
+	said=$(lab said "$1" | wc -l)
+
+	lab wait "$1" 'Boot from the local disk' "$2" --screen --since "$said" >/dev/null && lab keys "$1" ret
+}

@@ -38,7 +38,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static void remove_tree(const char *path)
 {
-	if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0)
+	if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
 		log_warn("sweep: remove '%s': %s, ignoring", path, strerror(errno));
 }
 
@@ -84,24 +84,31 @@ static bool is_image_id(const char *name)
 	return strlen(name) == STORE_IMAGE_CHARS - 1 && strspn(name, "0123456789abcdef") == STORE_IMAGE_CHARS - 1;
 }
 
-static int sweep_image(struct store *store, const char *name, struct err *err)
+/* Away in one step first: half an image is never where images are served from. */
+static int remove_image(const struct store *store, const char *id, struct err *err)
 {
 	char path[PATH_ROOM], doomed[PATH_ROOM];
+
+	if (path_in(path, store, "images", id, err) < 0 || path_in(doomed, store, "spool", id, err) < 0)
+		return err->code;
+	if (rename(path, doomed) < 0 && errno != ENOENT)
+		return err_set(err, -errno, "move '%s' away: %s", path, strerror(errno));
+	remove_tree(doomed);
+	return 0;
+}
+
+static int sweep_image(struct store *store, const char *name, struct err *err)
+{
 	bool wanted;
 
 	if (!is_image_id(name))
 		return 0;
-	if (store_image_wanted(store, name, &wanted, err) < 0 || path_in(path, store, "images", name, err) < 0 ||
-	    path_in(doomed, store, "spool", name, err) < 0)
+	if (store_image_wanted(store, name, &wanted, err) < 0)
 		return err->code;
 	if (wanted)
 		return 0;
 	log_info("sweep: removing image %.16s..., which nothing names any more", name);
-	/* Away in one step first: half an image is never where images are served from. */
-	if (rename(path, doomed) < 0)
-		return err_set(err, -errno, "move '%s' away: %s", path, strerror(errno));
-	remove_tree(doomed);
-	return 0;
+	return remove_image(store, name, err);
 }
 
 int sweep_images(struct store *store, struct err *err)
@@ -128,11 +135,12 @@ static int find_lost_images(struct store *store, struct err *err)
 	for (size_t i = 0; i < items.count; i++) {
 		const struct store_item *item = &items.rows[i];
 
-		if (item->state != ITEM_READY || (has_size(store, item, "image.zst", item->image_bytes) &&
-						  has_size(store, item, "index", item->index_bytes)))
+		if (!*item->image_id || (has_size(store, item, "image.zst", item->image_bytes) &&
+					 has_size(store, item, "index", item->index_bytes)))
 			continue;
 		log_warn("sweep: the image of item %s is missing or cut short, ingesting it anew", item->id);
-		if (store_item_ask(store, item->id, err) < 0)
+		/* What is left of it would stand in the way of the new one, which has the same name. */
+		if (remove_image(store, item->image_id, err) < 0 || store_item_ask(store, item->id, err) < 0)
 			return err->code;
 	}
 	return 0;

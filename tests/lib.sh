@@ -225,7 +225,7 @@ start_vmcastd()
 		run_dir = $work/run
 		socket = $work/run/api.sock
 		allow_host = 127.0.0.1
-		chunk_bytes = 64K
+		$([[ $* == *chunk_bytes* ]] || echo "chunk_bytes = 64K")
 		$(printf '%s\n' "$@")
 	END
 	"$BUILD/vmcastd" --config "$work/vmcastd.conf" 2>>"$work/vmcastd.log" &
@@ -288,14 +288,15 @@ wait_ingest()
 # make_image FILE BYTES DATA-BYTES: a disk with an MBR, a GPT and random data spread over it in 64 KiB pieces; holes between
 make_image()
 {
-	local pieces=$(($3 / 65536)) nr
-
 	truncate -s "$2" "$1"
 	printf 'label: gpt\nstart=2048, type=linux\n' | sfdisk -q "$1"
-	for ((nr = 0; nr < pieces; nr++)); do
-		dd if=/dev/urandom of="$1" bs=64K count=1 conv=notrunc status=none \
-			oflag=seek_bytes seek=$((1048576 + nr * (($2 - 2097152) / pieces) / 512 * 512))
-	done
+	perl -e 'my ($file, $bytes, $pieces) = @ARGV;
+		open my $random, "<", "/dev/urandom" or die; open my $disk, "+<", $file or die "$file: $!";
+		for my $nr (0 .. $pieces - 1) {
+			sysread $random, my $data, 65536;
+			sysseek $disk, (1 << 20) + 512 * int($nr * ($bytes - (2 << 20)) / $pieces / 512), 0;
+			syswrite($disk, $data) == 65536 or die "$file: $!";
+		}' "$1" "$2" "$(($3 / 65536))"
 }
 
 # serve_image BYTES DATA-BYTES [KEY=VALUE...]: a publisher, a service and an item that is ready to be written; sets image, item

@@ -13,14 +13,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #define THREADS       2
 #define OPERATORS_MAX 64
 #define GRACE_S       5
-/* Beside two descriptors per connection (its socket and the file it is sent): database, feeds, ingest, epoll. */
-#define OTHER_FDS 256
 
 /* One of the two servers. */
 struct side {
@@ -260,22 +257,6 @@ static int start_side(struct side *side, int fd, uint64_t connections_max, uint6
 	return err_set(err, -EIO, "start the HTTP server for %s: %s", side->name, strerror(errno));
 }
 
-/* Many systems start a service with 1024 descriptors at most, and let it raise that itself. */
-static void raise_fd_limit(uint64_t connections_max)
-{
-	rlim_t wanted = 2 * (connections_max + OPERATORS_MAX) + OTHER_FDS;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
-		return;
-	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
-		log_warn("http: %llu connections_max need %llu file descriptors, the limit is %llu (see LimitNOFILE), "
-			 "ignoring",
-			 (unsigned long long)connections_max, (unsigned long long)wanted,
-			 (unsigned long long)limit.rlim_cur);
-}
-
 static int listen_and_serve(struct httpd *h, struct err *err)
 {
 	const struct config *config = h->server.config;
@@ -308,7 +289,6 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 	h->server = (struct server){ .config = config, .store = store, .worker = worker, .started_at = time(NULL) };
 	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
 	h->operators = (struct side){ .httpd = h, .name = "operators", .routes = routes_operator };
-	raise_fd_limit(config->connections_max);
 	int rc = connections_start(&h->connections, err);
 
 	if (rc == 0)

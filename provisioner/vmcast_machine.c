@@ -59,19 +59,31 @@ static int machine_list(struct cli *cli, char **args, struct err *err)
 	return 0;
 }
 
+/* ", model 'X'", or nothing for a disk that does not say. */
+static void add_detail(char *line, size_t room, const json_t *disk, const char *key, const char *label)
+{
+	const char *text = row_text(disk, key);
+	size_t len = strlen(line);
+
+	if (text[0])
+		snprintf(line + len, room - len, "%s%s", label, text);
+}
+
 static void print_disks(const json_t *disks)
 {
-	char text[PRINT_TEXT], line[512];
+	char text[PRINT_TEXT], line[1024];
 	size_t nr;
 	json_t *disk;
 
 	json_array_foreach(disks, nr, disk)
 	{
-		const char *refused = row_text(disk, "refused");
-
-		snprintf(line, sizeof(line), "%s, %s, %s, model '%s', serial '%s'%s%s", row_text(disk, "name"),
-			 print_bytes(text, row_number(disk, "bytes")), row_text(disk, "bus"), row_text(disk, "model"),
-			 row_text(disk, "serial"), refused[0] ? "; not writable: " : "", refused);
+		snprintf(line, sizeof(line), "%s, %s", row_text(disk, "name"),
+			 print_bytes(text, row_number(disk, "bytes")));
+		add_detail(line, sizeof(line), disk, "bus", ", ");
+		add_detail(line, sizeof(line), disk, "model", ", model ");
+		add_detail(line, sizeof(line), disk, "serial", ", serial ");
+		add_detail(line, sizeof(line), disk, "wwn", ", wwn ");
+		add_detail(line, sizeof(line), disk, "refused", "; cannot be written: ");
 		print_fact("disk", line);
 	}
 }

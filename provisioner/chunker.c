@@ -168,6 +168,9 @@ static int allocate_slots(struct chunker *c, size_t count, struct err *err)
 		c->slots[i].frame = malloc(c->frame_room);
 		if (!c->slots[i].raw || !c->slots[i].frame)
 			return err_set(err, -ENOMEM, "chunk buffers: out of memory");
+		/* Touched now, so that what an ingest takes does not depend on how much of a disk is data. */
+		memset(c->slots[i].raw, 0, c->chunk_bytes);
+		memset(c->slots[i].frame, 0, c->frame_room);
 	}
 	return 0;
 }

@@ -11,10 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The file as it is read: every byte goes into the digest. */
+/* The file as it is read: every byte goes into the digest, if there is one to compare with. */
 struct input {
 	int fd;
 	uint64_t off;
+	bool has_digest;
 	struct digest digest;
 };
 
@@ -31,7 +32,8 @@ static ssize_t read_input(void *ctx, uint8_t *buf, size_t room, struct err *err)
 
 	if (got < 0)
 		return err_set(err, -errno, "read: %s", strerror(errno));
-	digest_add(&in->digest, buf, (size_t)got);
+	if (in->has_digest)
+		digest_add(&in->digest, buf, (size_t)got);
 	in->off += (uint64_t)got;
 	return got;
 }
@@ -143,7 +145,7 @@ int convert_file(struct store_image *out, int fd, const struct convert_options *
 	CLEANUP(image_writer_close) struct image_writer *w = NULL;
 	CLEANUP(codec_close) struct codec *codec = NULL;
 	const struct sniff_format *format;
-	struct input in = { .fd = fd };
+	struct input in = { .fd = fd, .has_digest = options->digest };
 	struct codec_input source = { read_input, &in };
 	struct stat st;
 

@@ -60,7 +60,7 @@ nic_rom()
 # machine_add OPTION...: see the usage. Prints nothing but its console, or its id if detached.
 machine_add()
 {
-	local firmware=bios nic=virtio memory=512 cpus=1 detach='' mac='' id='' disks=() sizes=()
+	local firmware=bios nic=virtio memory=512 cpus=1 detach='' mac='' id='' disks=() sizes=() more=()
 	local number dir args rom i size
 
 	while [[ $# -gt 0 ]]; do
@@ -78,6 +78,7 @@ machine_add()
 		--cpus) cpus=$2 ;;
 		--mac) mac=$2 ;;
 		--id) id=$2 ;;
+		--qemu) more+=("$2") ;;
 		*) die "machine: unknown option '$1'" ;;
 		esac
 		shift 2
@@ -101,6 +102,7 @@ machine_add()
 	echo "$mac" >"$dir/mac"
 	echo "$firmware" >"$dir/firmware"
 
+	# Boot index 0 is what QEMU gives to its own -kernel.
 	args=(
 		-name "$id" -machine q35 -m "$memory" -smp "$cpus" -nodefaults -vga std -display none
 		-monitor "unix:/run/machines/$id/monitor,server=on,wait=off"
@@ -111,9 +113,9 @@ machine_add()
 	)
 	if [[ $nic == virtio ]]; then
 		# iPXE's newer option ROMs drive the modern device only.
-		args+=(-device "virtio-net-pci,netdev=net0,mac=$mac,disable-legacy=on,bootindex=0,romfile=$rom")
+		args+=(-device "virtio-net-pci,netdev=net0,mac=$mac,disable-legacy=on,bootindex=1,romfile=$rom")
 	else
-		args+=(-device "e1000e,netdev=net0,mac=$mac,bootindex=0,romfile=$rom")
+		args+=(-device "e1000e,netdev=net0,mac=$mac,bootindex=1,romfile=$rom")
 	fi
 	if [[ $firmware == uefi ]]; then
 		[[ -f $OVMF/OVMF_CODE_4M.fd ]] || die "not installed: ovmf"
@@ -132,10 +134,10 @@ machine_add()
 		fi
 		args+=(
 			-drive "if=none,id=disk$i,format=raw,discard=unmap,detect-zeroes=unmap,file=${disks[i]//,/,,}"
-			-device "virtio-blk-pci,drive=disk$i,serial=$id-$i,bootindex=$((i + 1))"
+			-device "virtio-blk-pci,drive=disk$i,serial=$id-$i,bootindex=$((i + 2))"
 		)
 	done
-	printf '%s\0' "${args[@]}" >"$dir/command"
+	printf '%s\0' "${args[@]}" "${more[@]}" >"$dir/command"
 
 	machine_start "$id"
 	if [[ -n $detach ]]; then

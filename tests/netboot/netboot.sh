@@ -50,7 +50,7 @@ netboot_publish()
 {
 	"$top/qemu/feed" http://10.77.0.1:8088 --title "Test image" "$image" >"$work/feed.xml"
 	lab serve "$image" "$work/feed.xml"
-	lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml >"$work/feed.log" || diag "$(cat "$work/feed.log")"
+	lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
 	wait_for 60 item_is_ready || diag "$(api item list)"
 	item=$(api item list | jq -r '.items[0].id')
 }
@@ -78,10 +78,15 @@ job_count()
 	api job list | jq '.jobs | length'
 }
 
-# job_is PHASE: whether the last job came that far
-job_is()
+# wait_job PHASE SECONDS: until the last job is that far. Each question costs a process or ten, so not too often.
+wait_job()
 {
-	[[ $(last_job phase) == "$1" ]]
+	local until=$((SECONDS + $2))
+
+	until [[ $(last_job phase) == "$1" ]]; do
+		[[ $SECONDS -lt $until ]] || return 1
+		sleep 1
+	done
 }
 
 # assignment MAC

@@ -29,20 +29,20 @@ int target_check(const struct disk *disk, const struct target_need *need, struct
 	return rc ? err_wrap(err, "disk %s", disk->path) : 0;
 }
 
-/* Whether `disk` may be chosen unnamed; if not, `why->text` says why. */
-static bool is_candidate(const struct disk *disk, const struct target_need *need, struct err *why)
+/*
+ * Whether `disk` could be the one that is meant; if not, `why` says why. Whether the image fits is not asked: an image too
+ * large for the system disk must not make the data disk beside it the only one left.
+ */
+static bool is_candidate(const struct disk *disk, const char *rule, char *why, size_t room)
 {
-	char mismatch[160];
-
-	if (need->rule && !target_rule_matches(need->rule, &disk->id, mismatch, sizeof(mismatch))) {
-		err_set(why, -ENODEV, "%s", mismatch);
+	if (rule && !target_rule_matches(rule, &disk->id, why, room))
+		return false;
+	/* A rule can name a removable medium, as a user can by its path. */
+	if (disk->use == DISK_REFUSED || (disk->use == DISK_UNUSUAL && !rule)) {
+		snprintf(why, room, "%s", disk->why);
 		return false;
 	}
-	if (disk->use != DISK_FREE) {
-		err_set(why, -EBUSY, "%s", disk->why);
-		return false;
-	}
-	return check_fit(disk, need, why) == 0;
+	return true;
 }
 
 static void add_text(char *list, size_t room, const char *name, const char *why)
@@ -61,14 +61,14 @@ int target_choose(const struct disk **out, const struct disk_list *list, const s
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct disk *disk = &list->disks[i];
-		struct err why = { 0 };
+		char why[160];
 
-		if (is_candidate(disk, need, &why)) {
+		if (is_candidate(disk, need->rule, why, sizeof(why))) {
 			add_text(candidates, sizeof(candidates), disk->id.name, "");
 			chosen = disk;
 			count++;
 		} else {
-			add_text(others, sizeof(others), disk->id.name, why.text);
+			add_text(others, sizeof(others), disk->id.name, why);
 		}
 	}
 	if (count > 1)
@@ -79,6 +79,9 @@ int target_choose(const struct disk **out, const struct disk_list *list, const s
 		return err_set(err, -ENODEV, "no disk can be taken%s%s%s: %s", need->rule ? " by the rule '" : "",
 			       need->rule ? need->rule : "", need->rule ? "'" : "",
 			       others[0] ? others : "this machine has none");
+	int rc = target_check(chosen, need, err);
+	if (rc)
+		return rc;
 	*out = chosen;
 	return 0;
 }

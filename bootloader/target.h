@@ -16,7 +16,7 @@ struct target_need {
 
 /*
  * Choose among `list`; `*out` is borrowed from it. -ENODEV: no disk qualifies; -ENOTUNIQ: several do. In both cases the
- * error says for each disk why not.
+ * error says for each disk why not. The one that qualifies is then checked as target_check does.
  */
 int target_choose(const struct disk **out, const struct disk_list *list, const struct target_need *need,
 		  struct err *err);

@@ -49,7 +49,7 @@ static void test_choice(void)
 	struct disk small[] = { virtio("vda", "A", 4 * GIB - 512), virtio("vdb", "B", 8 * GIB) };
 	struct disk busy[] = { used("vda", DISK_REFUSED, "vda1 is mounted at /"), virtio("vdb", "B", 8 * GIB) };
 	struct disk none[] = { used("vda", DISK_REFUSED, "vda1 is mounted at /"),
-			       used("sdb", DISK_UNUSUAL, "removable medium"), virtio("vdc", "C", GIB) };
+			       used("sdb", DISK_UNUSUAL, "removable medium") };
 	struct disk exact[] = { virtio("vda", "A", 4 * GIB) };
 
 	choose(one, 1, NULL, "vda", 0, NULL, "the only disk is taken");
@@ -62,12 +62,16 @@ static void test_choice(void)
 	choose(twins, 2, "serial=", NULL, -ENODEV, NULL,
 	       "two disks without serials are not told apart by an empty one");
 	choose(twins, 2, "bus=virtio,bytes=8G", NULL, -ENOTUNIQ, NULL, "identical disks are refused");
-	choose(small, 2, NULL, "vdb", 0, NULL, "a disk that is one sector too small is no candidate");
-	choose(small, 2, "serial=A", NULL, -ENODEV, "vda: too small", "not even when the rule names it");
+	choose(small, 1, NULL, NULL, -ENOSPC, "vda: too small",
+	       "the only disk is refused when it is one sector too small");
+	choose(small, 2, NULL, NULL, -ENOTUNIQ, "vda; vdb", "a disk is not taken because the other one is too small");
+	choose(small, 2, "serial=A", NULL, -ENOSPC, "vda: too small",
+	       "a disk that is too small is refused when the rule names it");
 	choose(busy, 2, NULL, "vdb", 0, NULL, "a disk in use is no candidate");
 	choose(busy, 2, "name=vda", NULL, -ENODEV, "vda: vda1 is mounted at /",
 	       "a rule that names a disk in use says why not");
-	choose(none, 3, NULL, NULL, -ENODEV, "vda: vda1 is mounted at /; sdb: removable medium; vdc: too small",
+	choose(none, 2, "name=sdb", "sdb", 0, NULL, "a removable medium can be named by a rule");
+	choose(none, 2, NULL, NULL, -ENODEV, "vda: vda1 is mounted at /; sdb: removable medium",
 	       "when none can be taken each one's reason is given");
 	choose(NULL, 0, NULL, NULL, -ENODEV, "this machine has none", "no disks at all are said to be none");
 }

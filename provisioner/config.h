@@ -26,14 +26,14 @@ struct string_list {
 struct config {
 	char *listen_host; /* numeric address the machines' HTTP server binds */
 	uint16_t listen_port;
-	char *url;         /* base URL for machines, without a final slash; never NULL after config_load */
-	char *socket;      /* operator API */
-	char *group;       /* may use the socket, beside root; ignored with a warning if there is no such group */
+	char *url;    /* base URL for machines, without a final slash; never NULL after config_load */
+	char *socket; /* operator API */
+	char *group;  /* may use the socket, beside root; ignored with a warning if there is no such group */
 	char *state_dir;
 	char *run_dir;
 	char *env_dir;
 	char *firmware_dir;
-	char *initramfs;   /* file in env_dir */
+	char *initramfs; /* file in env_dir */
 	char *kernel_args;
 	struct string_list feeds;
 	struct string_list allow_hosts;
@@ -47,7 +47,7 @@ struct config {
 	char *menu_title;
 	uint64_t menu_timeout_s; /* 0: wait for ever */
 	enum menu_default menu_default;
-	char *target;            /* default target rule, NULL: none */
+	char *target; /* default target rule, NULL: none */
 	uint64_t connections_max;
 	uint64_t connections_per_address_max;
 	uint64_t header_bytes_max;
@@ -55,8 +55,8 @@ struct config {
 	uint64_t idle_timeout_s;
 	enum dhcp_mode dhcp;
 	char *dhcp_interface;
-	char *dhcp_range;        /* own: "START,END"; proxy: ignored, the interface's network is served */
-	char *dhcp_router;       /* NULL: none is announced */
+	char *dhcp_range;  /* own: "START,END"; proxy: ignored, the interface's network is served */
+	char *dhcp_router; /* NULL: none is announced */
 	uint64_t dhcp_lease_s;
 	char *dnsmasq;
 };

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # dhcp = own: every kind of machine gets an address and the boot file it can run; dnsmasq lives exactly as long as vmcastd.
+# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
 set -eu
 # shellcheck source=tests/functional/dhcp.sh
 . "$(dirname "$0")/dhcp.sh"

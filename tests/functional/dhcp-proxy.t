@@ -15,7 +15,7 @@ ask --arch 0
 is "BIOS gets an offer without an address" "$(told address)" 0.0.0.0
 is "of a PXE server" "$(told vendor-class)" PXEClient
 # 8: boot servers, 08 07: type 8000 is at 1 address, 0a4d0001; 09: the menu that names type 8000.
-like "which names itself as boot server" "$(told vendor-options)" '080780000'1'0a4d0001.*09098000'
+like "which names itself as boot server" "$(told vendor-options)" '08078000010a4d0001.*09098000'
 ask --arch 7
 is "UEFI gets an offer of a PXE server, too" "$(told vendor-class)/$(told next-server)" PXEClient/10.77.0.1
 while read -r file options; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # dhcp = off: the lines that --print-dhcp prints make the site's own DHCP server say what ours would; vmcastd serves TFTP.
+# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
 set -eu
 # shellcheck source=tests/functional/dhcp.sh
 . "$(dirname "$0")/dhcp.sh"

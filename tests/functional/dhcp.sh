@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A network of its own for the DHCP tests: vmcastd on s0 (10.77.0.1/24) and a machine on c0, each in a network namespace, all
 # of it in a process namespace that ends with the test. Sourced first, before anything else is done.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what it sets is for the tests
 
 if [[ -z ${DHCP_TEST_INSIDE:-} ]]; then
 	user=()
@@ -19,7 +19,11 @@ ip link set lo up
 unshare --net sleep infinity &
 machine_pid=$!
 # Its namespace exists a moment after its process.
-wait_for 5 sh -c '[ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/'$machine_pid'/ns/net)" ]'
+has_own_network()
+{
+	[[ $(readlink "/proc/$machine_pid/ns/net") != "$(readlink /proc/self/ns/net)" ]]
+}
+wait_for 5 has_own_network
 ip link add s0 type veth peer name c0 netns "$machine_pid"
 ip address add 10.77.0.1/24 dev s0
 ip link set s0 up

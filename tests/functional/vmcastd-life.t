@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # From start to stop: readiness, signals, what is cleared away and made good, and what it refuses to start with (F44).
+# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
 set -eu
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -19,7 +19,7 @@
 static unsigned tap_run, tap_failed;
 
 __attribute__((format(printf, 4, 5))) static inline bool tap_ok(bool passed, const char *file, int line,
-								 const char *fmt, ...)
+								const char *fmt, ...)
 {
 	va_list ap;
 
@@ -56,7 +56,7 @@ static inline bool tap_is_str(const char *got, const char *want, const char *fil
 	return passed;
 }
 
-#define ok(passed, ...) tap_ok((passed), __FILE__, __LINE__, __VA_ARGS__)
+#define ok(passed, ...)         tap_ok((passed), __FILE__, __LINE__, __VA_ARGS__)
 #define is_int(got, want, name) tap_is_int((int64_t)(got), (int64_t)(want), __FILE__, __LINE__, (name))
 #define is_str(got, want, name) tap_is_str((got), (want), __FILE__, __LINE__, (name))
 

@@ -6,9 +6,9 @@
 #include "menu.h"
 
 #include "cleanup.h"
+#include "script_check.h"
 #include "tap.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,49 +164,11 @@ static void foreign_text_is_quoted(void)
 	is_int(strlen(quoted), 68, "4 KiB of title are cut to a line");
 }
 
-/* What iPXE would do with a line: only commands of ours, whatever the texts are. */
-static bool line_is_ours(const char *line)
-{
-	static const char *const commands[] = { "set ",    "menu -- ", "item -- ", "item --gap", "choose ", "goto ",
-						"imgfree", "kernel ",  "initrd ",  "boot ",      "echo ",   "exit ",
-						"sleep ",  "chain ",   "sanboot ", ":",          "#!ipxe" };
-
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strncmp(line, commands[i], strlen(commands[i])) == 0)
-			return true;
-	return false;
-}
-
-static bool is_our_setting(const char *name)
-{
-	static const char *const names[] = { "}",        "s}",    "space:string}", "server}",
-					     "machine}", "item}", "pick}",         "back}" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(name, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
-}
-
 static void check_script(const char *script, const char *name)
 {
-	bool lines_ours = true, settings_ours = true, printable = true, whole_lines = true;
-	const char *line = script;
+	const char *fault = script_fault(script);
 
-	for (const char *p = script; *p; p++) {
-		printable &= *p == '\n' || isprint((unsigned char)*p);
-		if (p[0] == '$' && p[1] == '{')
-			settings_ours &= is_our_setting(p + 2);
-		if (*p == '\n') {
-			lines_ours &= line_is_ours(line);
-			whole_lines &= p > script && p[-1] != '\\';
-			line = p + 1;
-		}
-	}
-	ok(lines_ours, "%s: every line begins with one of our commands", name);
-	ok(settings_ours, "%s: only settings of ours are expanded", name);
-	ok(printable, "%s: printable ASCII only", name);
-	ok(whole_lines, "%s: no line is continued", name);
+	ok(!fault, "%s: hostile texts are only shown%s%s", name, fault ? ": " : "", fault ? fault : "");
 }
 
 static void hostile_texts_execute_nothing(void)

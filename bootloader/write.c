@@ -253,16 +253,14 @@ static int find_resume(struct resume *out, struct writer *w, uint64_t first, str
 	uint64_t end = w->tail.off / w->header->chunk_bytes; /* chunks that reach into the tail are always fetched */
 	struct index_entry entry;
 	uint64_t bytes = 0;
+	struct err ignored;
 
 	*out = (struct resume){ .nr = first };
 	for (uint64_t nr = first; nr < end; nr++) {
-		int rc = index_get_entry(w->index, &entry, nr, err);
-
-		if (rc)
-			return rc;
 		if (w->stop && atomic_load(w->stop))
 			return err_set(err, -ECANCELED, "interrupted");
-		if (!is_there(w, nr, &entry))
+		/* An index that cannot be read just now is left to the fetch, which tries again. */
+		if (index_get_entry(w->index, &entry, nr, &ignored) != 0 || !is_there(w, nr, &entry))
 			break;
 		bytes += entry.frame_bytes;
 		if (entry.kind == CHUNK_DATA)

@@ -108,6 +108,7 @@ run_lane()
 {
 	local lanes=$1 lane=$2 nr=0 line args
 
+	proxy_pid= # the proxy that runs is not this lane's to stop
 	while IFS= read -r line; do
 		if [[ $((nr++ % lanes)) == "$lane" ]]; then
 			case=$cases/$(printf '%03d' "$nr")

@@ -57,6 +57,7 @@ struct store_item {
 	uint64_t total_bytes;
 	char *error;       /* why the last ingest failed */
 	unsigned failures; /* ingests in a row that failed */
+	int64_t retry_at;  /* when a failed ingest is tried again, 0: not by itself */
 	int64_t updated_at;
 };
 
@@ -152,10 +153,11 @@ struct store_image {
 /* -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this image is not
  * taken. */
 int store_item_ready(struct store *s, const char *id, const struct store_image *image, struct err *err);
-/* After an ingest that was interrupted, or failed for a passing reason: announced again, to be claimed in `delay_s`
- * seconds. */
-int store_item_requeue(struct store *s, const char *id, unsigned delay_s, struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);
+/* A failure that may pass: in `delay_s` seconds the item can be claimed again. Until then it is failed. */
+int store_item_retry(struct store *s, const char *id, unsigned delay_s, struct err *err);
+/* An ingest that was interrupted: the item is announced again. */
+int store_item_requeue(struct store *s, const char *id, struct err *err);
 /* Whether any item still names this image, or a job that is neither ended nor silent for a day. */
 int store_image_wanted(struct store *s, const char *image_id, bool *wanted, struct err *err);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A clock that was wrong for a while must not keep an item waiting for years: further off than this is now. */
-#define QUEUE_AHEAD_S 86400
+#define RETRY_AHEAD_S 86400
 
 #define JOB_SILENT_S 86400 /* a machine that said nothing for a day does not write any more */
 
@@ -19,7 +19,7 @@
 	"i.state,"                                                                                                     \
 	" i.image_id, i.disk_bytes, i.image_bytes, i.index_bytes, i.sector_bytes, i.phase, i.done_bytes, "             \
 	"i.total_bytes,"                                                                                               \
-	" i.error, i.failures, i.updated_at FROM item i JOIN feed f ON f.id = i.feed_id"
+	" i.error, i.failures, i.retry_at, i.updated_at FROM item i JOIN feed f ON f.id = i.feed_id"
 
 static void read_digest(struct feed_item *item, sqlite3_stmt *q, int nr)
 {
@@ -66,6 +66,8 @@ static void read_item(void *row, sqlite3_stmt *q)
 	item->total_bytes = column_number(q, nr++);
 	item->error = column_text(q, nr++);
 	item->failures = (unsigned)column_number(q, nr++);
+	item->retry_at = item->state == ITEM_FAILED ? (int64_t)column_number(q, nr) : 0;
+	nr++;
 	item->updated_at = (int64_t)column_number(q, nr);
 }
 
@@ -132,10 +134,11 @@ static int claim(struct store *s, bool only_asked, struct store_item *row, struc
 	uint64_t now = (uint64_t)store_now();
 
 	int found = store_row(row, read_item, s,
-			      ITEM_SELECT " WHERE i.state = 0 AND (i.queued_at <= ?2 OR i.queued_at > ?3)"
+			      ITEM_SELECT " WHERE (i.state = 0 OR (i.state = 3 AND i.retry_at AND"
+					  " (i.retry_at <= ?2 OR i.retry_at > ?3)))"
 					  " AND (i.asked OR (NOT ?1 AND i.gone_at = 0))"
 					  " ORDER BY i.asked DESC, i.queued_at, i.published DESC, i.id LIMIT 1",
-			      VALUES(number(only_asked), number(now), number(now + QUEUE_AHEAD_S)), err);
+			      VALUES(number(only_asked), number(now), number(now + RETRY_AHEAD_S)), err);
 	if (found <= 0)
 		return found;
 	int rc = store_run(s,
@@ -228,19 +231,22 @@ int store_item_ready(struct store *s, const char *id, const struct store_image *
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err)
 {
 	return change(s, id,
-		      "UPDATE item SET state = 3, failures = failures + 1, error = ?2, phase = NULL, updated_at = ?3"
+		      "UPDATE item SET state = 3, failures = failures + 1, error = ?2, retry_at = 0, phase = NULL,"
+		      " updated_at = ?3"
 		      " WHERE id = ?1 AND state = 1",
 		      VALUES(text(id), text(why), number((uint64_t)store_now())), NULL, err);
 }
 
-int store_item_requeue(struct store *s, const char *id, unsigned delay_s, struct err *err)
+int store_item_retry(struct store *s, const char *id, unsigned delay_s, struct err *err)
 {
-	uint64_t now = (uint64_t)store_now();
+	return change(s, id, "UPDATE item SET retry_at = ?2 WHERE id = ?1 AND state = 3",
+		      VALUES(text(id), number((uint64_t)store_now() + delay_s)), NULL, err);
+}
 
-	return change(s, id,
-		      "UPDATE item SET state = 0, queued_at = ?2, phase = NULL, updated_at = ?3"
-		      " WHERE id = ?1 AND state IN (1, 3)",
-		      VALUES(text(id), number(now + delay_s), number(now)), NULL, err);
+int store_item_requeue(struct store *s, const char *id, struct err *err)
+{
+	return change(s, id, "UPDATE item SET state = 0, phase = NULL, updated_at = ?2 WHERE id = ?1 AND state = 1",
+		      VALUES(text(id), number((uint64_t)store_now())), NULL, err);
 }
 
 int store_item_recover(struct store *s, struct err *err)

@@ -103,6 +103,8 @@ static const char *const migrations[] = {
 	"CREATE INDEX job_updated ON job(updated_at);"
 	"CREATE INDEX job_mac ON job(mac, started_at);"
 	"CREATE INDEX job_image ON job(image_id);",
+	/* 2: failed ingests that are tried again */
+	"ALTER TABLE item ADD COLUMN retry_at INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -107,20 +107,21 @@ static void *run_refresher(void *ctx)
 	return NULL;
 }
 
-/* Failures that pass by themselves are tried again, less and less often. The others wait for the operator or another
- * announcement. */
+/* Failures that may pass are tried again, less and less often. Others wait for the operator or another announcement. */
 static void settle_failure(struct worker *w, const struct store_item *item, int code)
 {
 	unsigned delay_s = item->failures < 6 ? INGEST_RETRY_S << item->failures : INGEST_RETRY_S_MAX;
 	struct err err;
+	int rc = 0;
 
-	if (code == -ECANCELED || code == -ESTALE)
-		delay_s = 0;
-	else if (!http_is_transient(code) && code != -ENOSPC)
-		return;
-	else
+	if (code == -ECANCELED || code == -ESTALE) {
+		rc = store_item_requeue(w->store, item->id, &err);
+	} else if (http_is_transient(code) || code == -ENOSPC) {
 		log_info("item %s: trying again in %u s", item->id, delay_s);
-	if (store_item_requeue(w->store, item->id, delay_s, &err) < 0 && err.code != -ENOENT)
+		rc = store_item_retry(w->store, item->id, delay_s, &err);
+	}
+	/* An item that is gone, with its feed, needs nothing. */
+	if (rc < 0 && rc != -ENOENT)
 		log_error("item %s: %s", item->id, err.text);
 }
 

@@ -156,14 +156,24 @@ static void items_are_claimed_once_oldest_and_asked_first(void)
 	is_str(b.announced.uuid, "u2", "of those that wait equally long, the newest");
 	is_int(store_item_claim(s, false, &c, &err), 1, "a third gets the third");
 	is_int(store_item_claim(s, false, &none, &err), 0, "and then there is none left");
-	is_int(store_item_requeue(s, b.id, 0, &err), 0, "one is put back");
-	is_int(store_item_requeue(s, c.id, 3600, &err), 0, "another for in an hour");
+	is_int(store_item_requeue(s, b.id, &err), 0, "one was interrupted");
 	store_item_free(&b);
-	store_item_free(&c);
-	is_int(store_item_claim(s, false, &b, &err), 1, "the first is claimed again");
+	is_int(store_item_claim(s, false, &b, &err), 1, "it is claimed again");
 	is_str(b.announced.uuid, "u2", "and it is that one");
-	is_int(store_item_claim(s, false, &none, &err), 0, "the other is not, yet");
-	run_sql("UPDATE item SET queued_at = 4000000000 WHERE state = 0");
+	store_item_failed(s, c.id, "server is away", &err);
+	is_int(store_item_claim(s, false, &none, &err), 0, "one that failed is not claimed again");
+	is_int(store_item_retry(s, c.id, 3600, &err), 0, "a failure that may pass is to be tried again in an hour");
+	is_int(store_item_claim(s, false, &none, &err), 0, "it is not claimed yet");
+	is_int(state_of(s, c.id), ITEM_FAILED, "and failed until then");
+	run_sql("UPDATE item SET retry_at = 1 WHERE retry_at");
+	store_item_free(&c);
+	is_int(store_item_claim(s, false, &c, &err), 1, "then it is");
+	is_str(c.error, "server is away", "and still says what went wrong");
+	store_item_failed(s, c.id, "server is away", &err);
+	is_int(store_item_claim(s, false, &none, &err), 0, "failing again, it is not");
+	store_item_retry(s, c.id, 60, &err);
+	run_sql("UPDATE item SET retry_at = 4000000000 WHERE retry_at");
+	store_item_free(&c);
 	is_int(store_item_claim(s, false, &c, &err), 1,
 	       "a time far ahead, from a clock that was wrong, does not count");
 	store_close(&s);
@@ -439,7 +449,7 @@ static void damaged_and_foreign_databases_are_refused(void)
 	run_sql("PRAGMA user_version = 1000");
 	is_int(store_open(&s, dir, &err), -ENOTSUP, "a newer schema is refused");
 	ok(strstr(err.text, "newer vmcastd (schema 1000"), "with what to do: %s", err.text);
-	run_sql("PRAGMA user_version = 1; PRAGMA application_id = 7");
+	run_sql("PRAGMA user_version = 2; PRAGMA application_id = 7");
 	is_int(store_open(&s, dir, &err), -EINVAL, "another program's database is refused");
 	run_sql("PRAGMA application_id = 1986880353; PRAGMA wal_checkpoint(TRUNCATE)");
 	s = open_store();
@@ -459,6 +469,22 @@ static void damaged_and_foreign_databases_are_refused(void)
 	if (pwrite(fd, junk, 4096, 0) != 4096)
 		printf("# cannot damage the database\n");
 	is_int(store_open(&s, dir, &err), -EBADMSG, "so is one that is no database at all");
+}
+
+static void an_older_database_is_upgraded(void)
+{
+	struct store *s = open_store();
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	char id[STORE_ID_CHARS];
+
+	add_feed(s, 2, id);
+	store_close(&s);
+	run_sql("ALTER TABLE item DROP COLUMN retry_at; PRAGMA user_version = 1");
+	s = open_store();
+	ok(s && store_item_list(s, NULL, &items, &err) == 0, "a database of schema 1 opens");
+	is_int(items.count, 2, "with what it held");
+	is_int(store_item_retry(s, items.rows[0].id, 1, &err), 0, "and can do what is new");
+	store_close(&s);
 }
 
 /* Refresh and ingest as fast as it goes, telling the parent of each refresh that was committed. */
@@ -535,6 +561,7 @@ int main(void)
 		images_are_wanted_by_items_and_running_jobs,
 		machines_have_one_form_of_name_and_a_limit,
 		damaged_and_foreign_databases_are_refused,
+		an_older_database_is_upgraded,
 		killed_at_any_instant_it_loses_nothing,
 	};
 

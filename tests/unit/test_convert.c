@@ -239,17 +239,18 @@ static void test_zero_disk(void)
 	free(d.bytes);
 }
 
+/* Long enough for the last chunk's buffer to have been used before. */
 static void test_padding(void)
 {
 	struct convert_options options = defaults();
-	struct disk d = new_disk(CHUNK + 512), odd = { d.bytes, CHUNK + 1 };
+	struct disk d = new_disk(20 * CHUNK + 512), odd = { d.bytes, 20 * CHUNK + 1 };
 	struct store_image made;
 	struct err err;
 
-	fill(&d, 0, CHUNK + 1);
+	fill(&d, 0, odd.len);
 	is_int(convert_bytes(&made, odd.bytes, odd.len, &options, &err), 0,
 	       "a size that is no multiple of 512 converts");
-	check_image(&made, &d, 2, "the last sector is filled up with zeros");
+	check_image(&made, &d, 21, "the last sector is filled up with zeros");
 	free(d.bytes);
 }
 
@@ -343,6 +344,8 @@ static void test_refusals(void)
 	memset(digest, 7, sizeof(digest));
 	options.digest = digest;
 	refuses(packed, len, &options, -EBADMSG, "SHA-256", "another digest than the feed's");
+	fill(&d, 0, d.len);
+	len = options.length = gzip_of(packed, room, d.bytes, d.len);
 	digest_of(digest, packed, len);
 	packed[len / 2] ^= 0x10;
 	refuses(packed, len, &options, -EBADMSG, "SHA-256",

@@ -91,10 +91,11 @@ static int get_script(struct request *rq, struct err *err)
 		return rc;
 	if (machine.mac[0]) {
 		request_address(address, rq);
-		rc = store_machine_seen(server->store, machine.mac, machine.arch, machine.firmware, address, err);
-		if (rc == 0)
-			rc = store_machine_get(server->store, machine.mac, &row, err);
-		if (rc < 0)
+		/* One that cannot be noted down, because the disk is full, boots all the same. */
+		if (store_machine_seen(server->store, machine.mac, machine.arch, machine.firmware, address, err) < 0)
+			log_warn("machine %s: %s, ignoring", machine.mac, err->text);
+		rc = store_machine_get(server->store, machine.mac, &row, err);
+		if (rc < 0 && rc != -ENOENT)
 			return rc;
 		log_info("machine %s: asks for its script from %s (%s, %s)", machine.mac, address, machine.arch,
 			 machine.firmware);

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The boot environment: the same bytes from the same packages and client, whoever builds it where; and its size.
+# shellcheck disable=SC2317 # functions are handed to `ok`
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh

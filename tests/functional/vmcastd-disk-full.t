@@ -35,7 +35,8 @@ script()
 {
 	curl -s "http://127.0.0.1:$vmcastd_port/v1/script?mac=52:54:00:00:00:01&arch=x86_64&platform=pcbios"
 }
-mount -o remount,size=96M "$work/state"
+# Without its other options, in which a user namespace does not know its own user.
+mount --options-mode ignore -o remount,size=96M "$work/state"
 ok "with more room the operator can have it ingested" vmcast item ingest --wait "$item"
 like "... and it is in the menu" "$(script)" "$item"
 

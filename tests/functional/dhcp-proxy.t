@@ -22,6 +22,7 @@ while read -r file options; do
 	# shellcheck disable=SC2086 # several options in one word
 	ask $options
 	is "a machine that says '$options' is told $file" "$(told file)" "$file"
+	is "... with an address, without which iPXE takes no proxy's answer" "$(told next-server)" 10.77.0.1
 done <<-END
 	$url/boot.ipxe --arch 0 --ipxe
 	$url/boot.ipxe --arch 7 --ipxe

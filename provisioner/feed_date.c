@@ -65,10 +65,12 @@ static const char *take_zone(struct date *d, const char *s)
 		int sign = *s == '-' ? -1 : 1, hours, minutes = 0;
 
 		s = take_number(&hours, s + 1, 2, 4);
-		if (s && hours >= 100) {
+		if (!s)
+			return NULL;
+		if (hours >= 100) {
 			minutes = hours % 100;
 			hours /= 100;
-		} else if (s && *s == ':') {
+		} else if (*s == ':') {
 			s = take_number(&minutes, s + 1, 2, 2);
 		}
 		d->zone_minutes = sign * (hours * 60 + minutes);

@@ -109,6 +109,7 @@ stall:50%|/index|1|0|right|retrying
 flip:5|/index|1|0|right|retrying
 flip:-1|/index|1|0|right|retrying
 flip:5|/index|all|4|untouched|3 times
+flip:1000|/index|all|4|untouched|3 times: index: digest is
 close:-1|/index|all|3|untouched|gave up after
 whole|/index|all|7|untouched|no parts of files
 status:404|/index|1|7|untouched|status 404

@@ -16,10 +16,9 @@
 static const char *const item_states[] = {
 	[ITEM_ANNOUNCED] = "announced", [ITEM_INGESTING] = "ingesting", [ITEM_READY] = "ready", [ITEM_FAILED] = "failed"
 };
-static const char *const assignment_states[] = { [ASSIGNMENT_NONE] = "none",
-						 [ASSIGNMENT_ASSIGNED] = "assigned",
-						 [ASSIGNMENT_INSTALLED] = "installed",
-						 [ASSIGNMENT_FAILED] = "failed" };
+static const char *const assignment_states[] = {
+	[ASSIGNMENT_NONE] = "none", [ASSIGNMENT_ASSIGNED] = "assigned", [ASSIGNMENT_INSTALLED] = "installed"
+};
 
 static json_t *json_size(uint64_t value)
 {

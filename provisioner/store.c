@@ -193,8 +193,12 @@ int store_get(void *row, store_read_fn *read, struct store *s, const char *sql, 
 char *column_text(sqlite3_stmt *q, int nr)
 {
 	const char *found = (const char *)sqlite3_column_text(q, nr);
+	char *copy = found ? strdup(found) : NULL;
 
-	return found ? strdup(found) : NULL;
+	/* NULL would pass for "unknown". A service without memory for a line of text is better started again. */
+	if (found && !copy)
+		abort();
+	return copy;
 }
 
 uint64_t column_number(sqlite3_stmt *q, int nr)

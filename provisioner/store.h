@@ -21,7 +21,7 @@
 #define STORE_MACHINES_MAX 65536 /* those not assigned and not seen for longest are forgotten first */
 
 enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED };
-enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED, ASSIGNMENT_FAILED };
+enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED };
 
 /* Rows. Strings are owned by the row, NULL where unknown; the ..._list_free or ..._free function frees them all. Times:
  * s since 1970, 0 never. */

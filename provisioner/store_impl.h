@@ -89,7 +89,7 @@ void store_reset(sqlite3_stmt **q);
 int store_number(int64_t *out, struct store *s, const char *sql, const struct value *values, size_t value_count,
 		 struct err *err);
 
-/* Column `nr` of the present row. Text is copied; NULL stays NULL. -ENOMEM is left to the caller's final check. */
+/* Column `nr` of the present row. Text is copied; NULL stays NULL. */
 char *column_text(sqlite3_stmt *q, int nr);
 uint64_t column_number(sqlite3_stmt *q, int nr);
 void column_fixed(char *out, size_t room, sqlite3_stmt *q, int nr); /* into an array; empty for NULL */

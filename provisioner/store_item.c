@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -11,6 +12,9 @@
 #define RETRY_AHEAD_S 86400
 
 #define JOB_SILENT_S 86400 /* a machine that said nothing for a day does not write any more */
+
+/* States stand in SQL as the numbers they are stored as. */
+static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && ITEM_FAILED == 3, "as in the database");
 
 #define ITEM_SELECT                                                                                                    \
 	"SELECT i.id, i.feed_id, f.title, i.uuid, i.title, i.description, i.link, i.published, i.url, i.type, "        \

@@ -4,8 +4,12 @@
 
 #include "cleanup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+/* States stand in SQL as the numbers they are stored as. */
+static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INSTALLED == 2, "as in the database");
 
 /* error: of the newest job, if that one failed. */
 #define MACHINE_SELECT                                                                                                 \

@@ -56,12 +56,12 @@ strike()
 	proxy_log=$case/proxy.log
 	start_proxy "$vmcastd_port" --path "$path" --fault "$fault" "${times_option[@]}"
 	write "$proxy_port" "$case/disk"
+	ok "$label: the fault did happen" wait_for 5 grep -qv -- '-$' "$proxy_log"
 	stop_proxy
 	is "$label: exit $want_status" "$status" "$want_status"
 	[[ $status == "$want_status" ]] || diag "$said"
 	ok "$label: the disk is $disk" "is_$disk" "$case/disk"
 	like "$label: says why" "$said" "$message"
-	ok "$label: the fault did happen" grep -qv -- '-$' "$proxy_log"
 	case $want_status in
 	0) ok "$label: the job is done" job_is_done ;;
 	8) ;;

@@ -28,7 +28,7 @@ static const char *take_number(int *out, const char *s, int min, int max)
 {
 	int digits = 0, value = 0;
 
-	while (isdigit((unsigned char)s[digits]) && digits <= max)
+	while (digits <= max && isdigit((unsigned char)s[digits]))
 		value = value * 10 + (s[digits++] - '0');
 	if (digits < min || digits > max)
 		return NULL;

@@ -25,7 +25,7 @@ announce()
 		${3-<vmcast:digest>sha256:$digest</vmcast:digest>}</item></channel></rss>
 	END
 	# A length of its own for each: nginx makes validators of length and second.
-	printf '%*s' $((2000 + announced - $(stat -c %s "$origin/feed.xml"))) >>"$origin/feed.xml"
+	printf '%*s' $((2000 + announced - $(stat -c %s "$origin/feed.xml"))) '' >>"$origin/feed.xml"
 	vmcast feed refresh >/dev/null 2>&1
 	wait_for 20 has_item || { diag "item $announced does not come: $(field /v1/feeds '.feeds[].error')"; return 1; }
 	item=$(field /v1/items ".items[] | select(.uuid == \"$announced\") | .id")

@@ -101,7 +101,8 @@ install: all ## install into DESTDIR and PREFIX
 	install -m644 docs/reference/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	sed 's|@PREFIX@|$(PREFIX)|g' provisioner/vmcastd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/vmcastd.service
 	install -D -m644 provisioner/vmcast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/vmcast.conf
-	test -e $(DESTDIR)/etc/vmcast/vmcastd.conf || install -m644 docs/examples/vmcastd.conf $(DESTDIR)/etc/vmcast/
+	test -e $(DESTDIR)/etc/vmcast/vmcastd.conf || \
+		$(BUILD)/vmcastd --help-config | install -m644 /dev/stdin $(DESTDIR)/etc/vmcast/vmcastd.conf
 
 clean: ## remove what was compiled (downloads and images stay; `rm -r build` removes them too)
 	rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/*.a $(PROGRAMS) $(BUILD)/san $(BUILD)/clang $(BUILD)/env

@@ -152,6 +152,12 @@ wait_for()
 
 # ---- servers; each is ended with the test, by its process id
 
+# Sanitizers take memory and time of their own.
+has_sanitizers()
+{
+	ldd "$BUILD/vmcastd" | grep -q libasan
+}
+
 # free_port: a TCP port of 127.0.0.1 that nobody listens on
 free_port()
 {

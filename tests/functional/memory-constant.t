@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
-ldd "$BUILD/vmcastd" | grep -q libasan && skip_all "sanitizers take memory of their own"
+! has_sanitizers || skip_all "sanitizers take memory of their own"
 start_origin
 
 # measure NAME BYTES: sets service_kib and client_kib, the peak resident memory of each

@@ -14,6 +14,7 @@ at_exit netboot_clean
 cd "$top"
 
 # The lines between ```sh and ```
+# shellcheck disable=SC2016 # backticks of Markdown
 mapfile -t commands < <(sed -n '/^```sh$/,/^```$/p' "$page" | grep -v '^```')
 for command in "${commands[@]}"; do
 	if ! ok "$command" bash -c "$command" >"$work/result" 2>&1; then :; fi

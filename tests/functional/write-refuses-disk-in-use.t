@@ -43,7 +43,7 @@ release()
 fresh
 mkfs.ext4 -q "$loop"
 mount "$loop" "$work/mnt"
-refused "mounted" "$loop" "mounted"
+refused "mounted" "$loop" "mounted at $work/mnt"
 umount "$work/mnt"
 losetup -d "$loop"
 
@@ -55,7 +55,7 @@ read -r major minor < <(tr : ' ' <"/sys/class/block/${loop##*/}p1/dev")
 mknod "$work/partition" b "$major" "$minor"
 mkfs.ext4 -q "$work/partition"
 mount -o ro "$work/partition" "$work/mnt"
-refused "its partition is mounted, read-only" "$loop" "mounted"
+refused "its partition is mounted, read-only" "$loop" "mounted at $work/mnt"
 umount "$work/mnt"
 refused "a partition" "$work/partition" "whole disk"
 partx --delete --nr 1 "$loop"
@@ -76,7 +76,7 @@ losetup -d "$loop" "$journal"
 fresh
 mkswap -q "$loop" >/dev/null
 swapon "$loop"
-refused "swap" "$loop" "swap"
+refused "swap" "$loop" "is used as swap"
 swapoff "$loop"
 losetup -d "$loop"
 

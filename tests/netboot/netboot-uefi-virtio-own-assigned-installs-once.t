@@ -14,7 +14,7 @@ netboot_up --dhcp own
 netboot_publish
 lab vmcast machine assign "$mac" "$item" >/dev/null
 full_disk "$work/disk" 96M
-lab machine --uefi --id m --mac "$mac" --disk-file "$work/disk" --detach >/dev/null
+lab machine --memory 192 --uefi --id m --mac "$mac" --disk-file "$work/disk" --detach >/dev/null
 ok "the image is committed, and nobody was asked" lab wait m 'vmcast: commit' 180
 ok "the machine boots what was written" lab wait m "vmcast-test-booted $token" 120
 ok "every byte on the disk is the image's" holds_image "$work/disk"

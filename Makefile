@@ -57,7 +57,7 @@ PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware deps demo check check-quick lint format fuzz bench install clean help
+.PHONY: all programs env firmware deps demo check check-quick lint format fuzz install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -49,4 +49,19 @@ attach "$work/disk"
 write_disk "$vmcastd_port" "$loop"
 is "the same disk with sectors of 512 bytes: exit 0" "$status" 0
 ok "the same disk with sectors of 512 bytes: the image" cmp -n "$bytes" "$image" "$work/disk"
+# The other way round: a GPT for sectors of 4096 bytes, as a disk with such sectors would have it
+truncate -s "$bytes" "$origin/image-4096"
+attach "$origin/image-4096" -b 4096
+printf 'label: gpt\nstart=256, type=linux\n' | sfdisk -q --no-tell-kernel "$loop"
+losetup -d "$loop"
+"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin/image-4096" >"$origin/feed.xml"
+vmcast feed refresh >"$work/refreshed" 2>&1
+wait_ingest image-4096
+cp "$work/before" "$work/disk"
+attach "$work/disk"
+refused "sectors of 512 bytes, GPT for 4096" "$loop" "sectors of 512 bytes, the image is partitioned for 4096"
+attach "$work/disk" -b 4096
+write_disk "$vmcastd_port" "$loop"
+is "the same disk with sectors of 4096 bytes: exit 0" "$status" 0
+ok "the same disk with sectors of 4096 bytes: the image" cmp -n "$bytes" "$origin/image-4096" "$work/disk"
 done_testing

@@ -20,7 +20,7 @@ BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio 
 	libbz2-dev zlib1g-dev nettle-dev libc-ares-dev dpkg-dev
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
-TEST_PACKAGES := perl clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
+TEST_PACKAGES := perl openssl clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
 	libxml2-utils procps util-linux strace
 
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib
@@ -57,7 +57,7 @@ PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware deps demo check check-quick lint format fuzz install clean help
+.PHONY: all programs env firmware deps demo check lint format fuzz install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -172,15 +172,21 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(CLIENT) $(SERVICE) $(LIB)
 .PHONY: unit-tests
 unit-tests: $(UNIT)
 
-# Fuzzers: libFuzzer, everything they reach instrumented.
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(SERVICE_SRC) $(CLIENT_SRC)
-	$(call say,FUZZ,$@)
+# Fuzzers: libFuzzer, with everything they reach instrumented.
+FUZZ_FLAGS := -g -O1 -std=gnu11 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJ   := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(LIB_SRC) $(SERVICE_SRC) $(CLIENT_SRC))
+
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	$(call say,FUZZCC,$<)
 	@mkdir -p $(@D)
-	$(Q)clang $(CPPFLAGS) $(service_cflags) -Iprovisioner -Ibootloader -g -O1 -std=gnu11 \
-		-DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"' -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -o $@ $< $(LIB_SRC) $(SERVICE_SRC) $(CLIENT_SRC) $(service_libs)
+	$(Q)clang $(CPPFLAGS) $(service_cflags) -Iprovisioner -Ibootloader -Itests/unit \
+		-DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"' $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
+	$(call say,LINK,$@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(service_libs)
 
 fuzz: $(FUZZ) ## each parser's fuzzer for FUZZ_SECONDS (20) on its corpus
 	$(Q)prove --timer --exec '' tests/fuzz/run :: $(FUZZ)
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)

@@ -187,6 +187,7 @@ start_origin()
 			client_body_temp_path $work/nginx.1; proxy_temp_path $work/nginx.2; fastcgi_temp_path $work/nginx.3;
 			uwsgi_temp_path $work/nginx.4; scgi_temp_path $work/nginx.5;
 			server { listen 127.0.0.1:$origin_port; root $origin; }
+			include $work/nginx.d/*.conf;
 		}
 	END
 	nginx -c "$work/nginx.conf" -e "$work/nginx.log" &

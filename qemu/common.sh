@@ -44,7 +44,7 @@ bytes_of()
 plain()
 {
 	stdbuf -o0 tr '\r' '\n' |
-		sed -u -E 's/\x1b\[[0-9;]*H/\n/g; s/\x1b\[[0-9;?=]*[A-Za-z]//g; s/\x1b[A-Z]//g; s/\x08 \x08|\x08//g; s/ {12,}/\n/g'
+		sed -u -E 's/\x1b\[[0-9;]*H/\n/g; s/\x1b\[[0-9;?=]*[A-Za-z]//g; s/\x1b[A-Z]//g; s/\x08 \x08|\x08//g; s/ {12,}/\n/g; /^$/d'
 }
 
 # progress WHAT LOG COMMAND...: run COMMAND, its output at the end of LOG, counting the seconds on the

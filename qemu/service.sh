@@ -4,8 +4,8 @@
 # Sourced after process.sh and namespace.sh.
 # shellcheck shell=bash
 
-# service_configure DHCP EXTRA: writes vmcastd.conf; a key in EXTRA replaces ours. no_timer_check: on a busy host without KVM
-# a virtual timer's ticks come too late for the kernel's check of it, which then panics ("IO-APIC + timer doesn't work!").
+# service_configure DHCP EXTRA: writes vmcastd.conf; a key in EXTRA replaces ours. The kernel is to be quiet, so that the
+# console shows what the client says, and not to check its timer: on a busy host without KVM an emulated one fails that.
 service_configure()
 {
 	local dhcp=$1 extra=$2 keys
@@ -24,7 +24,7 @@ service_configure()
 			firmware_dir = $BUILD/firmware
 			allow_host = $LAB_ADDRESS
 			menu_title = vmcast lab
-			kernel_args = console=tty0 console=ttyS0,115200 no_timer_check
+			kernel_args = console=tty0 console=ttyS0,115200 quiet no_timer_check
 			dhcp = $dhcp
 			dhcp_interface = br0
 			dnsmasq = $(command -v dnsmasq)

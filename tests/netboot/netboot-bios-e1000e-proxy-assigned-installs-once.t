@@ -19,7 +19,7 @@ ok "the machine boots what was written" lab wait m "vmcast-test-booted $token" 6
 ok "every byte on the disk is the image's" holds_image "$BUILD/lab/$LAB/machines/m/disk0.raw"
 is "the assignment is installed" "$(assignment "$mac")" installed
 
-wait_for 10 machine_is_off m
+lab stop m
 lab start m
 ok "switched on again, it boots from its disk" lab wait m "vmcast-test-booted $token" 60
 is "without installing again" "$(job_count)" 1

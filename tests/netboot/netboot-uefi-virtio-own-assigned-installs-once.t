@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # UEFI, virtio, DHCP by vmcastd: the firmware's own network boot fetches iPXE over TFTP; an
-# assigned machine installs unattended, and from then on boots from its disk.
+# assigned machine installs unattended, from the small initramfs, and from then on boots from its disk.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -10,7 +10,7 @@ set -eu
 
 mac=52:54:00:77:01:03
 netboot_image 64M
-netboot_up --dhcp own
+netboot_up --dhcp own --config - <<<'initramfs = initramfs-virtio'
 netboot_publish
 lab vmcast machine assign "$mac" "$item" >/dev/null
 full_disk "$work/disk" 96M
@@ -20,7 +20,7 @@ ok "the machine boots what was written" lab wait m "vmcast-test-booted $token" 1
 ok "every byte on the disk is the image's" holds_image "$work/disk"
 is "the assignment is installed" "$(assignment "$mac")" installed
 
-wait_for 10 machine_is_off m
+lab stop m
 lab start m
 ok "switched on again, it boots from its disk" lab wait m "vmcast-test-booted $token" 120
 is "without installing again" "$(job_count)" 1

@@ -95,12 +95,6 @@ assignment()
 	api machine show "$1" | jq -r .assignment
 }
 
-# machine_is_off ID: a marker image's boot loader switches its machine off
-machine_is_off()
-{
-	lab list | sed -n "/^$LAB: /,/^[^ ]/p" | grep -qE "^ +$1 +off"
-}
-
 # take_local_disk ID SECONDS: in the menu that the machine shows after its reboot
 take_local_disk()
 {

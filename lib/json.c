@@ -2,6 +2,8 @@
 /* json: see json.h */
 #include "json.h"
 
+#include "log.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -77,4 +79,15 @@ int json_need_u64(uint64_t *out, const json_t *obj, const char *key, uint64_t ma
 	int rc = check_there(obj, key, err);
 
 	return rc ? rc : json_want_u64(out, obj, key, max, err);
+}
+
+json_t *json_text(const char *text)
+{
+	char quoted[1024];
+
+	if (!text)
+		return json_null();
+	json_t *value = json_string(text);
+
+	return value ? value : json_string(log_quote(quoted, sizeof(quoted), text));
 }

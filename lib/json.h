@@ -22,6 +22,10 @@ int json_need_u64(uint64_t *out, const json_t *obj, const char *key, uint64_t ma
 int json_want_string(const char **out, const json_t *obj, const char *key, size_t max, struct err *err);
 int json_want_u64(uint64_t *out, const json_t *obj, const char *key, uint64_t max, struct err *err);
 
+/* A string, or null for NULL; text that is no valid UTF-8 as log_quote shows it, so that it is never lost. Caller frees
+ * with json_decref. */
+json_t *json_text(const char *text);
+
 static inline void json_free(json_t **j)
 {
 	json_decref(*j);

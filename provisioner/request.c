@@ -3,7 +3,6 @@
 #include "request.h"
 
 #include "json.h"
-#include "log.h"
 #include "mac.h"
 
 #include <arpa/inet.h>
@@ -131,17 +130,6 @@ int reply_empty(struct request *rq, unsigned status, struct err *err)
 {
 	return reply_response(rq, status, MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT), NULL,
 			      "no-store", err);
-}
-
-json_t *json_text(const char *text)
-{
-	char quoted[1024];
-
-	if (!text)
-		return json_null();
-	json_t *value = json_string(text);
-
-	return value ? value : json_string(log_quote(quoted, sizeof(quoted), text));
 }
 
 static unsigned status_of(int code)

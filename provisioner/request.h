@@ -8,10 +8,10 @@
 
 #include "config.h"
 #include "err.h"
+#include "json.h"
 #include "store.h"
 #include "worker.h"
 
-#include <jansson.h>
 #include <microhttpd.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -84,8 +84,5 @@ int reply_response(struct request *rq, unsigned status, struct MHD_Response *res
 
 /* {"error": "..."} with the status that belongs to err->code. */
 void reply_error(struct request *rq, const struct err *err);
-
-/* A JSON string, or null; text that is no valid UTF-8 is shown as log_quote does. */
-json_t *json_text(const char *text);
 
 #endif

@@ -26,6 +26,43 @@ static void errors_gather_context(void)
 	ok(strstr(err.text, ": read feed: open 'x'") != NULL, "a context of any length leaves the cause readable");
 }
 
+/* Whatever is cut, at any length, stays UTF-8: JSON takes nothing else. */
+static void errors_are_cut_between_characters(void)
+{
+	static const char *const characters[] = { "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80" };
+	char text[2000];
+	struct err err = { 0 };
+	unsigned bad = 0;
+
+	for (size_t nr = 0; nr < 3; nr++) {
+		for (size_t before = 0; before < 8; before++) {
+			memset(text, 'x', before);
+			text[before] = '\0';
+			while (strlen(text) + 5 < sizeof(text))
+				strcat(text, characters[nr]);
+			err_set(&err, -EIO, "%s", text);
+			CLEANUP(json_free) json_t *set = json_string(err.text);
+			err_wrap(&err, "%s", text);
+			CLEANUP(json_free) json_t *wrapped = json_string(err.text);
+			bad += !set + !wrapped + (strlen(err.text) < sizeof(err.text) - 12);
+		}
+	}
+	is_int(bad, 0, "a long error is cut between characters, and not shorter than it must be");
+	err_set(&err, -EIO, "%s\xE2\x82", "x");
+	is_str(err.text, "x\xE2\x82", "what fits is left as it is");
+}
+
+static void any_text_is_json(void)
+{
+	CLEANUP(json_free) json_t *plain = json_text("caf\xC3\xA9");
+	CLEANUP(json_free) json_t *broken = json_text("/dev/\xFF");
+	CLEANUP(json_free) json_t *none = json_text(NULL);
+
+	is_str(json_string_value(plain), "caf\xC3\xA9", "UTF-8 is taken as it is");
+	is_str(json_string_value(broken), "/dev/\\xFF", "other bytes are shown, not lost");
+	ok(json_is_null(none), "no text is null");
+}
+
 static void digests(void)
 {
 	/* FIPS 180-4 example: "abc" */
@@ -179,6 +216,8 @@ static void target_rules(void)
 int main(void)
 {
 	errors_gather_context();
+	errors_are_cut_between_characters();
+	any_text_is_json();
 	digests();
 	sizes_and_durations();
 	foreign_text_is_quoted();

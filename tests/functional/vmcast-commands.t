@@ -15,6 +15,12 @@ run()
 	is "$label" "$status" "$wanted"
 }
 
+# is_json TEXT: one object
+is_json()
+{
+	jq -se 'length == 1 and (.[0] | type == "object")' >/dev/null 2>&1 <<<"$1"
+}
+
 run 3 "no service" status
 like "says which socket, and who may use it" "$said" "api.sock.*group"
 run 2 "no command"
@@ -90,6 +96,23 @@ run 0 "machine assign" machine assign 5254.0012.3456 "$item" --target bus=nvme
 like "shows the machine" "$out" "target +bus=nvme"
 run 0 "machine list" machine list
 like "has it" "$out" "52:54:00:12:34:56 .*assigned +Good"
+# Every command that shows something, as a script reads it: one JSON document, nothing else.
+while read -r -a words; do
+	run 0 "--json ${words[*]:0:2}" --json "${words[@]}"
+	ok "is one JSON document" is_json "$out"
+done <<END
+status
+feed list
+feed add $feed_url
+feed refresh $feed
+item list
+item show $item
+item ingest $item --wait
+machine list
+machine show 52:54:00:12:34:56
+machine assign 52:54:00:12:34:56 $item
+job list
+END
 run 0 "machine release" machine release 52-54-00-12-34-56
 run 0 "job list" job list
 run 0 "feed remove" feed remove "$feed"

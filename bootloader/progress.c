@@ -15,15 +15,17 @@
 #define PLAIN_LINE_MS 3000u /* how often a line is written elsewhere */
 
 struct progress {
-	pthread_mutex_t lock; /* guards `state`: the reporter reads it from its own thread */
+	pthread_mutex_t
+		lock; /* for `state`, which the reporter reads from its own thread; the rest is the worker's alone */
 	struct progress_state state;
 	FILE *to;
 	bool on_terminal;
 	bool since_boot;
-	uint64_t begin_ms;   /* when there was something to fetch */
-	uint64_t rate_ms;    /* when the rate was last taken */
-	uint64_t rate_bytes; /* and bytes_done at that time */
-	uint64_t line_ms;    /* when the figures were last shown */
+	uint64_t begin_ms;      /* when there was something to fetch */
+	uint64_t rate_ms;       /* when the rate was last taken */
+	uint64_t rate_bytes;    /* and bytes_done at that time */
+	uint64_t line_ms;       /* when the figures were last shown */
+	uint64_t skipped_bytes; /* of bytes_done: were on the disk already */
 };
 
 struct progress *progress_new(FILE *to, bool since_boot)
@@ -54,7 +56,7 @@ static void take_mean_rate(struct progress *p)
 {
 	uint64_t took_ms = clock_ms() - p->begin_ms;
 
-	p->state.bytes_per_s = p->state.bytes_done * 1000 / (took_ms ? took_ms : 1);
+	p->state.bytes_per_s = (p->state.bytes_done - p->skipped_bytes) * 1000 / (took_ms ? took_ms : 1);
 }
 
 void progress_set_phase(struct progress *p, enum phase phase)
@@ -83,8 +85,8 @@ void progress_set_total(struct progress *p, uint64_t bytes_total)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->state.bytes_total = bytes_total;
-	pthread_mutex_unlock(&p->lock);
 	p->begin_ms = p->rate_ms = clock_ms();
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void show_figures(const struct progress *p, const struct progress_state *s)
@@ -152,8 +154,23 @@ void progress_add(struct progress *p, uint64_t bytes)
 	}
 }
 
+void progress_skip(struct progress *p, uint64_t bytes)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->state.bytes_done += bytes;
+	p->rate_bytes += bytes;
+	p->skipped_bytes += bytes;
+	pthread_mutex_unlock(&p->lock);
+}
+
 void progress_get(struct progress *p, struct progress_state *out)
 {
+	if (!p) {
+		*out = (struct progress_state){ 0 };
+		return;
+	}
 	pthread_mutex_lock(&p->lock);
 	*out = p->state;
 	pthread_mutex_unlock(&p->lock);

@@ -38,10 +38,13 @@ void progress_set_disk(struct progress *p, const char *name);
 void progress_set_total(struct progress *p, uint64_t bytes_total);
 void progress_add(struct progress *p, uint64_t bytes);
 
+/* As much was on the disk already: done, but not at any rate. */
+void progress_skip(struct progress *p, uint64_t bytes);
+
 /* A step was reached: its name, then what is worth knowing about it ("" if nothing). */
 void progress_mark(struct progress *p, const char *step, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* A consistent copy, from any thread. */
+/* A consistent copy, from any thread; all zero when `p` is NULL. */
 void progress_get(struct progress *p, struct progress_state *out);
 
 #endif

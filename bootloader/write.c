@@ -21,6 +21,7 @@
  */
 #include "write.h"
 
+#include "bytes.h"
 #include "cleanup.h"
 #include "frame.h"
 
@@ -109,11 +110,6 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-	return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
-}
-
 struct range {
 	uint64_t off;
 	uint64_t len;
@@ -140,7 +136,7 @@ static int check_blank(struct writer *w, const struct range *r, struct err *err)
 
 	if (rc)
 		return rc;
-	if (is_zero(w->chunk, (size_t)r->len))
+	if (bytes_are_zero(w->chunk, (size_t)r->len))
 		return 0;
 	return err_set(err, -EIO, "disk %s: byte %" PRIu64 " and what follows do not read back as the zeros written",
 		       w->dev->name, r->off);
@@ -286,7 +282,7 @@ static int write_body(struct writer *w, struct err *err)
 		progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks are already on the disk",
 			      resume.nr - head_chunks, chunk_count);
 		rc = source->fetch(source->ctx, 0, head_chunks, &sink, err);
-		progress_add(w->progress, resume.bytes);
+		progress_skip(w->progress, resume.bytes);
 		if (!rc)
 			rc = source->fetch(source->ctx, resume.nr, chunk_count, &sink, err);
 	}

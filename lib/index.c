@@ -67,15 +67,6 @@ void index_entry_pack(uint8_t raw[static INDEX_ENTRY_BYTES], const struct index_
 	memcpy(raw + 16, e->digest, DIGEST_BYTES);
 }
 
-static bool all_zero(const uint8_t *bytes, size_t len)
-{
-	while (len && *bytes == 0) {
-		bytes++;
-		len--;
-	}
-	return len == 0;
-}
-
 /* The sums that tie the header's fields to each other. Every product stays below 2^63: chunk_count <= 2^27, chunk_bytes
  * <= 2^24. */
 static int check_header(const struct index_header *h, struct err *err)
@@ -120,7 +111,7 @@ int index_header_parse(struct index_header *out, const uint8_t raw[static INDEX_
 			       INDEX_VERSION);
 	if (le32(raw + 28) != 1)
 		return err_set(err, -ENOTSUP, "index: digest type %" PRIu32 " is not known", le32(raw + 28));
-	if (le32(raw + 12) != INDEX_HEADER_BYTES || le32(raw + 60) != 0 || !all_zero(raw + 96, 32))
+	if (le32(raw + 12) != INDEX_HEADER_BYTES || le32(raw + 60) != 0 || !bytes_are_zero(raw + 96, 32))
 		return err_set(err, -EBADMSG, "index: header length or reserved fields are wrong");
 	memcpy(h.disk_digest, raw + 64, DIGEST_BYTES);
 	int rc = check_header(&h, err);

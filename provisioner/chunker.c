@@ -2,6 +2,7 @@
 /* chunker: see chunker.h */
 #include "chunker.h"
 
+#include "bytes.h"
 #include "cleanup.h"
 #include "frame.h"
 
@@ -53,34 +54,10 @@ static struct slot *slot_of(struct chunker *c, uint64_t nr)
 	return &c->slots[nr % c->slot_count];
 }
 
-/* By blocks without an early way out inside, which the compiler turns into vector instructions. */
-static bool is_zero(const uint8_t *raw, size_t len)
-{
-	size_t at = 0;
-
-	for (; len - at >= 4096; at += 4096) {
-		uint64_t any = 0;
-
-		for (size_t i = 0; i < 4096; i += sizeof(any)) {
-			uint64_t word;
-
-			memcpy(&word, raw + at + i, sizeof(word));
-			any |= word;
-		}
-		if (any)
-			return false;
-	}
-	for (; at < len; at++) {
-		if (raw[at])
-			return false;
-	}
-	return true;
-}
-
 static int work_on(struct chunker *c, struct slot *slot, struct frame_packer *packer, struct err *err)
 {
 	struct chunk *chunk = &slot->chunk;
-	bool zero = is_zero(chunk->raw, chunk->raw_bytes);
+	bool zero = bytes_are_zero(chunk->raw, chunk->raw_bytes);
 
 	chunk->kind = zero ? CHUNK_ZERO : CHUNK_DATA;
 	if (zero && chunk->raw_bytes == c->chunk_bytes) {

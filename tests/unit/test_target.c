@@ -76,6 +76,36 @@ static void test_choice(void)
 	choose(NULL, 0, NULL, NULL, -ENODEV, "this machine has none", "no disks at all are said to be none");
 }
 
+/* Twenty disks whose reasons do not all fit. */
+static void test_many(void)
+{
+	static const char end[] = "; ...";
+	struct disk disks[20];
+	struct disk_list list = { .disks = disks, .count = 20 };
+	struct target_need need = { .disk_bytes = 4 * GIB };
+	const struct disk *chosen = NULL;
+	char rule[500] = "serial=";
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < list.count; i++) {
+		disks[i] = used("sda", DISK_REFUSED, "sdx1 is mounted at /somewhere/that/is/rather/far/away");
+		disks[i].id.name[2] = (char)('a' + i);
+	}
+	target_choose(&chosen, &list, &need, &err);
+	size_t len = strlen(err.text);
+	ok(len > 300 && strcmp(err.text + len - strlen(end), end) == 0,
+	   "a list of reasons that is too long ends in '...'");
+	ok(strstr(err.text, "away; ..."), "after a whole reason");
+	memset(rule + strlen(rule), 'x', sizeof(rule) - strlen(rule) - 1);
+	need.rule = rule;
+	target_choose(&chosen, &list, &need, &err);
+	len = strlen(err.text);
+	ok(strstr(err.text, "xxx...': sda: does not match serial=xxx") &&
+		   strcmp(err.text + len - strlen(end), end) == 0,
+	   "so does a rule that is too long to be shown");
+	printf("# %s\n", err.text);
+}
+
 static void test_sectors(void)
 {
 	struct disk disk = virtio("vda", "A", 8 * GIB);
@@ -108,6 +138,7 @@ static void test_named(void)
 int main(void)
 {
 	test_choice();
+	test_many();
 	test_sectors();
 	test_named();
 	return done_testing();

@@ -2,6 +2,7 @@
 /* http: see http.h */
 #include "http.h"
 
+#include "backoff.h"
 #include "cleanup.h"
 #include "log.h"
 #include "version.h"
@@ -33,7 +34,12 @@ struct exchange {
 	int rc;                        /* what a callback failed with, 0 if none did */
 	bool head_done;                /* on_head has been called */
 	char denied[INET6_ADDRSTRLEN]; /* the address that may_connect refused last; empty: none */
+	bool tried;                    /* another one it did allow: then that one's fate is the outcome */
 	size_t error_bytes;            /* in rs->error_body */
+	uint64_t begin_ms;
+	uint64_t window_ms;      /* when the window of slow_bytes_per_s began */
+	curl_off_t window_bytes; /* received until then */
+	bool slow;               /* ended for slow_bytes_per_s */
 };
 
 void http_url_for_log(char *out, size_t room, const char *url)
@@ -95,10 +101,12 @@ static void parse_retry_after(struct http_response *rs, const char *value)
 	rs->retry_after_s = seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (unsigned)seconds;
 }
 
-/* A new status line: an earlier response (a redirect, 100) does not count. */
+/* A new status line: an earlier response (a redirect, 100) does not count, nor how we got it. */
 static void start_response(struct exchange *ex)
 {
 	*ex->rs = (struct http_response){ 0 };
+	ex->denied[0] = '\0';
+	ex->tried = false;
 	ex->head_done = false;
 	ex->error_bytes = 0;
 }
@@ -212,12 +220,34 @@ static size_t on_data(char *data, size_t size, size_t count, void *ctx)
 	return ex->rc ? CURL_WRITEFUNC_ERROR : size * count;
 }
 
+/* At the end of each window: whether it brought too little. libcurl's own limit is taken by stall_s. */
+static bool is_slow(struct exchange *ex, curl_off_t received)
+{
+	const struct http_options *options = &ex->http->options;
+	uint64_t now = clock_ms();
+
+	/* After a redirect libcurl counts from the beginning. */
+	if (received < ex->window_bytes)
+		ex->window_bytes = 0;
+	if (now - ex->window_ms < options->slow_s * 1000ull)
+		return false;
+	bool slow = (uint64_t)(received - ex->window_bytes) < (uint64_t)options->slow_bytes_per_s * options->slow_s;
+	ex->window_ms = now;
+	ex->window_bytes = received;
+	return slow;
+}
+
+/* Called at least once a second, and whenever something came. Anything but 0 ends the request. */
 static int on_tick(void *ctx, curl_off_t dl_total, curl_off_t dl_now, curl_off_t ul_total, curl_off_t ul_now)
 {
-	const struct http *h = ctx;
+	struct exchange *ex = ctx;
+	const struct http_options *options = &ex->http->options;
 
-	(void)dl_total, (void)dl_now, (void)ul_total, (void)ul_now;
-	return h->options.stop && atomic_load(h->options.stop);
+	(void)dl_total, (void)ul_total, (void)ul_now;
+	if (options->stop && atomic_load(options->stop))
+		return 1;
+	ex->slow = is_slow(ex, dl_now);
+	return ex->slow;
 }
 
 static void show_address(char out[static INET6_ADDRSTRLEN], const struct sockaddr *sa)
@@ -240,6 +270,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 		show_address(ex->denied, &to->addr);
 		return CURL_SOCKET_BAD;
 	}
+	ex->tried = true;
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
@@ -260,6 +291,8 @@ int http_open(struct http **out, const struct http_options *options, struct err 
 		h->options.connect_s = 15;
 	if (!h->options.stall_s)
 		h->options.stall_s = 30;
+	if (!h->options.slow_s)
+		h->options.slow_s = 60;
 	*out = TAKE(h);
 	return 0;
 }
@@ -283,6 +316,7 @@ static void set_limits(struct exchange *ex)
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, options->redirects_max ? 1L : 0L);
 	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)options->redirects_max);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)options->connect_s);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)options->total_s);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)options->stall_s);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -296,7 +330,7 @@ static void set_limits(struct exchange *ex)
 	curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, ex);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_tick);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, ex->http);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, ex);
 }
 
 static void free_list(struct curl_slist **list)
@@ -396,51 +430,68 @@ static int errno_of(CURLcode code)
 	}
 }
 
-static int judge(struct exchange *ex, CURLcode code, const char *detail)
+/* What a request that failed failed with. `os_error`: of the connection, 0 if there is none. */
+static int judge(struct exchange *ex, CURLcode code, const char *detail, long os_error)
 {
+	const struct http_options *options = &ex->http->options;
 	char shown[512], cause[CURL_ERROR_SIZE * 2];
 	int rc = errno_of(code);
 
 	if (ex->rc)
 		return ex->rc;
 	http_url_for_log(shown, sizeof(shown), ex->rq->url);
+	if (ex->slow)
+		return err_set(ex->err, -ETIMEDOUT, "'%s': fewer than %u bytes/s for %u s", shown,
+			       options->slow_bytes_per_s, options->slow_s);
 	if (rc == -ECANCELED)
 		return err_set(ex->err, rc, "'%s': interrupted", shown);
-	if (ex->denied[0])
+	if (ex->denied[0] && !ex->tried)
 		return err_set(ex->err, -EACCES, "'%s': its address %s is not allowed", shown, ex->denied);
 	log_quote(cause, sizeof(cause), detail[0] ? detail : curl_easy_strerror(code));
-	if (rc == -ECANCELED)
-		return err_set(ex->err, rc, "'%s': interrupted", shown);
+	if (rc == -ETIMEDOUT && options->total_s && clock_ms() - ex->begin_ms >= options->total_s * 1000ull)
+		return err_set(ex->err, rc, "'%s': not complete after %u s: %s", shown, options->total_s, cause);
 	if (rc == -ETIMEDOUT)
-		return err_set(ex->err, rc, "'%s': no answer or no progress for %u s: %s", shown,
-			       ex->http->options.stall_s, cause);
+		return err_set(ex->err, rc, "'%s': no answer or no progress for %u s: %s", shown, options->stall_s,
+			       cause);
 	if (rc == -ECONNRESET && ex->rs->has_length)
 		return err_set(ex->err, rc, "'%s': cut off after %" PRIu64 " of %" PRIu64 " bytes: %s", shown,
 			       ex->rs->body_bytes, ex->rs->length, cause);
+	if (rc == -ECONNREFUSED && os_error)
+		return err_set(ex->err, rc, "'%s': %s: %s", shown, cause, strerror((int)os_error));
 	return err_set(ex->err, rc, "'%s': %s", shown, cause);
+}
+
+static int perform(struct exchange *ex, struct curl_slist *fields)
+{
+	const struct http_request *rq = ex->rq;
+	char detail[CURL_ERROR_SIZE] = "", range[64], shown[512];
+	CURL *curl = ex->http->curl;
+	long os_error = 0;
+
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	set_limits(ex);
+	set_request(ex, fields, range);
+	ex->begin_ms = ex->window_ms = clock_ms();
+	CURLcode code = curl_easy_perform(curl);
+	if (code == CURLE_OK && !ex->head_done)
+		ex->rc = finish_head(ex);
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
+	/* The connection stays; what pointed to this function's storage does not. */
+	curl_easy_reset(curl);
+	http_url_for_log(shown, sizeof(shown), rq->url);
+	log_debug("http", "%s %s: %s, status %d, %" PRIu64 " bytes", rq->method ? rq->method : "GET", shown,
+		  curl_easy_strerror(code), ex->rs->status, ex->rs->body_bytes);
+	return code == CURLE_OK && !ex->rc ? 0 : judge(ex, code, detail, os_error);
 }
 
 int http_perform(struct http *h, const struct http_request *rq, struct http_response *rs, struct err *err)
 {
 	CLEANUP(free_list) struct curl_slist *fields = NULL;
-	char detail[CURL_ERROR_SIZE] = "", range[64], shown[512];
 	struct exchange ex = { .http = h, .rq = rq, .rs = rs, .err = err };
 
 	*rs = (struct http_response){ 0 };
-	curl_easy_reset(h->curl);
 	int rc = add_fields(&fields, rq, err);
-	if (rc)
-		return rc;
-	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, detail);
-	set_limits(&ex);
-	set_request(&ex, fields, range);
-	CURLcode code = curl_easy_perform(h->curl);
-	if (code == CURLE_OK && !ex.head_done)
-		ex.rc = finish_head(&ex);
-	http_url_for_log(shown, sizeof(shown), rq->url);
-	log_debug("http", "%s %s: %s, status %d, %" PRIu64 " bytes", rq->method ? rq->method : "GET", shown,
-		  curl_easy_strerror(code), rs->status, rs->body_bytes);
-	return code == CURLE_OK && !ex.rc ? 0 : judge(&ex, code, detail);
+	return rc ? rc : perform(&ex, fields);
 }
 
 int http_check_status(const struct http_response *rs, const char *url, struct err *err)

@@ -23,6 +23,11 @@ struct http_options {
 	const char *user_agent;  /* NULL: "vmcast/VERSION" */
 	unsigned connect_s;      /* seconds for name look-up and connect; 0: 15 */
 	unsigned stall_s;        /* give up when no byte has come for so many seconds; 0: 30 */
+	unsigned total_s;        /* give up a request that is not complete after so many seconds; 0: no limit */
+	/* Give up when a window of slow_s seconds (0: 60) has brought fewer than this many bytes a second on average:
+	 * a server that drips is no better than one that stalls. 0: however slow. */
+	unsigned slow_bytes_per_s;
+	unsigned slow_s;
 	unsigned redirects_max;  /* 0: none are followed */
 	const atomic_bool *stop; /* when it becomes true a running request ends with -ECANCELED; NULL: never */
 	/* Whether to connect to this address (asked for each, after the name look-up: a changing DNS cannot get round
@@ -78,7 +83,7 @@ void http_close(struct http **h);
 /*
  * Perform one request. 0: a complete response of any status is in `*rs`; callers look at `rs->status`, or let
  * http_check_status do so. A ranged request that got 206 has had its Content-Range compared with what was asked
- * (-EPROTO). -ETIMEDOUT stalled or slow to connect, -ECONNRESET cut or shorter than announced, -ECONNREFUSED,
+ * (-EPROTO). -ETIMEDOUT stalled, too slow or slow to connect, -ECONNRESET cut or shorter than announced, -ECONNREFUSED,
  * -EHOSTUNREACH (name or address), -EPROTO not HTTP or too many redirects, -EACCES certificate, scheme or address not
  * allowed, -EINVAL URL, -EFBIG longer than body_bytes_max, -ECANCELED; or what a callback returned.
  */

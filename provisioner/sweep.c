@@ -72,7 +72,7 @@ static int sweep_spooled(struct store *store, const char *name, struct err *err)
 	int rc = store_item_get(store, id, &item, &none);
 	if (rc < 0 && rc != -ENOENT)
 		return err_set(err, rc, "%s", none.text);
-	if (rc == 0 && item.state == ITEM_ANNOUNCED)
+	if (rc == 0 && (item.state == ITEM_ANNOUNCED || item.retry_at))
 		return 0;
 	log_info("sweep: removing '%s', which no item waits for", path);
 	remove_tree(path);
@@ -111,8 +111,10 @@ static int sweep_image(struct store *store, const char *name, struct err *err)
 	return remove_image(store, name, err);
 }
 
-int sweep_images(struct store *store, struct err *err)
+int sweep_idle(struct store *store, struct err *err)
 {
+	if (each(store, "spool", sweep_spooled, err) < 0)
+		return err->code;
 	return each(store, "images", sweep_image, err);
 }
 

@@ -8,12 +8,12 @@
 
 /*
  * At start, while nothing is ingested: remove from spool/ whatever does not begin with the id of an item that waits to
- * be ingested (its download is resumed). Items whose image is not on the disk as the store describes it are asked for
- * again.
+ * be ingested, or tried again (its download is resumed). Items whose image is not on the disk as the store describes it
+ * are asked for again.
  */
 int sweep_start(struct store *store, struct err *err);
 
-/* Remove from images/ what no item or running job wants. Not while an image is being published. */
-int sweep_images(struct store *store, struct err *err);
+/* While nothing is ingested: the same for spool/, and remove from images/ what no item or running job wants. */
+int sweep_idle(struct store *store, struct err *err);
 
 #endif

@@ -155,8 +155,8 @@ static void *run_ingester(void *ctx)
 		w->ingest_asked = false;
 		pthread_mutex_unlock(&w->lock);
 		ingest_waiting(w);
-		/* Here, in the only thread that publishes images, none is just being published. */
-		if (sweep_images(w->store, &err) < 0)
+		/* Here, in the only thread that makes images, none is just being made. */
+		if (sweep_idle(w->store, &err) < 0)
 			log_warn("sweep: %s, retrying later", err.text);
 		pthread_mutex_lock(&w->lock);
 		wait_for(w, &w->ingest_asked, IDLE_S);

@@ -293,7 +293,7 @@ wait_ingest()
 	wait_for 120 item_is "$item" "ready|failed" || { diag "item of '$1' stays $(field "/v1/items/$item" .state)"; return 1; }
 }
 
-# make_image FILE BYTES DATA-BYTES: a disk with an MBR, a GPT and random data spread over it in 64 KiB pieces; holes between
+# make_image FILE SIZE DATA-BYTES: a disk with an MBR, a GPT and random data spread over it in 64 KiB pieces; holes between
 make_image()
 {
 	truncate -s "$2" "$1"
@@ -304,7 +304,7 @@ make_image()
 			sysread $random, my $data, 65536;
 			sysseek $disk, (1 << 20) + 512 * int($nr * ($bytes - (2 << 20)) / $pieces / 512), 0;
 			syswrite($disk, $data) == 65536 or die "$file: $!";
-		}' "$1" "$2" "$(($3 / 65536))"
+		}' "$1" "$(stat -c %s "$1")" "$(($3 / 65536))"
 }
 
 # serve_image BYTES DATA-BYTES [KEY=VALUE...]: a publisher, a service and an item that is ready to be written; sets image, item

@@ -170,9 +170,14 @@ static const char *item_arch(const struct store_item *item)
 	return item->announced.arch ? item->announced.arch : "x86_64";
 }
 
+bool menu_lands_on_disk(const struct store_item *item)
+{
+	return !item->announced.landing || strcmp(item->announced.landing, "disk") == 0;
+}
+
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine)
 {
-	return item->image_id[0] && strcmp(item_arch(item), machine->arch) == 0 &&
+	return item->image_id[0] && menu_lands_on_disk(item) && strcmp(item_arch(item), machine->arch) == 0 &&
 	       (!item->announced.firmware || strcmp(item->announced.firmware, machine->firmware) == 0);
 }
 
@@ -196,14 +201,18 @@ static void put_settings(FILE *to, const struct config *config, const struct men
 /*
  * iPXE starts the first disk itself: many a BIOS tries the network for ever, and UEFI firmware tries HTTP boot on the
  * same card next, which takes OVMF a minute. Where that fails, the exit status tells UEFI to go on with its next boot
- * option (with success it would stop at its boot manager).
+ * option (with success it would stop at its boot manager). Of several disks only the firmware knows which is to boot:
+ * the first might still hold the old system, so there its own order decides.
  */
-static void put_local(FILE *to)
+static void put_local(FILE *to, const struct menu_machine *machine)
 {
-	fputs("echo vmcast: booting from the local disk\n"
-	      "sanboot --no-describe --drive 0x80 || echo vmcast: the first disk does not boot\n"
-	      "exit 1\n",
-	      to);
+	if (machine->several_disks)
+		fputs("echo vmcast: booting from a local disk, in the order that is set in the firmware\n", to);
+	else
+		fputs("echo vmcast: booting from the local disk\n"
+		      "sanboot --no-describe --drive 0x80 || echo vmcast: the first disk does not boot\n",
+		      to);
+	fputs("exit 1\n", to);
 }
 
 /*
@@ -382,7 +391,7 @@ static void put_top(FILE *to, const struct config *config, const struct menu_mac
 	if (config->menu_timeout_s)
 		fprintf(to, "--timeout %" PRIu64 " ", config->menu_timeout_s * 1000);
 	fputs("pick || goto top\ngoto ${pick}\n:local\n", to);
-	put_local(to);
+	put_local(to, machine);
 	if (first)
 		fprintf(to, ":first\nset item %s\ngoto boot\n", first->id);
 }
@@ -544,13 +553,13 @@ char *menu_boot_script(const struct config *config, const struct store_item *ite
 	return script_close(&s);
 }
 
-char *menu_local_script(void)
+char *menu_local_script(const struct menu_machine *machine)
 {
 	struct script s;
 
 	if (!script_open(&s))
 		return NULL;
-	put_local(s.to);
+	put_local(s.to, machine);
 	return script_close(&s);
 }
 

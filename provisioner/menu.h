@@ -25,11 +25,15 @@ struct menu_machine {
 	char mac[STORE_MAC_CHARS]; /* lower case, colons; empty if it did not say */
 	const char *arch;          /* x86_64, aarch64, i386 (a processor without 64 bits: no item fits) */
 	const char *firmware;      /* bios, uefi */
-	bool installed; /* an image was written to it before: the menu's default is the local disk, whatever the
+	bool installed;     /* an image was written to it before: the menu's default is the local disk, whatever the
 			   configuration says */
+	bool several_disks; /* and it may be on another disk than the first */
 };
 
-/* Whether the item has an image and the machine can boot it. */
+/* Whether the item is for a disk. This version lands in no other way. */
+bool menu_lands_on_disk(const struct store_item *item);
+
+/* Whether the item has an image for a disk and the machine can boot it. */
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine);
 
 /* Each returns the script (caller frees), or NULL when out of memory. */
@@ -38,8 +42,8 @@ char *menu_script(const struct config *config, const struct store_item_list *ite
 char *menu_details_script(const struct config *config, const struct store_item *item,
 			  const struct menu_machine *machine);
 char *menu_boot_script(const struct config *config, const struct store_item *item, const struct menu_machine *machine,
-		       const char *target); /* unattended: an assigned item */
-char *menu_local_script(void);              /* boot from the local disk */
+		       const char *target);                  /* unattended: an assigned item */
+char *menu_local_script(const struct menu_machine *machine); /* boot from the local disk */
 char *menu_wait_script(const struct config *config, const struct menu_machine *machine,
 		       const char *message); /* shown, then asked again after 10 s */
 

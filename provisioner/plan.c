@@ -7,6 +7,8 @@
 #include "json.h"
 #include "log.h"
 #include "mac.h"
+#include "menu.h"
+#include "units.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +16,6 @@
 #include <string.h>
 
 #define PLAN_VERSION 1
-#define MACS_MAX     64
 #define DISKS_MAX    256
 
 /* A plan request, checked. Strings are borrowed from the JSON document. */
@@ -22,10 +23,11 @@ struct plan_request {
 	const char *item_id;
 	const char *arch; /* NULL: a host run that did not say */
 	const char *firmware;
-	char mac[STORE_MAC_CHARS]; /* of the machine: the one that is assigned the item, else the first; empty for a
-				      host run */
-	const char *target;        /* rule of that assignment, NULL: none; borrowed from `machine` */
+	struct store_macs macs; /* of the machine; first the one that is assigned the item, if any */
+	const char *target;     /* rule of that assignment, NULL: none; borrowed from `machine` */
 	struct store_machine machine;
+	uint64_t memory_bytes;    /* 0: not said */
+	uint64_t disk_bytes_most; /* of the largest disk, 0: not said */
 };
 
 static void plan_request_done(struct plan_request *p)
@@ -45,40 +47,84 @@ static int check_word(const char *field, const char *value, const char *const *a
 	for (const char *const *word = allowed; *word; word++)
 		if (strcmp(value, *word) == 0)
 			return 0;
-	return err_set(err, -EINVAL, "field \"%s\": '%.40s' is not known", field, value);
+	return err_set(err, -EINVAL, "field \"%s\": '%.40s' is not known; %s and %s are", field, value, allowed[0],
+		       allowed[1]);
 }
 
-/* Of the machine's addresses the one whose row is assigned this item decides; all must be well-formed. */
-static int find_machine(struct plan_request *p, const json_t *macs, struct store *store, struct err *err)
+static bool has_mac(const struct store_macs *macs, const char *mac)
+{
+	for (size_t i = 0; i < macs->count; i++)
+		if (strcmp(macs->macs[i], mac) == 0)
+			return true;
+	return false;
+}
+
+static int parse_macs(struct store_macs *out, const json_t *macs, struct err *err)
 {
 	size_t nr;
 	const json_t *entry;
 
 	if (!macs || json_is_null(macs))
 		return 0;
-	if (!json_is_array(macs) || json_array_size(macs) > MACS_MAX)
-		return err_set(err, -EINVAL, "field \"macs\": a list of at most %d addresses is needed", MACS_MAX);
+	if (!json_is_array(macs) || json_array_size(macs) > STORE_MACS_MAX)
+		return err_set(err, -EINVAL, "field \"macs\": a list of at most %d addresses is needed",
+			       STORE_MACS_MAX);
 	json_array_foreach(macs, nr, entry)
 	{
 		char mac[STORE_MAC_CHARS];
-		struct store_machine machine = { 0 };
-		struct err ignored = { 0 };
 
 		if (!json_is_string(entry) || mac_parse(mac, json_string_value(entry)) < 0)
 			return err_set(err, -EINVAL, "field \"macs\": entry %zu is no MAC address", nr);
-		if (nr == 0)
-			memcpy(p->mac, mac, sizeof(mac));
-		if (p->target || p->machine.mac[0])
+		if (!has_mac(out, mac))
+			memcpy(out->macs[out->count++], mac, sizeof(mac));
+	}
+	return 0;
+}
+
+/* Of the machine's addresses the first whose row is assigned this item decides, and names the machine. */
+static int find_assignment(struct plan_request *p, struct store *store, struct err *err)
+{
+	char swapped[STORE_MAC_CHARS];
+
+	for (size_t i = 0; i < p->macs.count; i++) {
+		CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+		int rc = store_machine_get(store, p->macs.macs[i], &machine, err);
+
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+		if (machine.assignment != ASSIGNMENT_ASSIGNED || strcmp(machine.item_id, p->item_id) != 0)
 			continue;
-		if (store_machine_get(store, mac, &machine, &ignored) < 0)
-			continue;
-		if (machine.assignment != ASSIGNMENT_ASSIGNED || strcmp(machine.item_id, p->item_id) != 0) {
-			store_machine_free(&machine);
-			continue;
-		}
 		p->machine = machine;
 		p->target = machine.target;
-		memcpy(p->mac, mac, sizeof(mac));
+		machine = (struct store_machine){ 0 };
+		memcpy(swapped, p->macs.macs[0], sizeof(swapped));
+		memcpy(p->macs.macs[0], p->macs.macs[i], sizeof(swapped));
+		memcpy(p->macs.macs[i], swapped, sizeof(swapped));
+		return 0;
+	}
+	return 0;
+}
+
+static int parse_hardware(struct plan_request *p, const json_t *json, struct err *err)
+{
+	const json_t *disks = json_object_get(json, "disks"), *disk;
+	const char *client;
+	size_t nr;
+	int rc;
+
+	if ((rc = json_want_u64(&p->memory_bytes, json, "memory_bytes", INT64_MAX, err)) < 0 ||
+	    (rc = json_want_string(&client, json, "client", 256, err)) < 0)
+		return rc;
+	if (json_array_size(disks) > DISKS_MAX)
+		return err_set(err, -EINVAL, "field \"disks\": more than %d disks", DISKS_MAX);
+	json_array_foreach(disks, nr, disk)
+	{
+		uint64_t bytes = 0;
+
+		if ((rc = json_want_u64(&bytes, disk, "bytes", INT64_MAX, err)) < 0)
+			return err_wrap(err, "field \"disks\": entry %zu", nr);
+		if (bytes > p->disk_bytes_most)
+			p->disk_bytes_most = bytes;
 	}
 	return 0;
 }
@@ -102,9 +148,27 @@ static int parse_request(struct plan_request *p, const json_t *json, struct stor
 		return rc;
 	if (p->firmware && (rc = check_word("firmware", p->firmware, firmwares, err)) < 0)
 		return rc;
-	if (json_array_size(json_object_get(json, "disks")) > DISKS_MAX)
-		return err_set(err, -EINVAL, "field \"disks\": more than %d disks", DISKS_MAX);
-	return find_machine(p, json_object_get(json, "macs"), store, err);
+	if ((rc = parse_hardware(p, json, err)) < 0 ||
+	    (rc = parse_macs(&p->macs, json_object_get(json, "macs"), err)) < 0)
+		return rc;
+	return find_assignment(p, store, err);
+}
+
+/* Memory and disk as its publisher says that the item needs them. A request that does not tell is not judged. */
+static int check_hardware(const struct store_item *item, const struct plan_request *p, struct err *err)
+{
+	const struct feed_item *said = &item->announced;
+	char needed[UNITS_TEXT], there[UNITS_TEXT];
+
+	/* A kernel counts what is left after itself and the firmware; an eighth is more than they take. */
+	if (p->memory_bytes && p->memory_bytes + p->memory_bytes / 8 < said->memory_bytes_min)
+		return err_set(err, -EALREADY, "item %s needs %s of memory, this machine has %s", item->id,
+			       units_bytes(needed, said->memory_bytes_min), units_bytes(there, p->memory_bytes));
+	if (p->disk_bytes_most && p->disk_bytes_most < said->disk_bytes_min)
+		return err_set(err, -EALREADY, "item %s needs a disk of %s, the largest of this machine has %s",
+			       item->id, units_bytes(needed, said->disk_bytes_min),
+			       units_bytes(there, p->disk_bytes_most));
+	return 0;
 }
 
 /* Whether the item can be written, and by this machine. */
@@ -113,6 +177,9 @@ static int check_item(const struct store_item *item, const struct plan_request *
 	const char *arch = item->announced.arch ? item->announced.arch : "x86_64";
 	char quoted[256];
 
+	if (!menu_lands_on_disk(item))
+		return err_set(err, -EALREADY, "item %s is made to be started by %s: this version writes to disks only",
+			       item->id, log_quote(quoted, sizeof(quoted), item->announced.landing));
 	if (!item->image_id[0]) {
 		log_quote(quoted, sizeof(quoted), item->announced.title);
 		if (item->state == ITEM_FAILED)
@@ -126,18 +193,44 @@ static int check_item(const struct store_item *item, const struct plan_request *
 	if (p->firmware && item->announced.firmware && strcmp(p->firmware, item->announced.firmware) != 0)
 		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id,
 			       item->announced.firmware, p->firmware);
-	return 0;
+	return check_hardware(item, p, err);
 }
 
-/* What the operator sees of the machine's hardware: the request's own fields, and no others. */
+/* Room for everything of an inventory but its disks: STORE_MACS_MAX addresses and a few numbers and names. */
+#define INVENTORY_HEAD_MAX 3072
+
+/* As many disks as there is room for; of the others only how many they are. */
+static void add_disks(json_t *inventory, const json_t *disks)
+{
+	size_t left = STORE_INVENTORY_MAX - INVENTORY_HEAD_MAX, nr;
+	json_t *kept = json_array(), *disk;
+
+	json_array_foreach(disks, nr, disk)
+	{
+		size_t bytes = json_dumpb(disk, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) + 1;
+
+		if (bytes > left)
+			break;
+		left -= bytes;
+		json_array_append(kept, disk);
+	}
+	if (json_array_size(kept) < json_array_size(disks))
+		json_object_set_new(inventory, "disks_left_out",
+				    json_integer((json_int_t)(json_array_size(disks) - json_array_size(kept))));
+	json_object_set_new(inventory, "disks", kept);
+}
+
+/* What the operator sees of the machine's hardware: the request's own fields, checked, and no others. */
 static char *inventory_of(const json_t *json)
 {
-	static const char *const kept[] = { "macs", "arch", "firmware", "memory_bytes", "client", "disks" };
+	static const char *const kept[] = { "macs", "arch", "firmware", "memory_bytes", "client" };
 	CLEANUP(json_free) json_t *inventory = json_object();
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		if (json_object_get(json, kept[i]))
 			json_object_set(inventory, kept[i], json_object_get(json, kept[i]));
+	if (json_is_array(json_object_get(json, "disks")))
+		add_disks(inventory, json_object_get(json, "disks"));
 	return json_dumps(inventory, JSON_COMPACT);
 }
 
@@ -162,9 +255,10 @@ static int make_job(char id[static STORE_ID_CHARS], char ticket[static STORE_TIC
 	int rc;
 
 	request_address(address, rq);
-	if (p->mac[0] && (rc = store_machine_seen(rq->server->store, p->mac, p->arch, p->firmware, address, err)) < 0)
+	if (p->macs.count &&
+	    (rc = store_machine_seen(rq->server->store, p->macs.macs[0], p->arch, p->firmware, address, err)) < 0)
 		return rc;
-	rc = store_job_new(rq->server->store, p->mac, item->id, item->image_id, inventory, id, ticket, err);
+	rc = store_job_new(rq->server->store, &p->macs, item->id, item->image_id, inventory, id, ticket, err);
 	if (rc == -ESTALE)
 		return err_set(err, -EAGAIN, "item %s has just got another image", item->id);
 	return rc;
@@ -183,8 +277,8 @@ int plan_make(struct request *rq, struct err *err)
 	    (rc = check_item(&item, &p, err)) < 0 || (rc = make_job(job, ticket, rq, &p, &item, json, err)) < 0)
 		return rc;
 	request_address(address, rq);
-	log_info("job %s: plan for %s at %s: item %s '%s'", job, p.mac[0] ? p.mac : "a host", address, item.id,
-		 log_quote(quoted, sizeof(quoted), item.announced.title));
+	log_info("job %s: plan for %s at %s: item %s '%s'", job, p.macs.count ? p.macs.macs[0] : "a host", address,
+		 item.id, log_quote(quoted, sizeof(quoted), item.announced.title));
 
 	const char *target = p.target ? p.target : rq->server->config->target;
 
@@ -218,7 +312,6 @@ static void log_report(const char *id, const struct store_job *report)
 
 int plan_report(struct request *rq, struct err *err)
 {
-	static const char *const phases[] = { "plan", "index", "target", "write", "commit", "done", "failed", NULL };
 	CLEANUP(json_free) json_t *json = NULL;
 	const char *phase, *disk = NULL, *message = NULL, *ticket = bearer(rq);
 	struct store_job report = { 0 };
@@ -228,7 +321,6 @@ int plan_report(struct request *rq, struct err *err)
 	if (!ticket)
 		return err_set(err, -EACCES, "a report needs its job's ticket (Authorization: Bearer)");
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&phase, json, "phase", 32, err)) < 0 ||
-	    (rc = check_word("phase", phase, phases, err)) < 0 ||
 	    (rc = json_want_string(&disk, json, "disk", 128, err)) < 0 ||
 	    (rc = json_want_string(&message, json, "message", 4096, err)) < 0 ||
 	    (rc = json_want_u64(&report.done_bytes, json, "bytes_done", INT64_MAX, err)) < 0 ||

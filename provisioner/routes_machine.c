@@ -2,6 +2,7 @@
 /* routes_machine: what machines may ask for: scripts, boot files, images, plans. Reachable by anybody on the network.
  */
 #include "cleanup.h"
+#include "json.h"
 #include "log.h"
 #include "mac.h"
 #include "menu.h"
@@ -72,10 +73,31 @@ static char *assigned_script(const struct server *server, const struct store_mac
 		return menu_boot_script(server->config, &item, machine,
 					row->target ? row->target : server->config->target);
 	snprintf(message, sizeof(message), "%s is assigned to this machine, but %s", item.announced.title,
-		 item.image_id[0]            ? "does not fit it"
+		 !menu_lands_on_disk(&item)  ? "is not for a disk, and this version writes to disks only"
+		 : item.image_id[0]          ? "does not fit it"
 		 : item.state == ITEM_FAILED ? "could not be ingested"
 					     : "is not ready yet");
 	return menu_wait_script(server->config, machine, message);
+}
+
+/* Whether the inventory, as plan_make kept it, lists other than one disk that can be written. Unknown: no. */
+static bool has_several_disks(const char *text)
+{
+	CLEANUP(json_free) json_t *inventory = text ? json_loads(text, 0, NULL) : NULL;
+	const json_t *disks = json_object_get(inventory, "disks"), *disk;
+	size_t nr, usable = 0;
+
+	if (!disks)
+		return false;
+	if (json_object_get(inventory, "disks_left_out"))
+		return true;
+	json_array_foreach(disks, nr, disk)
+	{
+		const json_t *refused = json_object_get(disk, "refused");
+
+		usable += !refused || json_is_null(refused);
+	}
+	return usable != 1;
 }
 
 static int get_script(struct request *rq, struct err *err)
@@ -101,11 +123,12 @@ static int get_script(struct request *rq, struct err *err)
 			 machine.firmware);
 	}
 	machine.installed = row.installed_at != 0;
+	machine.several_disks = has_several_disks(row.inventory);
 	if (row.assignment == ASSIGNMENT_INSTALLED)
-		return reply_text(rq, SCRIPT_TYPE, menu_local_script(), err);
+		return reply_text(rq, SCRIPT_TYPE, menu_local_script(&machine), err);
 	if (row.assignment == ASSIGNMENT_ASSIGNED)
 		return reply_text(rq, SCRIPT_TYPE, assigned_script(server, &row, &machine), err);
-	rc = store_item_list(server->store, NULL, &items, err);
+	rc = store_item_list_ready(server->store, &items, err);
 	if (rc < 0)
 		return rc;
 	return reply_text(rq, SCRIPT_TYPE, menu_script(server->config, &items, &machine), err);

@@ -70,16 +70,13 @@ static json_t *item_json(const struct store_item *item)
 
 static json_t *machine_json(const struct store_machine *machine)
 {
-	json_t *inventory = machine->inventory ? json_loads(machine->inventory, 0, NULL) : NULL;
-
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mac", machine->mac,
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mac", machine->mac,
 			 "architecture", json_text(machine->arch), "firmware", json_text(machine->firmware), "address",
 			 json_text(machine->address), "assignment", assignment_states[machine->assignment], "item",
 			 json_id(machine->item_id), "item_title", json_text(machine->item_title), "target",
 			 json_text(machine->target), "error", json_text(machine->error), "installed_at",
 			 json_time(machine->installed_at), "first_seen_at", json_time(machine->first_seen_at),
-			 "last_seen_at", json_time(machine->last_seen_at), "inventory",
-			 inventory ? inventory : json_null());
+			 "last_seen_at", json_time(machine->last_seen_at));
 }
 
 static json_t *job_json(const struct store_job *job)
@@ -275,7 +272,14 @@ static int get_machine(struct request *rq, struct err *err)
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	int rc = store_machine_get(rq->server->store, rq->param, &machine, err);
 
-	return rc < 0 ? rc : reply_json(rq, MHD_HTTP_OK, machine_json(&machine), err);
+	if (rc < 0)
+		return rc;
+	json_t *json = machine_json(&machine), *inventory = NULL;
+
+	if (machine.inventory)
+		inventory = json_loads(machine.inventory, 0, NULL);
+	json_object_set_new(json, "inventory", inventory ? inventory : json_null());
+	return reply_json(rq, MHD_HTTP_OK, json, err);
 }
 
 static int put_assignment(struct request *rq, struct err *err)

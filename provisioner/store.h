@@ -17,8 +17,11 @@
 #define STORE_IMAGE_CHARS  65 /* image id: SHA-256 of the index, hex, and NUL */
 #define STORE_MAC_CHARS    18 /* "52:54:00:12:34:56" and NUL, lower case */
 #define STORE_TICKET_CHARS 33
-#define STORE_JOBS_MAX     4096  /* anybody on the network may make jobs and machines: neither may fill the disk */
-#define STORE_MACHINES_MAX 65536 /* those not assigned and not seen for longest are forgotten first */
+#define STORE_MACS_MAX     64 /* network cards of one machine */
+/* Anybody on the network may make jobs and machines: neither may fill the disk. */
+#define STORE_JOBS_MAX      4096
+#define STORE_MACHINES_MAX  65536 /* the one not seen for longest is forgotten, never one assigned or installed */
+#define STORE_INVENTORY_MAX 8192  /* bytes, of each machine */
 
 enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED };
 enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED };
@@ -66,14 +69,14 @@ struct store_machine {
 	char *arch;
 	char *firmware;
 	char *address;
-	char *inventory;              /* JSON of the last plan request */
+	char *inventory;              /* JSON of the last plan request; NULL in a list */
 	char item_id[STORE_ID_CHARS]; /* assigned, empty if none */
 	char *item_title;
 	char *target; /* rule of the assignment, NULL: none */
 	enum assignment_state assignment;
 	char *error;          /* why its last job failed, NULL if it did not */
-	int64_t installed_at; /* last time that a job of this machine ended well, assigned or not: its menu then
-				 defaults to the disk */
+	int64_t installed_at; /* last time that a job of this machine, by whichever of its addresses, ended well,
+				 assigned or not: its menu then defaults to the disk */
 	int64_t first_seen_at;
 	int64_t last_seen_at;
 };
@@ -138,6 +141,11 @@ int store_feed_update(struct store *s, const char *id, const struct feed *feed, 
 
 /* Items. `feed_id` NULL: of all feeds. Newest first. */
 int store_item_list(struct store *s, const char *feed_id, struct store_item_list *out, struct err *err);
+/*
+ * For menus: items that have an image and are still announced, in no order, with what a menu shows of them: ids, titles,
+ * date, architecture, firmware, landing, disk_bytes. Costs what they are, however many others feeds announce.
+ */
+int store_item_list_ready(struct store *s, struct store_item_list *out, struct err *err);
 int store_item_get(struct store *s, const char *id, struct store_item *out, struct err *err);
 /* The oldest item waiting to be ingested becomes ITEM_INGESTING: 1 and `*out`, or 0. Those an operator asked for go
  * first; `only_asked`: no others. */
@@ -161,7 +169,8 @@ int store_item_requeue(struct store *s, const char *id, struct err *err);
 /* Whether any item still names this image, or a job that is neither ended nor silent for a day. */
 int store_image_wanted(struct store *s, const char *image_id, bool *wanted, struct err *err);
 
-/* Machines. `seen` creates the row when a machine first asks for its script; NULL leaves a field as it is. */
+/* Machines. `seen` creates the row when a machine first asks for its script (-ENOSPC: there are STORE_MACHINES_MAX that
+ * may not be forgotten); NULL leaves a field as it is. */
 int store_machine_seen(struct store *s, const char *mac, const char *arch, const char *firmware, const char *address,
 		       struct err *err);
 int store_machine_list(struct store *s, struct store_machine_list *out, struct err *err);
@@ -169,15 +178,24 @@ int store_machine_get(struct store *s, const char *mac, struct store_machine *ou
 int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err);
 int store_machine_release(struct store *s, const char *mac, struct err *err);
 
+/* The addresses of one machine, each once; the first names it where one is shown. None: a host run. */
+struct store_macs {
+	char macs[STORE_MACS_MAX][STORE_MAC_CHARS];
+	size_t count;
+};
+
 /*
  * Jobs: one write of one image by one machine. The ticket is given out once and only its digest is kept. -ESTALE: the
- * item serves another image by now. The STORE_JOBS_MAX jobs that were heard of last are kept.
+ * item serves another image by now. -ENOSPC: there is no room to remember the machine, which must not be written then.
+ * The STORE_JOBS_MAX jobs that were heard of last are kept.
  */
-int store_job_new(struct store *s, const char *mac, const char *item_id, const char *image_id, const char *inventory,
-		  char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS], struct err *err);
+int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, const char *image_id,
+		  const char *inventory, char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS],
+		  struct err *err);
 /*
- * -EACCES if the ticket is not the job's. phase "done" turns the machine's assignment of the same item into INSTALLED,
- * "failed" leaves it assigned with the job's message shown; both end the job: later reports are refused (-EALREADY),
+ * -EACCES if the ticket is not the job's, -EINVAL if the phase is none. Phase "done" makes every address of the job an
+ * installed machine, and their assignments of the same item INSTALLED if the job was made for them and not before;
+ * "failed" leaves them assigned with the job's message shown. Both end the job: later reports are refused (-EALREADY),
  * but for a repetition of the same phase, whose answer may have been lost: it changes nothing and is 0. Returns 1 when
  * the phase is another one than that of the report before (for the log), else 0.
  */

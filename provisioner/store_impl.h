@@ -126,6 +126,9 @@ int64_t store_now(void);                        /* seconds since 1970 */
 /* Within a transaction: the machine said something just now; its row is made if there is none (store_machine.c). */
 int store_machine_touch(struct store *s, const char *mac, struct err *err);
 
+/* Within a transaction: the job ended well. Its machines are installed, and assignments it was made for fulfilled. */
+int store_machine_installed(struct store *s, const char *job_id, struct err *err);
+
 /* The service was killed while these ran (store_item.c): they are announced again. */
 int store_item_recover(struct store *s, struct err *err);
 

@@ -117,6 +117,43 @@ int store_item_list(struct store *s, const char *feed_id, struct store_item_list
 	return 0;
 }
 
+static void read_ready(void *row, sqlite3_stmt *q)
+{
+	struct store_item *item = row;
+	int nr = 0;
+
+	column_fixed(item->id, sizeof(item->id), q, nr++);
+	column_fixed(item->feed_id, sizeof(item->feed_id), q, nr++);
+	item->feed_title = column_text(q, nr++);
+	item->announced.title = column_text(q, nr++);
+	item->announced.published = (int64_t)column_number(q, nr++);
+	item->announced.arch = column_text(q, nr++);
+	item->announced.firmware = column_text(q, nr++);
+	item->announced.landing = column_text(q, nr++);
+	item->state = (enum item_state)column_number(q, nr++);
+	column_fixed(item->image_id, sizeof(item->image_id), q, nr++);
+	item->disk_bytes = column_number(q, nr);
+	item->present = true;
+}
+
+int store_item_list_ready(struct store *s, struct store_item_list *out, struct err *err)
+{
+	CLEANUP(store_item_list_free) struct store_item_list list = { 0 };
+	void *rows;
+
+	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_ready, s,
+			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.arch, i.firmware, i.landing,"
+			    " i.state, i.image_id, i.disk_bytes FROM item i INDEXED BY item_ready"
+			    " JOIN feed f ON f.id = i.feed_id WHERE i.image_id IS NOT NULL AND i.gone_at = 0",
+			    NO_VALUES, err);
+	list.rows = rows;
+	if (rc < 0)
+		return rc;
+	*out = list;
+	list = (struct store_item_list){ 0 };
+	return 0;
+}
+
 static int no_such_item(const char *id, struct err *err)
 {
 	return err_set(err, -ENOENT, "there is no item '%s'", id);

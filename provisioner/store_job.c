@@ -75,13 +75,22 @@ static int check_image_serves(struct store *s, const char *item_id, const char *
 	return rc;
 }
 
-static int keep_inventory(struct store *s, const char *mac, const char *inventory, struct err *err)
+/* With each address, as the machine may ask by another one next time. */
+static int add_macs(struct store *s, const char *id, const struct store_macs *macs, const char *inventory,
+		    struct err *err)
 {
-	int rc = store_machine_touch(s, mac, err);
+	int rc = 0;
 
-	if (!rc)
-		rc = store_run(s, "UPDATE machine SET inventory = coalesce(?2, inventory) WHERE mac = ?1",
-			       VALUES(text(mac), text(inventory)), err);
+	for (size_t i = 0; i < macs->count && rc >= 0; i++) {
+		rc = store_machine_touch(s, macs->macs[i], err);
+		if (!rc)
+			rc = store_run(s, "UPDATE machine SET inventory = coalesce(?2, inventory) WHERE mac = ?1",
+				       VALUES(text(macs->macs[i]), text(inventory)), err);
+		if (rc >= 0)
+			rc = store_run(
+				s, "INSERT INTO job_card SELECT ?1, mac, assignment_key FROM machine WHERE mac = ?2",
+				VALUES(text(id), text(macs->macs[i])), err);
+	}
 	return rc < 0 ? rc : 0;
 }
 
@@ -106,23 +115,23 @@ static int add_job(struct store *s, const char *mac, const char *item_id, const 
 	return rc < 0 ? rc : 0;
 }
 
-int store_job_new(struct store *s, const char *mac, const char *item_id, const char *image_id, const char *inventory,
-		  char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS], struct err *err)
+int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, const char *image_id,
+		  const char *inventory, char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS],
+		  struct err *err)
 {
+	const char *mac = macs->count ? macs->macs[0] : NULL;
 	char new_id[STORE_ID_CHARS], new_ticket[STORE_TICKET_CHARS];
 
 	store_random_hex(new_id, sizeof(new_id) - 1);
 	store_random_hex(new_ticket, sizeof(new_ticket) - 1);
-	if (mac && !*mac)
-		mac = NULL;
 	int rc = store_begin(s, err);
 	if (rc < 0)
 		return rc;
 	rc = check_image_serves(s, item_id, image_id, err);
-	if (!rc && mac)
-		rc = keep_inventory(s, mac, inventory, err);
 	if (!rc)
 		rc = add_job(s, mac, item_id, image_id, new_id, new_ticket, err);
+	if (!rc)
+		rc = add_macs(s, new_id, macs, inventory, err);
 	rc = store_end(s, rc, err);
 	if (rc < 0)
 		return rc;
@@ -189,12 +198,7 @@ static int write_report(struct store *s, const char *id, const struct store_job 
 			   err);
 	if (rc < 0 || strcmp(report->phase, "done") != 0)
 		return rc;
-	/* A job from before the assignment does not fulfil it: whoever assigned the item again wants it written again.
-	 */
-	return store_run(s,
-			 "UPDATE machine SET assignment = 2 WHERE assignment = 1 AND (mac, item_id) ="
-			 " (SELECT mac, item_id FROM job WHERE id = ?1 AND started_at >= machine.assigned_at)",
-			 VALUES(text(id)), err);
+	return store_machine_installed(s, id, err);
 }
 
 static int report_on(struct store *s, const char *id, const char *ticket, const struct store_job *report,

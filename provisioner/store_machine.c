@@ -3,6 +3,7 @@
 #include "store_impl.h"
 
 #include "cleanup.h"
+#include "mac.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,11 +13,11 @@
 static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INSTALLED == 2, "as in the database");
 
 /* error: of the newest job, if that one failed. */
-#define MACHINE_SELECT                                                                                                 \
-	"SELECT m.mac, m.arch, m.firmware, m.address, m.inventory, m.item_id, i.title, m.target, m.assignment,"        \
+#define MACHINE_SELECT(inventory)                                                                                      \
+	"SELECT m.mac, m.arch, m.firmware, m.address, " inventory ", m.item_id, i.title, m.target, m.assignment,"      \
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
 	"  ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                                             \
-	" (SELECT max(updated_at) FROM job WHERE mac = m.mac AND phase = 'done'), m.first_seen_at, m.last_seen_at"     \
+	" m.installed_at, m.first_seen_at, m.last_seen_at"                                                             \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 
 static void read_machine(void *row, sqlite3_stmt *q)
@@ -64,8 +65,8 @@ int store_machine_list(struct store *s, struct store_machine_list *out, struct e
 	CLEANUP(store_machine_list_free) struct store_machine_list list = { 0 };
 	void *rows;
 
-	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_machine, s, MACHINE_SELECT " ORDER BY m.mac",
-			    NO_VALUES, err);
+	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_machine, s,
+			    MACHINE_SELECT("NULL") " ORDER BY m.mac", NO_VALUES, err);
 	list.rows = rows;
 	if (rc < 0)
 		return rc;
@@ -83,7 +84,8 @@ int store_machine_get(struct store *s, const char *mac, struct store_machine *ou
 {
 	struct store_machine row = { 0 };
 
-	int found = store_get(&row, read_machine, s, MACHINE_SELECT " WHERE m.mac = ?1", VALUES(text(mac)), err);
+	int found = store_get(&row, read_machine, s, MACHINE_SELECT("m.inventory") " WHERE m.mac = ?1",
+			      VALUES(text(mac)), err);
 	if (found <= 0)
 		return found < 0 ? found : no_such_machine(mac, err);
 	*out = row;
@@ -93,13 +95,29 @@ int store_machine_get(struct store *s, const char *mac, struct store_machine *ou
 /* The one form a MAC has here, so that a machine is never two rows. */
 static int check_mac(const char *mac, struct err *err)
 {
-	bool right = strlen(mac) == STORE_MAC_CHARS - 1;
+	char parsed[MAC_CHARS];
 
-	for (size_t i = 0; right && i < STORE_MAC_CHARS - 1; i++)
-		right = i % 3 == 2 ? mac[i] == ':' : mac[i] && strchr("0123456789abcdef", mac[i]);
-	if (!right)
+	if (mac_parse(parsed, mac) < 0 || strcmp(parsed, mac) != 0)
 		return err_set(err, -EINVAL, "not a MAC address; write it as 52:54:00:12:34:56");
 	return 0;
+}
+
+/* For one more row. What keeps a machine from being written again is never forgotten. */
+static int make_room(struct store *s, struct err *err)
+{
+	int64_t count;
+
+	int rc = store_number(&count, s, "SELECT count(*) FROM machine", NO_VALUES, err);
+	if (rc < 0 || count < STORE_MACHINES_MAX)
+		return rc;
+	rc = store_run(s,
+		       "DELETE FROM machine WHERE mac IN (SELECT mac FROM machine WHERE item_id IS NULL AND"
+		       " installed_at = 0 ORDER BY last_seen_at LIMIT ?1)",
+		       VALUES(number((uint64_t)count - STORE_MACHINES_MAX + 1)), err);
+	if (!rc)
+		rc = err_set(err, -ENOSPC, "%d machines are installed or assigned, which is as many as are kept",
+			     STORE_MACHINES_MAX);
+	return rc < 0 ? rc : 0;
 }
 
 int store_machine_touch(struct store *s, const char *mac, struct err *err)
@@ -111,15 +129,31 @@ int store_machine_touch(struct store *s, const char *mac, struct err *err)
 	int rc = store_run(s, "UPDATE machine SET last_seen_at = ?2 WHERE mac = ?1", VALUES(text(mac), now), err);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = store_run(s, "INSERT INTO machine (mac, first_seen_at, last_seen_at) VALUES (?1, ?2, ?2)",
-		       VALUES(text(mac), now), err);
+	rc = make_room(s, err);
 	if (rc < 0)
 		return rc;
-	rc = store_run(s,
-		       "DELETE FROM machine WHERE mac IN (SELECT mac FROM machine WHERE item_id IS NULL AND mac != ?1"
-		       " ORDER BY last_seen_at LIMIT max(0, (SELECT count(*) FROM machine) - ?2))",
-		       VALUES(text(mac), number(STORE_MACHINES_MAX)), err);
+	rc = store_run(s, "INSERT INTO machine (mac, first_seen_at, last_seen_at) VALUES (?1, ?2, ?2)",
+		       VALUES(text(mac), now), err);
 	return rc < 0 ? rc : 0;
+}
+
+int store_machine_installed(struct store *s, const char *job_id, struct err *err)
+{
+	/* A row that was forgotten while the job ran is made again, whatever the limit: it was there when that began. */
+	int rc = store_run(s,
+			   "INSERT INTO machine (mac, installed_at, first_seen_at, last_seen_at)"
+			   " SELECT mac, ?2, ?2, ?2 FROM job_card WHERE job_id = ?1"
+			   " ON CONFLICT (mac) DO UPDATE SET installed_at = ?2",
+			   VALUES(text(job_id), number((uint64_t)store_now())), err);
+	if (rc < 0)
+		return rc;
+	/* A job from before the assignment does not fulfil it: whoever assigned the item again wants it written again.
+	 */
+	return store_run(s,
+			 "UPDATE machine SET assignment = 2 WHERE assignment = 1"
+			 " AND item_id = (SELECT item_id FROM job WHERE id = ?1)"
+			 " AND (mac, assignment_key) IN (SELECT mac, assignment_key FROM job_card WHERE job_id = ?1)",
+			 VALUES(text(job_id)), err);
 }
 
 int store_machine_seen(struct store *s, const char *mac, const char *arch, const char *firmware, const char *address,
@@ -141,7 +175,6 @@ int store_machine_seen(struct store *s, const char *mac, const char *arch, const
 
 static int assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err)
 {
-	struct value now = number((uint64_t)store_now());
 	int64_t there;
 
 	if (check_mac(mac, err) < 0 ||
@@ -150,12 +183,12 @@ static int assign(struct store *s, const char *mac, const char *item_id, const c
 	if (!there)
 		return err_set(err, -ENOENT, "there is no item '%s'", item_id);
 	/* A machine may be assigned something before it is ever seen, which 0 says. */
-	return store_run(
-		s,
-		"INSERT INTO machine (mac, item_id, target, assignment, assigned_at, first_seen_at, last_seen_at)"
-		" VALUES (?1, ?2, ?3, 1, ?4, 0, 0) ON CONFLICT (mac) DO UPDATE SET item_id = ?2, target = ?3,"
-		" assignment = 1, assigned_at = ?4",
-		VALUES(text(mac), text(item_id), text(target), now), err);
+	return store_run(s,
+			 "INSERT INTO machine (mac, item_id, target, assignment, assignment_key, first_seen_at,"
+			 " last_seen_at) VALUES (?1, ?2, ?3, 1, random(), 0, 0) ON CONFLICT (mac) DO UPDATE SET"
+			 " item_id = excluded.item_id, target = excluded.target, assignment = 1,"
+			 " assignment_key = excluded.assignment_key",
+			 VALUES(text(mac), text(item_id), text(target)), err);
 }
 
 int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err)

@@ -105,6 +105,26 @@ static const char *const migrations[] = {
 	"CREATE INDEX job_image ON job(image_id);",
 	/* 2: failed ingests that are tried again */
 	"ALTER TABLE item ADD COLUMN retry_at INTEGER NOT NULL DEFAULT 0;",
+	/*
+	 * 3: what keeps a machine from being written twice depends on no clock and on no job that may be forgotten, and
+	 * holds for all network cards of the machine. assignment_key is drawn anew with each assignment.
+	 */
+	"ALTER TABLE machine ADD COLUMN installed_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE machine ADD COLUMN assignment_key INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE job_card ("
+	"	job_id TEXT NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
+	"	mac TEXT NOT NULL,"
+	"	assignment_key INTEGER NOT NULL,"
+	"	PRIMARY KEY (job_id, mac)"
+	") STRICT, WITHOUT ROWID;"
+	"UPDATE machine SET installed_at ="
+	" coalesce((SELECT max(updated_at) FROM job WHERE job.mac = machine.mac AND phase = 'done'), 0);"
+	"UPDATE machine SET assignment_key = random() WHERE assignment = 1;"
+	"INSERT INTO job_card SELECT job.id, job.mac, iif(job.started_at >= machine.assigned_at, assignment_key, 0)"
+	" FROM job JOIN machine ON machine.mac = job.mac WHERE NOT job.ended;"
+	"ALTER TABLE machine DROP COLUMN assigned_at;"
+	"CREATE INDEX machine_forgettable ON machine(last_seen_at) WHERE item_id IS NULL AND installed_at = 0;"
+	"CREATE INDEX item_ready ON item(feed_id) WHERE image_id IS NOT NULL AND gone_at = 0;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

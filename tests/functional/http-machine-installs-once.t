@@ -83,8 +83,47 @@ like "the log has the job" "$(grep "job $job" "$work/vmcastd.log")" "done, 4000 
 stop_vmcastd TERM
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "menu_default = first"
 like "a machine that was written: local by default" "$(script)" "choose --default local "
+like "its other network card, too" "$(mac=52:54:00:aa:aa:aa script)" "choose --default local "
 mac=52:54:00:00:00:99
 like "a new one: the newest image by default" "$(script)" "choose --default first "
+
+# What the machine's hardware says: which disk starts it, and what does not fit it. Changes of the feed make no new image.
+say_in_feed()
+{
+	sed "s|</vmcast:digest>|&$1|" "$origin/plain.xml" >"$origin/feed.xml"
+	vmcast feed refresh "$(field /v1/feeds '.feeds[0].id')" >/dev/null
+	sleep 1
+}
+plan()
+{
+	post /v1/plan '{"version":1,"item":"'"$item"'","macs":["'$mac'"],"memory_bytes":'"$1"',"disks":['"$2"']}'
+}
+cp "$origin/feed.xml" "$origin/plain.xml"
+like "one of two disks may be any: the firmware's order" "$(
+	plan 1073741824 '{"name":"vda","bytes":4194304},{"name":"vdb","bytes":4194304,"refused":null}' && script)" \
+	$'in the order that is set in the firmware\nexit 1\n'
+like "one of two, and the other cannot be written: the first disk" "$(
+	plan 1073741824 '{"name":"vda","bytes":4194304},{"name":"sr0","bytes":4194304,"refused":"read-only"}' && script)" \
+	"sanboot .* 0x80"
+disks=$(for i in {1..200}; do printf ',{"name":"sd%d","bytes":4194304,"serial":"%064d"}' "$i" "$i"; done)
+is "a plan of a machine with 200 disks" "$(plan 1073741824 "${disks#,}")" 200
+is "its inventory is cut, and says so" "$(field "/v1/machines/$mac" \
+	'.inventory | (.disks | length) + .disks_left_out, (tojson | length <= 8192)' | xargs)" "200 true"
+is "a list of machines has no inventories" "$(field /v1/machines '[.machines[] | has("inventory")] | any')" false
+is "client and service spell architectures one way" "$(post /v1/plan '{"version":1,"item":"'"$item"'","arch":"arm64"}') $(answer .error)" \
+	"400 field \"arch\": 'arm64' is not known; x86_64 and aarch64 are"
+say_in_feed "<vmcast:memory>1G</vmcast:memory><vmcast:disk>8M</vmcast:disk>"
+is "too little memory" "$(plan 268435456 '{"bytes":8388608}') $(answer .error)" \
+	"409 item $item needs 1.0 GiB of memory, this machine has 256.0 MiB"
+is "a little less than the whole is what kernels count" "$(plan 1000000000 '{"bytes":8388608}')" 200
+is "all disks too small" "$(plan 1073741824 '{"bytes":4194304},{"bytes":2097152}') $(answer .error)" \
+	"409 item $item needs a disk of 8.0 MiB, the largest of this machine has 4.0 MiB"
+is "one of them is not" "$(plan 1073741824 '{"bytes":4194304},{"bytes":8388608}')" 200
+is "a host run is not judged" "$(post /v1/plan '{"version":1,"item":"'"$item"'"}')" 200
+say_in_feed "<vmcast:landing>kexec</vmcast:landing>"
+is "an item that is not for a disk is refused" "$(plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
+	"409 item $item is made to be started by kexec: this version writes to disks only"
+unlike "and is in no menu" "$(script)" "$item"
 
 # An item without an image: come back later.
 printf 'x' >"$origin/late"

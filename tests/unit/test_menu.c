@@ -70,6 +70,7 @@ static void two_channels(void)
 		item("5555555555555555", "aaaaaaaaaaaaaaaa", "Debian images", "Withdrawn", 20600ll * DAY),
 		item("6666666666666666", "aaaaaaaaaaaaaaaa", "Debian images", "For ARM", 20600ll * DAY),
 		item("7777777777777777", "bbbbbbbbbbbbbbbb", "Appliances", "UEFI only, no date", 0),
+		item("8888888888888888", "bbbbbbbbbbbbbbbb", "Appliances", "Runs in memory", 20600ll * DAY),
 	};
 	struct store_item_list items = { .rows = rows, .count = sizeof(rows) / sizeof(rows[0]) };
 	struct config first = config;
@@ -81,6 +82,7 @@ static void two_channels(void)
 	rows[4].present = false;
 	rows[5].announced.arch = "aarch64";
 	rows[6].announced.firmware = "uefi";
+	rows[7].announced.landing = "kexec";
 	is_golden(menu_script(&config, &items, &bios), "bios");
 	is_golden(menu_script(&config, &items, &uefi), "uefi");
 	is_golden(menu_script(&config, &items, &arm), "arm");
@@ -110,7 +112,10 @@ static void other_scripts(void)
 	is_golden(menu_script(&config, &none, &unknown), "nothing-fits");
 	is_golden(menu_details_script(&config, &row, &bios), "details");
 	is_golden(menu_boot_script(&config, &row, &uefi, "bus=virtio,bytes=8G"), "assigned");
-	is_golden(menu_local_script(), "local");
+	is_golden(menu_local_script(&uefi), "local");
+	unknown.several_disks = true;
+	is_golden(menu_local_script(&unknown), "local-several-disks");
+	unknown.several_disks = false;
 	is_golden(menu_wait_script(&config, &bios, "Debian 12 is not ready"), "wait");
 
 	CLEANUP(free_str) char *script = menu_boot_script(&config, &row, &bios, "model=QEMU HARDDISK || reboot");

@@ -13,11 +13,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FEED_URL "http://publisher.example/feed.xml"
-#define MAC      "52:54:00:12:34:56"
+#define FEED_URL  "http://publisher.example/feed.xml"
+#define MAC       "52:54:00:12:34:56"
+#define OTHER_MAC "52:54:00:12:34:57"
 
 static char dir[] = "/tmp/test_store.XXXXXX";
 static struct err err;
+
+static const struct store_macs host = { .count = 0 }, card = { .macs = { MAC }, .count = 1 },
+			       two_cards = { .macs = { MAC, OTHER_MAC }, .count = 2 };
 
 static struct store *open_store(void)
 {
@@ -249,6 +253,31 @@ static void a_failed_refresh_changes_nothing_else(void)
 	is_int(feed.item_count, 2, "with the items still there");
 }
 
+static void a_menu_reads_what_is_ready_and_no_more(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	char id[STORE_ID_CHARS];
+
+	store_feed_add(s, FEED_URL, false, id, &err);
+	store_feed_update(s, id, document(2), NULL, NULL, NULL, &err);
+	ingest_all(s, 'e');
+	store_feed_update(s, id, document(50), NULL, NULL, NULL, &err);
+	is_int(store_item_list_ready(s, &items, &err), 0, "of 50 items that are announced");
+	is_int(items.count, 2, "those that have an image are read");
+	store_feed_update(s, id, document(1), NULL, NULL, NULL, &err);
+	store_item_list_free(&items);
+	store_item_list_ready(s, &items, &err);
+	if (!ok(items.count == 1, "and still in their feed"))
+		return;
+	const struct store_item *item = &items.rows[0];
+	is_str(item->announced.title, "u0", "with title");
+	is_str(item->feed_title, "Images", "feed");
+	is_int(item->announced.published, 1000, "date");
+	is_int(item->disk_bytes, 1 << 20, "size");
+	ok(item->present && item->image_id[0] == 'e', "and image");
+}
+
 static void gone_items_go_when_nothing_needs_them(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -311,13 +340,13 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	add_feed(s, 1, feed_id);
 	store_item_list(s, NULL, &items, &err);
 	item = items.rows[0].id;
-	is_int(store_job_new(s, MAC, item, image.id, "{}", job, ticket, &err), -ESTALE,
+	is_int(store_job_new(s, &card, item, image.id, "{}", job, ticket, &err), -ESTALE,
 	       "no job for an image not served");
-	is_int(store_job_new(s, MAC, "0000000000000000", image.id, "{}", job, ticket, &err), -ENOENT,
+	is_int(store_job_new(s, &card, "0000000000000000", image.id, "{}", job, ticket, &err), -ENOENT,
 	       "nor for no item");
 	ingest_all(s, 'f');
 	store_machine_assign(s, MAC, item, "bus=nvme", &err);
-	is_int(store_job_new(s, MAC, item, image.id, "{\"a\":1}", job, ticket, &err), 0, "a job is made");
+	is_int(store_job_new(s, &card, item, image.id, "{\"a\":1}", job, ticket, &err), 0, "a job is made");
 	store_machine_get(s, MAC, &machine, &err);
 	is_str(machine.inventory, "{\"a\":1}", "the machine's inventory is kept");
 	is_str(machine.target, "bus=nvme", "and its target rule");
@@ -347,6 +376,82 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "a replayed receipt does not fulfil a new assignment");
 }
 
+static void a_clock_that_is_set_back_reinstalls_nothing(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct store_image image = image_named('a');
+	struct store_job report = { .phase = "done" };
+	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+
+	add_feed(s, 1, feed_id);
+	ingest_all(s, 'a');
+	store_item_list(s, NULL, &items, &err);
+	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
+	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	run_sql("UPDATE job SET started_at = started_at - 3600");
+	ok(store_job_report(s, job, ticket, &report, &err) >= 0,
+	   "a job that by the clock began an hour before its assignment ends well");
+	store_machine_get(s, MAC, &machine, &err);
+	is_int(machine.assignment, ASSIGNMENT_INSTALLED, "and the assignment is fulfilled");
+}
+
+static void a_machine_is_installed_by_all_its_addresses(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_list_free) struct store_machine_list machines = { 0 };
+	CLEANUP(store_machine_free) struct store_machine other = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct store_image image = image_named('a');
+	struct store_job report = { .phase = "done" };
+	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+
+	add_feed(s, 1, feed_id);
+	ingest_all(s, 'a');
+	store_item_list(s, NULL, &items, &err);
+	store_machine_assign(s, OTHER_MAC, items.rows[0].id, NULL, &err);
+	store_job_new(s, &two_cards, items.rows[0].id, image.id, "{}", job, ticket, &err);
+	run_sql("DELETE FROM machine WHERE mac = '" MAC "'");
+	is_int(store_job_report(s, job, ticket, &report, &err), 1, "a machine of two addresses is written");
+	store_machine_list(s, &machines, &err);
+	if (!ok(machines.count == 2, "both are known, though one was forgotten meanwhile"))
+		return;
+	ok(machines.rows[0].installed_at && machines.rows[1].installed_at, "and both are installed");
+	is_int(machines.rows[0].assignment, ASSIGNMENT_NONE, "one was not assigned anything");
+	is_int(machines.rows[1].assignment, ASSIGNMENT_INSTALLED, "what the other was assigned is fulfilled");
+	ok(!machines.rows[1].inventory, "a list has no inventories");
+	store_machine_get(s, OTHER_MAC, &other, &err);
+	is_str(other.inventory, "{}", "each machine has its own");
+}
+
+static void what_was_installed_is_remembered_without_its_job(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct store_image image = image_named('a');
+	struct store_job report = { .phase = "done" };
+	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+
+	add_feed(s, 1, feed_id);
+	ingest_all(s, 'a');
+	store_item_list(s, NULL, &items, &err);
+	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	store_job_report(s, job, ticket, &report, &err);
+	run_sql("DELETE FROM job; UPDATE machine SET last_seen_at = 1");
+	run_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65540) INSERT INTO machine"
+		" (mac, first_seen_at, last_seen_at) SELECT printf('0%d:x', i), i + 1, i + 1 FROM n");
+	store_machine_seen(s, "52:54:00:00:00:01", NULL, NULL, NULL, &err);
+	is_int(store_machine_get(s, MAC, &machine, &err), 0, "a machine that was installed is not pushed out");
+	ok(machine.installed_at, "and is still known to be, when its job is forgotten");
+	run_sql("UPDATE machine SET installed_at = 1");
+	is_int(store_job_new(s, &two_cards, items.rows[0].id, image.id, NULL, job, ticket, &err), -ENOSPC,
+	       "with all room taken by such machines there is no job for one that would not be remembered");
+	is_int(store_machine_seen(s, "52:54:00:00:00:02", NULL, NULL, NULL, &err), -ENOSPC, "nor room for its row");
+	is_int(store_machine_seen(s, "52:54:00:00:00:01", NULL, NULL, NULL, &err), 0, "but not one that is there");
+}
+
 static void a_job_from_before_does_not_fulfil_an_assignment(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -359,15 +464,14 @@ static void a_job_from_before_does_not_fulfil_an_assignment(void)
 	add_feed(s, 1, feed_id);
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, MAC, items.rows[0].id, image.id, NULL, job, ticket, &err);
-	run_sql("UPDATE job SET started_at = started_at - 10");
+	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
 	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
 	ok(store_job_report(s, job, ticket, &report, &err) >= 0, "a job that began before the assignment ends well");
 	store_machine_get(s, MAC, &machine, &err);
 	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "and the machine is still to be written");
 
 	report = (struct store_job){ .phase = "failed", .exit = 5, .message = "no disk" };
-	store_job_new(s, MAC, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
 	store_job_report(s, job, ticket, &report, &err);
 	store_machine_free(&machine);
 	store_machine_get(s, MAC, &machine, &err);
@@ -391,7 +495,7 @@ static void images_are_wanted_by_items_and_running_jobs(void)
 	store_image_wanted(s, old.id, &wanted, &err);
 	ok(wanted, "one that an item serves is");
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, NULL, items.rows[0].id, old.id, NULL, job, ticket, &err);
+	store_job_new(s, &host, items.rows[0].id, old.id, NULL, job, ticket, &err);
 	store_item_ask(s, items.rows[0].id, &err);
 	ingest_all(s, '2');
 	store_image_wanted(s, old.id, &wanted, &err);
@@ -449,7 +553,7 @@ static void damaged_and_foreign_databases_are_refused(void)
 	run_sql("PRAGMA user_version = 1000");
 	is_int(store_open(&s, dir, &err), -ENOTSUP, "a newer schema is refused");
 	ok(strstr(err.text, "newer vmcastd (schema 1000"), "with what to do: %s", err.text);
-	run_sql("PRAGMA user_version = 2; PRAGMA application_id = 7");
+	run_sql("PRAGMA user_version = 3; PRAGMA application_id = 7");
 	is_int(store_open(&s, dir, &err), -EINVAL, "another program's database is refused");
 	run_sql("PRAGMA application_id = 1986880353; PRAGMA wal_checkpoint(TRUNCATE)");
 	s = open_store();
@@ -474,14 +578,34 @@ static void damaged_and_foreign_databases_are_refused(void)
 static void an_older_database_is_upgraded(void)
 {
 	struct store *s = open_store();
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
 	char id[STORE_ID_CHARS];
 
 	add_feed(s, 2, id);
 	store_close(&s);
-	run_sql("ALTER TABLE item DROP COLUMN retry_at; PRAGMA user_version = 1");
+	run_sql("DROP INDEX item_ready; DROP INDEX machine_forgettable; DROP TABLE job_card;"
+		"ALTER TABLE machine DROP COLUMN installed_at; ALTER TABLE machine DROP COLUMN assignment_key;"
+		"ALTER TABLE machine ADD COLUMN assigned_at INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE item DROP COLUMN retry_at; PRAGMA user_version = 1;"
+		"INSERT INTO machine (mac, first_seen_at, last_seen_at, assignment, item_id, assigned_at)"
+		" SELECT '" MAC "', 1, 1, 1, id, 50 FROM item LIMIT 1;"
+		"INSERT INTO machine (mac, first_seen_at, last_seen_at) VALUES ('" OTHER_MAC "', 1, 1);"
+		/* its ticket is "t" */
+		"INSERT INTO job (id, ticket_digest, mac, item_id, image_id, phase, started_at, updated_at) SELECT"
+		" '0123456789abcdef', x'e3b98a4da31a127d4bde6e43033f66ba274cab0eb7eb1c70ec41402bf6273dd8', mac,"
+		" item_id, 'x', 'write', 60, 60 FROM machine WHERE assignment;"
+		"INSERT INTO job (id, ticket_digest, mac, item_id, image_id, phase, ended, started_at, updated_at)"
+		" SELECT '1123456789abcdef', x'', '" OTHER_MAC "', 'x', 'x', 'done', 1, 60, 77");
 	s = open_store();
 	ok(s && store_item_list(s, NULL, &items, &err) == 0, "a database of schema 1 opens");
+	store_machine_get(s, OTHER_MAC, &machine, &err);
+	is_int(machine.installed_at, 77, "a machine that was installed still is");
+	is_int(store_job_report(s, "0123456789abcdef", "t", &(struct store_job){ .phase = "done" }, &err), 1,
+	       "a job that ran during the upgrade ends well");
+	store_machine_free(&machine);
+	store_machine_get(s, MAC, &machine, &err);
+	is_int(machine.assignment, ASSIGNMENT_INSTALLED, "and fulfils the assignment");
 	is_int(items.count, 2, "with what it held");
 	is_int(store_item_retry(s, items.rows[0].id, 1, &err), 0, "and can do what is new");
 	store_close(&s);
@@ -554,9 +678,13 @@ int main(void)
 		items_are_claimed_once_oldest_and_asked_first,
 		other_bytes_are_ingested_anew_while_the_old_serve,
 		a_failed_refresh_changes_nothing_else,
+		a_menu_reads_what_is_ready_and_no_more,
 		gone_items_go_when_nothing_needs_them,
 		configured_feeds_follow_the_configuration,
 		only_the_ticket_reports_and_only_until_the_end,
+		a_clock_that_is_set_back_reinstalls_nothing,
+		a_machine_is_installed_by_all_its_addresses,
+		what_was_installed_is_remembered_without_its_job,
 		a_job_from_before_does_not_fulfil_an_assignment,
 		images_are_wanted_by_items_and_running_jobs,
 		machines_have_one_form_of_name_and_a_limit,

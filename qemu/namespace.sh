@@ -58,7 +58,8 @@ namespace_enter()
 
 	pid=$(namespace_pid) || die "lab '$lab' is not up (\`qemu/lab up\` starts it)"
 	[[ $(id -u) -eq 0 ]] || user=(--user --preserve-credentials)
-	exec nsenter --target "$pid" "${user[@]}" --net --mount --pid --wd="$PWD" -- "$@"
+	# A mount namespace's root is not ours where we run in a chroot: take the root of the lab's first process.
+	exec nsenter --target "$pid" "${user[@]}" --net --mount --pid --root --wd=/ -- env --chdir="$PWD" "$@"
 }
 
 # namespace_destroy: the kernel ends every process inside when the first one goes

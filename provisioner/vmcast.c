@@ -85,7 +85,7 @@ static int wrong_usage(const char *what, const char *word)
 static int exit_status(int code)
 {
 	switch (code) {
-	case -EHOSTDOWN:
+	case -ECONNREFUSED:
 		return EXIT_UNREACHABLE;
 	case -ENOENT:
 		return EXIT_NOT_FOUND;

@@ -85,12 +85,13 @@ int api_call(struct cli *cli, const char *method, const char *path, json_t *body
 	rc = http_perform(cli->http, &rq, &rs, err);
 	CLEANUP(free_str) char *received = answer.text;
 
+	if (rc == -ECONNREFUSED)
+		return err_wrap(
+			err,
+			"vmcastd cannot be reached (does it run? '%s' is for root and its group, vmcast by default)",
+			cli->socket);
 	if (rc < 0)
-		return err_set(err, -EHOSTDOWN,
-			       "vmcastd cannot be reached through '%s' (does it run? may this user use the socket: "
-			       "root and its "
-			       "group, vmcast by default?)",
-			       cli->socket);
+		return err_wrap(err, "asking vmcastd");
 	if (rs.status >= 300)
 		return refusal(&rs, err);
 	if (!out)

@@ -47,7 +47,8 @@ extern const struct command commands_feed[], commands_item[], commands_machine[]
 
 /*
  * Ask the service (vmcast_api.c). `body` is taken (NULL: none); `out` may be NULL; caller frees with json_decref.
- * -EHOSTDOWN: the service cannot be reached. -ENOENT, -EINVAL, ... as the service answered.
+ * -ECONNREFUSED: the service cannot be reached. -ENOENT, -EINVAL, ... as the service answered; what http.h says if it
+ * does not answer.
  */
 int api_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out, struct err *err);
 

@@ -23,6 +23,15 @@ is_json()
 
 run 3 "no service" status
 like "says which socket, and who may use it" "$said" "api.sock.*group"
+like "says why" "$said" "No such file or directory"
+mkdir -p "$work/run"
+perl -MIO::Socket::UNIX -e 'my $l = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die $!; $l->accept' \
+	"$work/run/api.sock" &
+wait_for 10 test -S "$work/run/api.sock"
+run 1 "a service that ends before it answers" status
+unlike "was reached" "$said" "cannot be reached"
+like "says what went wrong" "$said" "[Rr]eset|Empty reply"
+rm "$work/run/api.sock"
 run 2 "no command"
 like "shows all commands" "$out" "vmcast machine assign MAC ITEM"
 run 0 "--help" --help
@@ -81,7 +90,7 @@ like "names both" "$said" "$(item_of lost2.img)"
 run 4 "item show of one that is not there" item show zzz
 run 0 "item ingest --wait" item ingest --wait "$item"
 like "ends ready" "$out" "^$item  ready$"
-like "tells its phases" "$said" "waiting|download|convert"
+like "tells its phases" "$said" "waiting|starting|download|convert"
 run 1 "item ingest --wait of what is not there" item ingest --wait "$(item_of lost.img)"
 like "says why" "$said" 404
 run 0 "--json" --json item show "$item"

@@ -216,10 +216,15 @@ bool source_policy_is_file(const char *url)
 	return strncasecmp(url, "file:", 5) == 0;
 }
 
-/* The path of a file: URL, decoded. Caller frees with curl_free. */
-static int file_path(char **out, const char *url, struct err *err)
+int source_policy_file_path(char **out, const char *url, struct err *err)
 {
-	return url_part(out, url, CURLUPART_PATH, CURLU_URLDECODE, err);
+	CLEANUP(free_part) char *part = NULL;
+	int rc = url_part(&part, url, CURLUPART_PATH, CURLU_URLDECODE, err);
+
+	if (rc)
+		return rc;
+	*out = strdup(part);
+	return *out ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 int source_policy_new(struct source_policy **out, const char *feed_url, const struct string_list *allow_hosts,
@@ -233,13 +238,11 @@ int source_policy_new(struct source_policy **out, const char *feed_url, const st
 		return err_set(err, -ENOMEM, "out of memory");
 	p->feed_is_file = source_policy_is_file(feed_url);
 	if (p->feed_is_file) {
-		rc = file_path(&part, feed_url, err);
+		rc = source_policy_file_path(&p->folder, feed_url, err);
 		if (rc)
 			return rc;
 		/* The folder with its final slash, so that a feed in / works, too. */
-		p->folder = strndup(part, (size_t)(strrchr(part, '/') + 1 - part));
-		if (!p->folder)
-			return err_set(err, -ENOMEM, "out of memory");
+		strrchr(p->folder, '/')[1] = '\0';
 	} else {
 		rc = url_part(&part, feed_url, CURLUPART_HOST, 0, err);
 		if (!rc)
@@ -314,10 +317,10 @@ static int open_beneath(const char *folder, const char *path)
 
 int source_policy_open_file(const struct source_policy *p, int *fd, const char *url, struct err *err)
 {
-	CLEANUP(free_part) char *path = NULL;
+	CLEANUP(free_str) char *path = NULL;
 	char shown[512];
 	struct stat st;
-	int rc = file_path(&path, url, err);
+	int rc = source_policy_file_path(&path, url, err);
 
 	if (rc)
 		return rc;

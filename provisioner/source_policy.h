@@ -37,6 +37,9 @@ void source_policy_apply(const struct source_policy *policy, const char *url, st
 /* Whether `url` is a file's, to be opened with source_policy_open_file. */
 bool source_policy_is_file(const char *url);
 
+/* The path of a file: URL, decoded. -EINVAL: that is no URL. Caller frees with free. */
+int source_policy_file_path(char **out, const char *url, struct err *err);
+
 /*
  * Open the file of a file: URL that source_policy_check_url let pass; a regular file at or below the feed's folder, whatever
  * links say. Caller closes `*fd`.

@@ -120,35 +120,14 @@ static int read_file(struct document *doc, const char *path, struct err *err)
 	return 0;
 }
 
-/* The path in a file: URL, with %XX decoded. */
-static int file_path(char **out, const char *url, struct err *err)
-{
-	const char *from = url + strlen("file://");
-	CLEANUP(free_str) char *path = strdup(from);
-	char *to = path;
-	unsigned code;
-
-	if (!path)
-		return err_set(err, -ENOMEM, "out of memory");
-	for (; *from; from++) {
-		if (*from == '%' && (sscanf(from + 1, "%2x", &code) != 1 || !code))
-			return err_set(err, -EINVAL, "'%s' is not a URL: %%XX expected", url);
-		*to++ = *from == '%' ? (char)code : *from;
-		from += *from == '%' ? 2 : 0;
-	}
-	*to = '\0';
-	*out = TAKE(path);
-	return 0;
-}
-
 static int fetch(struct document *doc, const struct config *config, const struct store_feed *feed,
 		 const atomic_bool *stop, struct err *err)
 {
 	CLEANUP(free_str) char *path = NULL;
 
-	if (strncmp(feed->url, "file://", 7) != 0)
+	if (!source_policy_is_file(feed->url))
 		return fetch_http(doc, config, feed, stop, err);
-	if (file_path(&path, feed->url, err) < 0)
+	if (source_policy_file_path(&path, feed->url, err) < 0)
 		return err->code;
 	return read_file(doc, path, err);
 }

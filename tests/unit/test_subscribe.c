@@ -258,6 +258,21 @@ static void files_are_read_with_care(void)
 	is_int(item_count(s), 2, "and the items stay");
 }
 
+static void a_file_url_that_is_cut_short_is_no_url(void)
+{
+	static const char *const wrong[] = { "%", "a%4", "a%zz", "a%+4", "a%00" };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char id[STORE_ID_CHARS], url[128];
+
+		start_anew();
+		snprintf(url, sizeof(url), "file://%s/%s", dir, wrong[i]);
+		CLEANUP(store_close) struct store *s = store_with(url, id);
+		int rc = refresh(s, id);
+		ok(rc == -EINVAL || rc == -ENOENT, "'%s': %s", wrong[i], err.text);
+	}
+}
+
 static void *stop_soon(void *ctx)
 {
 	usleep(300000);
@@ -314,6 +329,7 @@ int main(void)
 		a_long_document_is_refused,
 		a_lost_database_finds_the_document_from_before,
 		files_are_read_with_care,
+		a_file_url_that_is_cut_short_is_no_url,
 		a_stop_interrupts_a_publisher_that_hangs,
 		feeds_are_due_in_time_and_out_of_step,
 	};

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct device_fd {
 	bool direct;      /* O_DIRECT works: neither CPU nor page cache is spent on copies */
 	bool direct_now;  /* it is switched on at this moment */
 	bool zero_slowly; /* the quick way of zeroing failed once and is not tried again */
+	uint32_t align;   /* what O_DIRECT wants memory, offset and length to be whole multiples of */
 	uint8_t *zeros;   /* ZERO_BYTES of them */
 };
 
@@ -39,12 +41,12 @@ static int fail(const struct device_fd *d, const char *what, uint64_t off, struc
 }
 
 /*
- * O_DIRECT wants memory, offset and length in whole sectors. The last piece of an image may not be one on a disk with 4
- * KiB sectors, so it is switched per request; the kernel keeps both ways coherent.
+ * O_DIRECT wants whole sectors. The last piece of an image may not be one on a disk with 4 KiB sectors, so it is switched
+ * per request; the kernel keeps both ways coherent.
  */
 static void set_direct(struct device_fd *d, const void *data, size_t len, uint64_t off)
 {
-	bool aligned = (((uintptr_t)data | len | off) & (DEVICE_ALIGN - 1)) == 0;
+	bool aligned = (((uintptr_t)data | len | off) & (d->align - 1)) == 0;
 	bool want = d->direct && aligned;
 
 	if (want == d->direct_now)
@@ -72,12 +74,23 @@ static int fd_write(struct device *dev, const uint8_t *data, size_t len, uint64_
 	return 0;
 }
 
+/*
+ * Without O_DIRECT, dropping the (clean, just flushed) pages is what makes the medium answer. The kernel drops whole
+ * pages only, so a range that ends inside one is made longer.
+ */
+static void drop_pages(const struct device_fd *d, size_t len, uint64_t off)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t from = off / page * page, to = (off + len + page - 1) / page * page;
+
+	posix_fadvise(d->fd, (off_t)from, (off_t)(to - from), POSIX_FADV_DONTNEED);
+}
+
 static int fd_read(struct device *dev, uint8_t *out, size_t len, uint64_t off, struct err *err)
 {
 	struct device_fd *d = of(dev);
 
-	/* Without O_DIRECT, dropping the (clean, just flushed) pages is what makes the medium answer. */
-	posix_fadvise(d->fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED);
+	drop_pages(d, len, off);
 	while (len) {
 		set_direct(d, out, len, off);
 		ssize_t n = pread(d->fd, out, len, (off_t)off);
@@ -228,15 +241,28 @@ static int open_existing(const struct disk *disk, struct err *err)
 	return err_set(err, -errno, "disk %s: %s", disk->path, strerror(errno));
 }
 
+/* The name of a new file is only on the disk when its folder is. */
+static int flush_folder(const char *path)
+{
+	CLEANUP(free_str) char *folder = strdup(path);
+
+	if (!folder)
+		return -ENOMEM;
+	CLEANUP(close_fd) int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* EINVAL: a file system that has no such thing. */
+	return fsync(fd) == 0 || errno == EINVAL ? 0 : -errno;
+}
+
 static int create_file(const struct disk *disk, struct err *err)
 {
 	CLEANUP(close_fd) int fd = open(disk->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
 
 	if (fd < 0)
 		return err_set(err, -errno, "create '%s': %s", disk->path, strerror(errno));
-	if (ftruncate(fd, (off_t)disk->id.bytes) != 0) {
-		int code = -errno;
-
+	int code = ftruncate(fd, (off_t)disk->id.bytes) == 0 ? flush_folder(disk->path) : -errno;
+	if (code) {
 		unlink(disk->path);
 		return err_set(err, code, "create '%s' with %" PRIu64 " bytes: %s", disk->path, disk->id.bytes,
 			       strerror(-code));
@@ -294,6 +320,16 @@ static int check_again(struct device_fd *d, const struct disk *chosen, struct er
 	return d->is_block ? check_block(d->fd, &st, chosen, err) : check_file(d->fd, &st, chosen, err);
 }
 
+/* A disk's logical sector; a file's is its file system's business, and no page is too small for it. */
+static uint32_t direct_align(const struct device_fd *d)
+{
+	int sector_bytes;
+
+	if (d->is_block && ioctl(d->fd, BLKSSZGET, &sector_bytes) == 0 && sector_bytes > 0)
+		return (uint32_t)sector_bytes;
+	return DEVICE_ALIGN;
+}
+
 static void close_device_fd(struct device_fd **d)
 {
 	if (*d)
@@ -322,6 +358,7 @@ int device_fd_open(struct device **out, const struct disk *disk, struct err *err
 	rc = check_again(d, disk, err);
 	if (rc)
 		return rc;
+	d->align = direct_align(d);
 	int flags = fcntl(d->fd, F_GETFL);
 	d->direct = d->direct_now = flags >= 0 && fcntl(d->fd, F_SETFL, flags | O_DIRECT) == 0;
 	*out = &TAKE(d)->dev;

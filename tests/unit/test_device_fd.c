@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A loop device's medium is its file, which can be changed behind the back of the page cache of the device. */
+#include "cleanup.h"
+#include "device_fd.h"
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define FILE_BYTES (1u << 20)
+#define ODD_BYTES  (FILE_BYTES - 3 * 512)
+
+static char file_path[] = "/tmp/vmcast-test-device-XXXXXX";
+static char loop_path[32];
+
+/* A loop device on a new file; false if this host has none to give. */
+static bool attach(int *loop_fd)
+{
+	CLEANUP(close_fd) int file = mkstemp(file_path);
+	CLEANUP(close_fd) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int nr = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+
+	if (file < 0 || ftruncate(file, ODD_BYTES) != 0)
+		abort();
+	snprintf(loop_path, sizeof(loop_path), "/dev/loop%d", nr);
+	*loop_fd = nr < 0 ? -1 : open(loop_path, O_RDWR | O_CLOEXEC);
+	struct loop_config config = { .fd = (uint32_t)file, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	return *loop_fd >= 0 && ioctl(*loop_fd, LOOP_CONFIGURE, &config) == 0;
+}
+
+static void damage(uint64_t off)
+{
+	CLEANUP(close_fd) int file = open(file_path, O_WRONLY | O_CLOEXEC);
+
+	if (pwrite(file, "X", 1, (off_t)off) != 1)
+		abort();
+}
+
+/* Writes `len` bytes at `off` of a device, damages the first on the medium, and looks whether reading them shows it. */
+static void read_back(struct device *dev, uint64_t off, size_t len, const char *name)
+{
+	CLEANUP(free_mem) uint8_t *bytes = device_buffer(FILE_BYTES);
+	struct err err = { 0 };
+
+	memset(bytes, 'a', len);
+	is_int(device_write(dev, bytes, len, off, &err), 0, name);
+	is_int(device_flush(dev, &err), 0, "... is flushed");
+	damage(off);
+	is_int(device_read(dev, bytes, len, off, &err), 0, "... is read back");
+	ok(bytes[0] == 'X', "... from the medium");
+}
+
+static void test_medium(void)
+{
+	CLEANUP(close_fd) int loop_fd = -1;
+	struct disk disk = { 0 };
+	struct device *dev = NULL;
+	struct err err = { 0 };
+
+	if (!attach(&loop_fd)) {
+		ok(true, "what is on the medium # SKIP no loop devices");
+		return;
+	}
+	int rc = device_fd_identify(&disk, loop_path, 0, &err);
+	if (!rc)
+		rc = device_fd_open(&dev, &disk, &err);
+	is_int(rc, 0, "a disk whose size is not whole pages is opened");
+	if (rc) {
+		printf("# %s\n", err.text);
+		return;
+	}
+	read_back(dev, 0, 4096, "a page");
+	read_back(dev, ODD_BYTES - 512, 512, "the last sector");
+	read_back(dev, 8192 + 512, 4096, "a piece that begins and ends within a page");
+	read_back(dev, 16384 + 100, 50, "a piece of a sector");
+	device_close(&dev);
+}
+
+int main(void)
+{
+	test_medium();
+	unlink(file_path);
+	return done_testing();
+}

@@ -6,10 +6,8 @@
 #include "log.h"
 
 #include <errno.h>
-#include <time.h>
 
-#define CORRUPT_MAX 3   /* tries to get the same bytes right */
-#define NAP_MS      100 /* how long an interrupted wait may go on */
+#define CORRUPT_MAX 3 /* tries to get the same bytes right */
 
 void retry_init(struct retry *r, unsigned patience_s, const atomic_bool *stop)
 {
@@ -21,20 +19,6 @@ void retry_reset(struct retry *r)
 {
 	backoff_reset(&r->backoff);
 	r->corrupt = 0;
-}
-
-static int wait_ms(const struct retry *r, int64_t ms, struct err *err)
-{
-	uint64_t until = clock_ms() + (uint64_t)ms;
-
-	while (clock_ms() < until) {
-		struct timespec nap = { .tv_nsec = NAP_MS * 1000000L };
-
-		if (r->stop && atomic_load(r->stop))
-			return err_set(err, -ECANCELED, "interrupted");
-		nanosleep(&nap, NULL);
-	}
-	return 0;
 }
 
 int retry_wait(struct retry *r, unsigned retry_after_s, struct err *err)
@@ -49,5 +33,5 @@ int retry_wait(struct retry *r, unsigned retry_after_s, struct err *err)
 	if (ms < 0)
 		return err_wrap(err, "gave up after %u s", r->backoff.patience_s);
 	log_warn("%s, retrying in %.1f s", err->text, (double)ms / 1000);
-	return wait_ms(r, ms, err);
+	return clock_sleep_ms((uint64_t)ms, r->stop, err);
 }

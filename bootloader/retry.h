@@ -12,7 +12,11 @@
 #include "backoff.h"
 #include "err.h"
 
+#include <limits.h>
 #include <stdatomic.h>
+
+/* Patience without end. */
+#define RETRY_FOREVER UINT_MAX
 
 struct retry {
 	struct backoff backoff;

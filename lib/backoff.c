@@ -2,10 +2,12 @@
 /* backoff: see backoff.h */
 #include "backoff.h"
 
+#include <errno.h>
 #include <sys/random.h>
 #include <time.h>
 
 #define WAIT_MAX_MS 30000u
+#define NAP_MS      100u /* how long a wait goes on after it was stopped */
 
 uint64_t clock_ms(void)
 {
@@ -13,6 +15,20 @@ uint64_t clock_ms(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int clock_sleep_ms(uint64_t ms, const atomic_bool *stop, struct err *err)
+{
+	uint64_t until = clock_ms() + ms;
+
+	while (clock_ms() < until) {
+		struct timespec nap = { .tv_nsec = NAP_MS * 1000000L };
+
+		if (stop && atomic_load(stop))
+			return err_set(err, -ECANCELED, "interrupted");
+		nanosleep(&nap, NULL);
+	}
+	return 0;
 }
 
 void backoff_init(struct backoff *b, unsigned patience_s)

@@ -6,6 +6,9 @@
 #ifndef VMCAST_BACKOFF_H
 #define VMCAST_BACKOFF_H
 
+#include "err.h"
+
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +26,10 @@ void backoff_reset(struct backoff *b);
 /* Milliseconds to wait now, at least `at_least_s` (a Retry-After), or -1: patience is over. */
 int64_t backoff_next_ms(struct backoff *b, unsigned at_least_s);
 
-/* The monotonic clock (which also runs while suspended), in milliseconds. */
+/* The monotonic clock (which also runs while suspended), in milliseconds since the machine started. */
 uint64_t clock_ms(void);
+
+/* Returns 0 when the time is over, or -ECANCELED soon after `stop` (may be NULL) became true. */
+int clock_sleep_ms(uint64_t ms, const atomic_bool *stop, struct err *err);
 
 #endif

@@ -20,7 +20,7 @@ static const char *arch(void)
 
 	if (uname(&uts) != 0)
 		return "";
-	return strcmp(uts.machine, "aarch64") == 0 ? "arm64" : uts.machine;
+	return uts.machine;
 }
 
 static void add_mac(struct machine *m, const char *mac)

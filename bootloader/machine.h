@@ -11,7 +11,7 @@
 #define MACHINE_MACS_MAX 32
 
 struct machine {
-	const char *arch;     /* as iPXE's ${buildarch} names it: x86_64, i386, arm64, else uname's word; static */
+	const char *arch;     /* x86_64, aarch64, or else uname's word; static */
 	const char *firmware; /* "bios" or "uefi" */
 	uint64_t memory_bytes;
 	char macs[MACHINE_MACS_MAX][MAC_TEXT]; /* Ethernet addresses; the one booted from comes first */

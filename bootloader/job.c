@@ -8,6 +8,7 @@
 #include "remote_image.h"
 #include "remote_index.h"
 #include "report.h"
+#include "settle.h"
 #include "target.h"
 #include "units.h"
 #include "write.h"
@@ -15,12 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* Disks show up while drivers still look for them. */
-#define SETTLE_TRIES 30
-#define SETTLE_S     1
-
+#define FAILED_PATIENCE_S 10u
 struct job {
 	const struct job_options *options;
 	struct disk_list disks; /* the machine's, as the service was told; empty on a host */
@@ -54,6 +51,9 @@ static int get_plan(struct job *job, struct err *err)
 	if (!request)
 		return err_set(err, -EINVAL, "the plan's request cannot be written: is the item's name UTF-8?");
 	rc = service_get_plan(&job->plan, o->service, request, err);
+	/* From here on there is a job in the service, which must not be left without an end. */
+	if (!rc)
+		rc = reporter_start(&job->reporter, o->service, &job->plan, o->progress, err);
 	if (!rc && o->machine)
 		rc = landing_find(&job->landing, job->plan.landing, err);
 	if (rc)
@@ -61,7 +61,7 @@ static int get_plan(struct job *job, struct err *err)
 	progress_mark(o->progress, "plan", "\"%s\", disk of %s, %s to fetch",
 		      log_quote(title, sizeof(title), job->plan.title), units_bytes(size, job->plan.disk_bytes),
 		      units_bytes(fetch, job->plan.image_bytes));
-	return reporter_start(&job->reporter, o->service, &job->plan, o->progress, err);
+	return 0;
 }
 
 /* The chain of signatures will be followed here, before the index is believed; until then its digest in the plan
@@ -78,34 +78,17 @@ static int get_index(struct job *job, struct err *err)
 	return rc;
 }
 
-static bool same_disks(const struct disk_list *a, const struct disk_list *b)
+static uint64_t real_now_ms(void *ctx)
 {
-	char why[300];
-
-	for (size_t i = 0; i < a->count && i < b->count; i++)
-		if (!disk_is_same(&a->disks[i], &b->disks[i], why, sizeof(why)))
-			return false;
-	return a->count == b->count;
+	(void)ctx;
+	return clock_ms();
 }
 
-/* "Exactly one" is only true of a list that has stopped growing: look until it is the same twice, and not empty. */
-static int settle_disks(struct job *job, struct err *err)
+static int real_sleep_ms(void *ctx, uint64_t ms, struct err *err)
 {
-	for (int i = 0; i < SETTLE_TRIES; i++) {
-		CLEANUP(disk_list_free) struct disk_list now = { 0 };
-		int rc = disk_list_read(&now, "", err);
+	const struct job *job = ctx;
 
-		if (rc)
-			return rc;
-		bool settled = now.count && same_disks(&now, &job->disks);
-		disk_list_free(&job->disks);
-		job->disks = now;
-		now = (struct disk_list){ 0 };
-		if (settled)
-			return 0;
-		sleep(SETTLE_S);
-	}
-	return 0;
+	return clock_sleep_ms(ms, job->options->service->stop, err);
 }
 
 static const char *rule_of(const struct job *job)
@@ -119,6 +102,7 @@ static int choose_target(struct job *job, struct err *err)
 {
 	const struct index_header *h = index_get_header(remote_index_get(job->index));
 	struct target_need need = { .disk_bytes = h->disk_bytes, .sector_bytes = h->sector_bytes };
+	struct settle_world world = { .root = "", .now_ms = real_now_ms, .sleep_ms = real_sleep_ms, .ctx = job };
 	const struct disk *chosen;
 	int rc;
 
@@ -127,7 +111,7 @@ static int choose_target(struct job *job, struct err *err)
 		return rc ? rc : target_check(&job->target, &need, err);
 	}
 	need.rule = rule_of(job);
-	rc = settle_disks(job, err);
+	rc = settle_disks(&job->disks, need.rule != NULL, &world, err);
 	if (!rc)
 		rc = target_choose(&chosen, &job->disks, &need, err);
 	if (!rc)
@@ -192,23 +176,42 @@ static int run_steps(enum phase *phase, struct job *job, struct err *err)
 	return 0;
 }
 
-/* Tell the service how it ended. What the caller learns from `err` is still the first failure. */
+/*
+ * Tell the service how it ended. What the caller learns from `err` is still the first failure. An interrupted job is
+ * reported, too: the user waits for these seconds at most.
+ */
 static void report_failure(struct job *job, enum exit_code code, const struct err *failure)
 {
-	struct report_end end = { .phase = PHASE_FAILED, .exit = code, .message = failure->text };
+	unsigned retry_s = job->options->service->retry_s;
+	struct report_end end = {
+		.phase = PHASE_FAILED,
+		.exit = code,
+		.message = failure->text,
+		.retry_s = retry_s < FAILED_PATIENCE_S ? retry_s : FAILED_PATIENCE_S,
+	};
 	struct err err = { 0 };
 
 	if (reporter_finish(&job->reporter, &end, &err) != 0)
 		log_warn("the service could not be told of the failure: %s", err.text);
 }
 
+/*
+ * A machine that boots from the network first would be written again for as long as the service does not know, so it
+ * does not give up; a host has somebody to tell.
+ */
 static int deliver_receipt(struct job *job, struct err *err)
 {
-	struct report_end end = { .phase = PHASE_DONE, .exit = EXIT_DONE, .message = "" };
+	struct report_end end = {
+		.phase = PHASE_DONE,
+		.exit = EXIT_DONE,
+		.message = "",
+		.retry_s = job->options->machine ? RETRY_FOREVER : job->options->service->retry_s,
+		.stop = job->options->service->stop,
+	};
 	int rc = reporter_finish(&job->reporter, &end, err);
 
 	if (rc)
-		return err_wrap(err, "the disk is written, but the service could not be told");
+		return err_wrap(err, "the disk is written and good, but the service could not be told");
 	progress_mark(job->options->progress, "receipt", "the service knows");
 	return 0;
 }

@@ -2,17 +2,22 @@
 /* landing: see landing.h */
 #include "landing.h"
 
+#include "backoff.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <unistd.h>
 
-static int reboot_now(struct err *err)
+#define LAST_WORDS_MS 1000u
+
+static int reboot_now(const atomic_bool *stop, struct err *err)
 {
 	sync();
 	/* Serial lines are slow: let the last words out. */
-	sleep(1);
+	if (clock_sleep_ms(LAST_WORDS_MS, stop, err) != 0)
+		return err_wrap(err, "the disk is good, but the machine is not rebooted");
 	reboot(RB_AUTOBOOT);
 	return err_set(err, -errno, "reboot: %s", strerror(errno));
 }

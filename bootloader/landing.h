@@ -5,10 +5,12 @@
 
 #include "err.h"
 
+#include <stdatomic.h>
+
 struct landing {
 	const char *name;
-	/* Does not return when it works. */
-	int (*go)(struct err *err);
+	/* Does not return when it works. `stop` may still prevent it. */
+	int (*go)(const atomic_bool *stop, struct err *err);
 };
 
 /* -ENOTSUP: this client cannot do that. Asked before the disk is touched. */

@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "json.h"
+#include "log.h"
 #include "service_url.h"
 
 #include <errno.h>
@@ -13,9 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#define REPORT_EVERY_S    1
-#define FAILED_PATIENCE_S 10u
-#define RUNNING_STALL_S   5u /* a running report is soon out of date */
+#define REPORT_EVERY_S  1
+#define RUNNING_STALL_S 5u /* a running report is soon out of date */
 
 struct reporter {
 	const struct service *service;
@@ -23,6 +23,7 @@ struct reporter {
 	struct progress *progress;
 	char *url;
 	pthread_t thread;
+	bool is_running; /* there is a thread */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	atomic_bool quit; /* set under `lock`; also ends a report that is under way */
@@ -36,10 +37,10 @@ static char *report_text(const struct progress_state *s, const struct report_end
 				   "bytes_per_s", (json_int_t)s->bytes_per_s);
 
 	if (s->disk[0])
-		json_object_set_new(report, "disk", json_string(s->disk));
+		json_object_set_new(report, "disk", json_text(s->disk));
 	if (end) {
 		json_object_set_new(report, "exit", json_integer(end->exit));
-		json_object_set_new(report, "message", json_string(end->message));
+		json_object_set_new(report, "message", json_text(end->message));
 	}
 	return json_dumps(report, JSON_COMPACT);
 }
@@ -123,14 +124,17 @@ int reporter_start(struct reporter **out, const struct service *service, const s
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->wake, &monotonic);
 	rc = pthread_create(&r->thread, NULL, run, r);
+	r->is_running = rc == 0;
 	if (rc)
-		return err_set(err, -rc, "report: thread: %s", strerror(rc));
+		log_warn("no running reports: thread: %s, ignoring", strerror(rc));
 	*out = TAKE(r);
 	return 0;
 }
 
 static void stop_thread(struct reporter *r)
 {
+	if (!r->is_running)
+		return;
 	pthread_mutex_lock(&r->lock);
 	atomic_store(&r->quit, true);
 	pthread_cond_signal(&r->wake);
@@ -145,12 +149,8 @@ static int deliver(const struct reporter *r, const struct report_end *end, struc
 	unsigned retry_after_s;
 	struct retry retry;
 
-	if (end->phase == PHASE_FAILED && service.retry_s > FAILED_PATIENCE_S)
-		service.retry_s = FAILED_PATIENCE_S;
-	/* An interrupted job is still reported: the user waits for these seconds at most. */
-	if (end->phase == PHASE_FAILED)
-		service.stop = NULL;
-	retry_init(&retry, service.retry_s, service.stop);
+	service.stop = end->stop;
+	retry_init(&retry, end->retry_s, end->stop);
 	int rc = service_connect(&http, &service, err);
 	if (rc)
 		return rc;

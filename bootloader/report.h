@@ -21,12 +21,11 @@ struct report_end {
 	enum phase phase; /* PHASE_DONE: the receipt; PHASE_FAILED */
 	enum exit_code exit;
 	const char *message;
+	unsigned retry_s;        /* how long errors that may pass are retried */
+	const atomic_bool *stop; /* ends the retries; NULL: nothing does */
 };
 
-/*
- * Stop the running reports and deliver the last one: a receipt as long as the service's patience lasts, a failure for a
- * few seconds only (the machine has somebody to tell it on its console). Frees `*r`, which may be NULL.
- */
+/* Stop the running reports and deliver the last one. Frees `*r`, which may be NULL. */
 int reporter_finish(struct reporter **r, const struct report_end *end, struct err *err);
 
 #endif

@@ -94,7 +94,7 @@ static int land(const struct landing *landing, struct progress *progress)
 	struct err err = { 0 };
 
 	progress_mark(progress, "landing", "%s", landing->name);
-	landing->go(&err);
+	landing->go(&stop, &err);
 	return fail(EXIT_OTHER, &err);
 }
 
@@ -145,10 +145,10 @@ static int print_json(json_t *value)
 
 static void print_result(const struct job_result *result, const struct err *err, uint64_t took_ms)
 {
-	print_json(json_pack("{s:b, s:i, s:s?, s:s, s:s, s:I, s:f}", "done", result->exit == EXIT_DONE, "exit",
-			     (int)result->exit, "message", err->code ? err->text : NULL, "disk", result->disk, "image",
-			     result->image_id, "disk_bytes", (json_int_t)result->disk_bytes, "seconds",
-			     (double)took_ms / 1000));
+	print_json(json_pack("{s:b, s:i, s:o, s:o, s:s, s:I, s:f}", "done", result->exit == EXIT_DONE, "exit",
+			     (int)result->exit, "message", json_text(err->code ? err->text : NULL), "disk",
+			     json_text(result->disk), "image", result->image_id, "disk_bytes",
+			     (json_int_t)result->disk_bytes, "seconds", (double)took_ms / 1000));
 }
 
 static int command_write(const struct options *o)

@@ -1,80 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The machine is a tree of files like the kernel's, made in a temporary directory. */
 #include "cleanup.h"
 #include "disk.h"
 #include "tap.h"
+#include "tree.h"
 
-#include <ftw.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
-
-static char root[] = "/tmp/vmcast-test-disk-XXXXXX";
-
-static void make_dirs(char *path)
-{
-	for (char *at = path + 1; *at; at++) {
-		if (*at != '/')
-			continue;
-		*at = '\0';
-		mkdir(path, 0755);
-		*at = '/';
-	}
-}
-
-/* A file below the root with this content. */
-static void put(const char *path, const char *text)
-{
-	char full[PATH_MAX];
-
-	snprintf(full, sizeof(full), "%s/%s", root, path);
-	make_dirs(full);
-	CLEANUP(close_file) FILE *file = fopen(full, "w");
-	if (!file || fputs(text, file) < 0)
-		abort();
-}
-
-struct attribute {
-	const char *name;
-	const char *text;
-};
-
-/* A disk at `device` (below sys/devices) that sys/block points to, with the attributes every disk has and some more. */
-static void put_disk(const char *device, const char *dev, const char *sectors, const struct attribute *more,
-		     size_t count)
-{
-	const char *name = strrchr(device, '/') + 1;
-	const struct attribute common[] = {
-		{ "dev", dev },          { "size", sectors },  { "ro", "0\n" },
-		{ "removable", "0\n" },  { "diskseq", "7\n" }, { "queue/logical_block_size", "512\n" },
-		{ "holders/.keep", "" },
-	};
-	char path[PATH_MAX], target[PATH_MAX + sizeof(root)];
-
-	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]) + count; i++) {
-		const struct attribute *a = i < count ? &more[i] : &common[i - count];
-
-		snprintf(path, sizeof(path), "sys/devices/%s/%s", device, a->name);
-		/* What the case gives counts, not the common value. */
-		snprintf(target, sizeof(target), "%s/%s", root, path);
-		if (i < count || access(target, F_OK) != 0)
-			put(path, a->text);
-	}
-	put("sys/block/.keep", "");
-	snprintf(path, sizeof(path), "%s/sys/block/%s", root, name);
-	snprintf(target, sizeof(target), "../devices/%s", device);
-	if (symlink(target, path) != 0)
-		abort();
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
 
 static void put_machine(void)
 {
@@ -206,14 +136,13 @@ int main(void)
 	CLEANUP(disk_list_free) struct disk_list list = { 0 };
 	struct err err = { 0 };
 
-	if (!mkdtemp(root))
-		return 1;
+	make_root();
 	put_machine();
 	is_int(disk_list_read(&list, root, &err), 0, "the machine's disks are read");
 	is_str(list.disks[0].id.name, "dm-0", "sorted by name");
 	test_use(&list);
 	test_identity(&list);
 	test_same(&list);
-	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_root();
 	return done_testing();
 }

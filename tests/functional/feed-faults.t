@@ -225,7 +225,7 @@ is "the feed server is back: no error any more" "$(feed_of /still.xml '"\(.error
 ok "the feed server is back: the new title is in the menu" menu_shows "Back again"
 vmcast feed refresh "$still" >"$work/answer" 2>&1
 is "asked once more, the server says that nothing changed" "$(tail -n1 "$proxy_log")" "GET /still.xml - 304 0 -"
-is "and the items stay" "$(item_named "Back again" .state)" ready
+is "and the items stay" "$(item_named "Back again" '"\(.state) \(.present)"')" "ready true"
 
 is "no document was asked for by one of them" "$(grep -c secret "$work/access.log")" 0
 is "nothing of /etc/passwd is anywhere" "$(grep -rlF 'root:x:' "$work/state" "$work/vmcastd.log" | wc -l)" 0

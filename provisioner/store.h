@@ -166,6 +166,8 @@ int store_item_failed(struct store *s, const char *id, const char *why, struct e
 int store_item_retry(struct store *s, const char *id, unsigned delay_s, struct err *err);
 /* An ingest that was interrupted: the item is announced again. */
 int store_item_requeue(struct store *s, const char *id, struct err *err);
+/* The same for all that say they are being ingested while none is. */
+int store_item_recover(struct store *s, struct err *err);
 /* Whether any item still names this image, or a job that is neither ended nor silent for a day. */
 int store_image_wanted(struct store *s, const char *image_id, bool *wanted, struct err *err);
 

@@ -129,7 +129,4 @@ int store_machine_touch(struct store *s, const char *mac, struct err *err);
 /* Within a transaction: the job ended well. Its machines are installed, and assignments it was made for fulfilled. */
 int store_machine_installed(struct store *s, const char *job_id, struct err *err);
 
-/* The service was killed while these ran (store_item.c): they are announced again. */
-int store_item_recover(struct store *s, struct err *err);
-
 #endif

@@ -134,7 +134,10 @@ static void ingest_waiting(struct worker *w)
 	while (!atomic_load(&w->stop)) {
 		CLEANUP(store_item_free) struct store_item item = { 0 };
 
-		int rc = store_item_claim(w->store, only_asked, &item, &err);
+		/* Nobody else ingests: what still says so is a failure that could not be written, to a full disk. */
+		int rc = store_item_recover(w->store, &err);
+		if (rc == 0)
+			rc = store_item_claim(w->store, only_asked, &item, &err);
 		if (rc < 0)
 			log_error("ingest: %s, retrying in %d s", err.text, IDLE_S);
 		if (rc <= 0)

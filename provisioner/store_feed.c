@@ -257,13 +257,25 @@ static int announce_items(struct store *s, const struct store_feed *feed, const 
 			   VALUES(text(feed->id), number(now)), err);
 	for (size_t i = 0; i < document->item_count && rc >= 0; i++)
 		rc = announce_item(s, feed, &document->items[i], err);
-	if (rc < 0)
-		return rc;
+	return rc;
+}
+
+static int forget_gone_items(struct store *s, const char *feed_id, struct err *err)
+{
 	return store_run(s,
 			 "DELETE FROM item WHERE feed_id = ?1 AND gone_at AND state != 1"
 			 " AND (image_id IS NULL OR gone_at < ?2)"
 			 " AND id NOT IN (SELECT item_id FROM machine WHERE item_id IS NOT NULL)",
-			 VALUES(text(feed->id), number(now - GONE_KEPT_S)), err);
+			 VALUES(text(feed_id), number((uint64_t)store_now() - GONE_KEPT_S)), err);
+}
+
+static int take_document(struct store *s, const struct store_feed *feed, const struct feed *document, const char *etag,
+			 const char *last_modified, struct err *err)
+{
+	int rc = store_run(s, "UPDATE feed SET title = ?2, etag = ?3, last_modified = ?4 WHERE id = ?1",
+			   VALUES(text(feed->id), text(document->title), text(etag), text(last_modified)), err);
+
+	return rc < 0 ? rc : announce_items(s, feed, document, err);
 }
 
 static int record_refresh(struct store *s, const char *id, const struct feed *document, const char *etag,
@@ -281,11 +293,10 @@ static int record_refresh(struct store *s, const char *id, const struct feed *do
 	int rc =
 		store_run(s, "UPDATE feed SET tried_at = ?2, fetched_at = ?2, error = NULL, failures = 0 WHERE id = ?1",
 			  VALUES(text(id), now), err);
-	if (rc < 0 || !document)
-		return rc;
-	rc = store_run(s, "UPDATE feed SET title = ?2, etag = ?3, last_modified = ?4 WHERE id = ?1",
-		       VALUES(text(id), text(document->title), text(etag), text(last_modified)), err);
-	return rc < 0 ? rc : announce_items(s, &feed, document, err);
+	if (rc >= 0 && document)
+		rc = take_document(s, &feed, document, etag, last_modified, err);
+	/* With a document that does not change for a year, too. */
+	return rc < 0 ? rc : forget_gone_items(s, id, err);
 }
 
 int store_feed_update(struct store *s, const char *id, const struct feed *feed, const char *etag,

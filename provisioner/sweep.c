@@ -111,8 +111,29 @@ static int sweep_image(struct store *store, const char *name, struct err *err)
 	return remove_image(store, name, err);
 }
 
+static int sweep_document(struct store *store, const char *name, struct err *err)
+{
+	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
+	char path[PATH_ROOM], id[STORE_ID_CHARS];
+	struct err none;
+
+	snprintf(id, sizeof(id), "%s", name);
+	if (path_in(path, store, "feeds", name, err) < 0)
+		return err->code;
+	int rc = store_feed_get(store, id, &feed, &none);
+	if (rc == -ENOENT) {
+		log_info("sweep: removing '%s', whose feed is gone", path);
+		remove_tree(path);
+	} else if (rc < 0) {
+		return err_set(err, rc, "%s", none.text);
+	}
+	return 0;
+}
+
 int sweep_idle(struct store *store, struct err *err)
 {
+	if (each(store, "feeds", sweep_document, err) < 0)
+		return err->code;
 	if (each(store, "spool", sweep_spooled, err) < 0)
 		return err->code;
 	return each(store, "images", sweep_image, err);

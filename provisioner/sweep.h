@@ -13,7 +13,8 @@
  */
 int sweep_start(struct store *store, struct err *err);
 
-/* While nothing is ingested: the same for spool/, and remove from images/ what no item or running job wants. */
+/* While nothing is ingested: the same for spool/, and remove from images/ what no item or running job wants, and
+ * from feeds/ the documents of feeds that were removed. */
 int sweep_idle(struct store *store, struct err *err);
 
 #endif

@@ -297,6 +297,17 @@ static void gone_items_go_when_nothing_needs_them(void)
 	store_item_list_free(&items);
 	store_item_list(s, id, &items, &err);
 	is_int(items.count, 2, "after a week those go, but for one that a machine is assigned");
+	store_machine_release(s, MAC, &err);
+	store_feed_update(s, id, NULL, NULL, NULL, NULL, &err);
+	store_item_list_free(&items);
+	store_item_list(s, id, &items, &err);
+	is_int(items.count, 1, "released, it goes without a change of the document");
+	store_feed_update(s, id, document(2), NULL, NULL, NULL, &err);
+	ingest_all(s, 'e');
+	store_feed_update(s, id, document(1), NULL, NULL, NULL, &err);
+	store_item_list_free(&items);
+	store_item_list(s, id, &items, &err);
+	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
 	is_int(store_feed_remove(s, id, &err), 0, "a feed with an assigned item can be removed");
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	store_machine_get(s, MAC, &machine, &err);

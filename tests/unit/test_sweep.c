@@ -79,6 +79,26 @@ static void test_spool(int (*sweep)(struct store *, struct err *), const char *w
 	store_close(&store);
 }
 
+static void test_documents(void)
+{
+	char kept[STORE_ID_CHARS], removed[STORE_ID_CHARS], path[PATH_MAX];
+
+	if (store_open(&store, root, &err) < 0 || store_feed_add(store, "http://a.example/", false, kept, &err) < 0 ||
+	    store_feed_add(store, "http://b.example/", false, removed, &err) < 0 ||
+	    store_feed_remove(store, removed, &err) < 0)
+		abort();
+	snprintf(path, sizeof(path), "feeds/%s.xml", kept);
+	put(path, "<rss/>");
+	snprintf(path, sizeof(path), "feeds/%s.xml", removed);
+	put(path, "<rss/>");
+	is_int(sweep_idle(store, &err), 0, "documents are swept");
+	snprintf(path, sizeof(path), "%s/feeds/%s.xml", root, kept);
+	is_int(access(path, F_OK), 0, "that of a feed stays");
+	snprintf(path, sizeof(path), "%s/feeds/%s.xml", root, removed);
+	is_int(access(path, F_OK), -1, "that of one that was removed goes");
+	store_close(&store);
+}
+
 int main(void)
 {
 	make_root();
@@ -87,6 +107,10 @@ int main(void)
 	if (mkdir(root, 0700) < 0)
 		abort();
 	test_spool(sweep_idle, "while nothing is ingested");
+	remove_root();
+	if (mkdir(root, 0700) < 0)
+		abort();
+	test_documents();
 	remove_root();
 	return done_testing();
 }

@@ -128,6 +128,12 @@ int config_value_check_range(const char *value, struct err *err)
 	return config_value_parse_range(&start, &end, value, err);
 }
 
+/* Whether iPXE would end the command at this word of `len` bytes. */
+static bool ends_command(const char *word, size_t len)
+{
+	return word[0] == '#' || (len == 1 && word[0] == ';');
+}
+
 int config_value_check_kernel_args(const char *value, struct err *err)
 {
 	for (const char *at = value; *at; at++)
@@ -136,6 +142,15 @@ int config_value_check_kernel_args(const char *value, struct err *err)
 	/* What iPXE would expand, or take for the end of the command. */
 	if (strstr(value, "${") || strstr(value, "&&") || strstr(value, "||"))
 		return err_set(err, -EINVAL, "iPXE would act on '${', '&&' and '||'; leave them out");
+	for (const char *word = value + strspn(value, " "); *word; word += strspn(word, " ")) {
+		size_t len = strcspn(word, " ");
+
+		if (ends_command(word, len) || (word[len - 1] == '\\' && !word[len]))
+			return err_set(err, -EINVAL,
+				       "iPXE would act on ';', a word that begins with '#', and a '\\' at the end; "
+				       "leave them out");
+		word += len;
+	}
 	return 0;
 }
 

@@ -119,6 +119,18 @@ static void faults_say_what_would_be_right(void)
 		{ "kernel_args = a ${b}",
 		  ":1: kernel_args = 'a ${b}': iPXE would act on '${', '&&' and '||'; leave them "
 		  "out" },
+		{ "kernel_args = a ; b",
+		  ":1: kernel_args = 'a ; b': iPXE would act on ';', a word that begins with '#', and a '\\' at the "
+		  "end; leave them out" },
+		{ "kernel_args = ;",
+		  ":1: kernel_args = ';': iPXE would act on ';', a word that begins with '#', and a '\\' at the "
+		  "end; leave them out" },
+		{ "kernel_args = a\\",
+		  ":1: kernel_args = 'a\\\\': iPXE would act on ';', a word that begins with '#', and a '\\' at the "
+		  "end; leave them out" },
+		{ "kernel_args = a b=c#d #e",
+		  ":1: kernel_args = 'a b=c#d #e': iPXE would act on ';', a word that begins with '#', and a '\\' at "
+		  "the end; leave them out" },
 		{ "dhcp_range = 10.0.0.9,10.0.0.2", ":1: dhcp_range = '10.0.0.9,10.0.0.2': the range ends before it "
 						    "starts" },
 		{ "dhcp_range = 10.0.0.9", ":1: dhcp_range = '10.0.0.9': not a range; write START,END such as "

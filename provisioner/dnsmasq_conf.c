@@ -166,12 +166,14 @@ int dnsmasq_write_conf(FILE *to, const struct config *config, const struct dnsma
 	return 0;
 }
 
-/* Host part of the base URL, which serves TFTP as well. */
+/* Host part of the base URL, which serves TFTP as well. The brackets of an IPv6 address belong to URLs. */
 static void url_host(char *out, size_t room, const char *url)
 {
 	const char *host = strstr(url, "://") + 3;
+	bool bracketed = host[0] == '[';
 
-	snprintf(out, room, "%.*s", (int)strcspn(host, host[0] == '[' ? "/" : ":/"), host);
+	host += bracketed;
+	snprintf(out, room, "%.*s", (int)strcspn(host, bracketed ? "]" : ":/"), host);
 }
 
 static void print_site_dnsmasq(FILE *to, const struct config *config, const char *host)

@@ -130,6 +130,20 @@ static void ranges_lie_in_the_network(void)
 	       "and a wrong one is told");
 }
 
+static void a_tftp_server_has_no_brackets(void)
+{
+	struct config config = config_for(DHCP_OFF);
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	config.url = "http://[2001:db8::1]:8880";
+	dnsmasq_print_site(to, &config);
+	fclose(to);
+	ok(strstr(text, ",undionly.kpxe,,2001:db8::1\n"), "an IPv6 address stands for itself: %s", text);
+	free(text);
+}
+
 static void dnsmasq_runs_where_it_is_wanted(void)
 {
 	struct config config = config_for(DHCP_OFF);
@@ -158,6 +172,7 @@ int main(void)
 {
 	each_mode_has_its_text();
 	what_dnsmasq_would_misread_is_refused();
+	a_tftp_server_has_no_brackets();
 	ranges_lie_in_the_network();
 	dnsmasq_runs_where_it_is_wanted();
 	what_cannot_work_is_told_at_the_start();

@@ -105,8 +105,8 @@ machine_add()
 	# Boot index 0 is what QEMU gives to its own -kernel.
 	args=(
 		-name "$id" -machine q35 -m "$memory" -smp "$cpus" -nodefaults -vga std -display none
-		-monitor "unix:/run/machines/$id/monitor,server=on,wait=off"
-		-chardev "socket,id=console,path=/run/machines/$id/console,server=on,wait=off,logfile=$dir/console.log"
+		-monitor "unix:$lab_run/machines/$id/monitor,server=on,wait=off"
+		-chardev "socket,id=console,path=$lab_run/machines/$id/console,server=on,wait=off,logfile=$dir/console.log"
 		-serial chardev:console
 		-device virtio-rng-pci
 		-netdev "tap,id=net0,ifname=tap$number,script=no,downscript=no"
@@ -157,7 +157,7 @@ machine_start()
 	! machine_running "$id" || die "machine '$id' runs already"
 	mapfile -d '' args <"$dir/command"
 	rm -f "$dir/console.log"
-	mkdir -p "/run/machines/$id"
+	mkdir -p "$lab_run/machines/$id"
 	if ! ip link show dev "$tap" >/dev/null 2>&1; then
 		ip tuntap add dev "$tap" mode tap
 		ip link set "$tap" master br0 up
@@ -165,7 +165,7 @@ machine_start()
 	accel=$(accel)
 	date +%s.%N >"$dir/power-on"
 	process_start "$dir/qemu" "$dir/qemu.log" qemu-system-x86_64 -accel "$accel" "${args[@]}"
-	while [[ ! -S /run/machines/$id/console ]]; do
+	while [[ ! -S $lab_run/machines/$id/console ]]; do
 		machine_running "$id" || die "machine '$id': $(tail -n 1 "$dir/qemu.log")"
 		sleep 0.05
 	done
@@ -187,10 +187,10 @@ machine_console()
 	if [[ -t 0 ]]; then
 		say "console of '$1'; Ctrl-] leaves it, and the machine running"
 		cat "$dir/console.log"
-		socat -,raw,echo=0,escape=0x1d "UNIX-CONNECT:/run/machines/$1/console" || :
+		socat -,raw,echo=0,escape=0x1d "UNIX-CONNECT:$lab_run/machines/$1/console" || :
 	else
 		cat "$dir/console.log"
-		socat -u "UNIX-CONNECT:/run/machines/$1/console" - || :
+		socat -u "UNIX-CONNECT:$lab_run/machines/$1/console" - || :
 	fi
 }
 

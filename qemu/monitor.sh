@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Talking to a machine's QEMU through its monitor, and reading its screen.
-# Sourced after common.sh, inside the lab.
+# Sourced after common.sh, inside the lab; $lab_run is the folder of its sockets.
 # shellcheck shell=bash
 
 # monitor_do ID COMMAND: QEMU hangs up when it has done all it was told before the end of input
 monitor_do()
 {
-	printf '%s\n' "$2" | socat -t 30 - "UNIX-CONNECT:/run/machines/$1/monitor" ||
+	printf '%s\n' "$2" | socat -t 30 - "UNIX-CONNECT:$lab_run/machines/$1/monitor" ||
 		die "machine '$1': its monitor does not answer"
 }
 
@@ -35,7 +35,7 @@ monitor_screen()
 # quoted because "4000 /run" would be a division.
 monitor_text()
 {
-	local file=/run/machines/$1/screen
+	local file=$lab_run/machines/$1/screen
 
 	monitor_do "$1" "pmemsave 0xb8000 4000 \"$file\"" >/dev/null
 	[[ -s $file ]] || die "machine '$1': no text screen"

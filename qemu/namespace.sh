@@ -2,7 +2,7 @@
 # A lab's namespaces: a network, a process and a mount namespace of its own (and a user
 # namespace, where we are not root). Its first process keeps them; with it everything in the
 # lab ends, whoever started it.
-# Sourced after process.sh; $lab_dir is the lab's folder.
+# Sourced after process.sh; $lab_dir is the lab's folder, $lab_run the one for its sockets.
 # shellcheck shell=bash
 
 LAB_ADDRESS=10.77.0.1
@@ -14,13 +14,27 @@ namespace_pid()
 	process_pid "$lab_dir/holder"
 }
 
+# namespace_remember: makes $lab_run. Sockets need short names (they may have 107 bytes), which $BUILD may not give.
+namespace_remember()
+{
+	lab_run=$(mktemp -d /tmp/vmcast-lab.XXXXXX)
+	ln -s "$lab_run" "$lab_dir/run"
+}
+
+# namespace_forget: of a lab that is down
+namespace_forget()
+{
+	[[ $lab_run != /tmp/vmcast-lab.* ]] || rm -rf "$lab_run"
+	rm -f "$lab_dir/run" "$lab_dir/holder.ready"
+}
+
 # namespace_create: returns when the network is up
 namespace_create()
 {
 	local user=() parent child i
 
 	[[ $(id -u) -eq 0 ]] || user=(--user --map-root-user)
-	setsid -- unshare "${user[@]}" --net --mount --pid --fork --kill-child --mount-proc \
+	setsid -- unshare "${user[@]}" --net --mount --propagation unchanged --pid --fork --kill-child \
 		"$0" --lab "$lab" --hold </dev/null >"$lab_dir/holder.log" 2>&1 &
 	parent=$!
 	for ((i = 0; i < 100; i++)); do
@@ -33,12 +47,12 @@ namespace_create()
 	process_note "$lab_dir/holder" "${child% }"
 }
 
-# namespace_hold: the first process inside. A private /run gives sockets short names
-# (they may have 107 bytes) that no other lab shares.
+# namespace_hold: the first process inside
 namespace_hold()
 {
-	mount -t tmpfs tmpfs /run
-	mkdir -p /run/vmcast /run/machines
+	# Nothing mounted here is to show outside. In a chroot / is no mount point, and need not be: we only mount on /proc.
+	mount --make-rprivate / 2>/dev/null || mount --make-rprivate /proc
+	mount -t proc proc /proc
 	ip link set lo up
 	ip link add br0 type bridge
 	ip address add "$LAB_ADDRESS/24" dev br0
@@ -66,5 +80,5 @@ namespace_enter()
 namespace_destroy()
 {
 	process_stop "$lab_dir/holder" KILL
-	rm -f "$lab_dir/holder.ready"
+	namespace_forget
 }

@@ -16,10 +16,10 @@ service_configure()
 		grep -vE "^(${keys%|}) = " <<-END || :
 			listen = $LAB_ADDRESS:8880
 			url = http://$LAB_ADDRESS:8880
-			socket = /run/vmcast/api.sock
+			socket = $lab_run/vmcast/api.sock
 			group = root
 			state_dir = $lab_dir/state
-			run_dir = /run/vmcast
+			run_dir = $lab_run/vmcast
 			env_dir = $BUILD/env
 			firmware_dir = $BUILD/firmware
 			allow_host = $LAB_ADDRESS
@@ -76,9 +76,9 @@ site_dhcp_start()
 		until ip address add "$1/24" dev eth0 2>/dev/null; do sleep 0.05; done
 		ip link set eth0 up
 		exec dnsmasq --conf-file=/dev/null --keep-in-foreground --log-facility=- --log-dhcp --port=0 --no-ping \
-			--user=root --group= --dhcp-authoritative --dhcp-leasefile=/run/site-dhcp.leases --pid-file= \
+			--user=root --group= --dhcp-authoritative --dhcp-leasefile="$2" --pid-file= \
 			--interface=eth0 --dhcp-range=10.77.0.100,10.77.0.200,1h
-	' site "$LAB_SITE_ADDRESS"
+	' site "$LAB_SITE_ADDRESS" "$lab_run/site-dhcp.leases"
 	pid=$(process_pid "$lab_dir/site-dhcp") || die "the site's DHCP server: $(tail -n 1 "$lab_dir/site-dhcp.log")"
 	# Its namespace exists a moment after its process.
 	while [[ $(readlink "/proc/$pid/ns/net") == "$(readlink /proc/self/ns/net)" ]]; do

@@ -133,8 +133,9 @@ static int copy_disk(struct image_writer *w, struct codec *codec, const struct s
 			return rc;
 		if (options->stop && atomic_load(options->stop))
 			return err_set(err, -ECANCELED, "stopped");
-		if (options->progress)
-			options->progress(options->ctx, in->off, total_bytes);
+		rc = options->progress ? options->progress(options->ctx, in->off, total_bytes, err) : 0;
+		if (rc)
+			return rc;
 		if ((size_t)len < options->image.chunk_bytes)
 			return sniff_tail(tail.bytes, tail.len, err);
 	}

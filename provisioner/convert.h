@@ -20,8 +20,9 @@ struct convert_options {
 	const uint8_t *digest;               /* SHA-256 of the file, DIGEST_BYTES long; NULL: none is known */
 	uint64_t length;                     /* of the file; 0: not known */
 	const atomic_bool *stop;             /* ends the work with -ECANCELED; NULL: never */
-	/* Called for each chunk: how many of the file's bytes have been read. NULL: no. */
-	void (*progress)(void *ctx, uint64_t done_bytes, uint64_t total_bytes);
+	/* Called for each chunk: how many of the file's bytes have been read. A failure ends the work and is what it returns.
+	 * NULL: no. */
+	int (*progress)(void *ctx, uint64_t done_bytes, uint64_t total_bytes, struct err *err);
 	void *ctx;
 };
 

@@ -17,20 +17,24 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PATH_ROOM     4096
 #define STATE_SUFFIX  ".state"
 #define BOOT_ID_CHARS 37
-#define NAP_MS        100 /* how soon a stop is noticed while waiting */
+
+/* One download goes on at a time: what is slower than the slowest modem keeps all others waiting. */
+#define SLOW_BYTES_PER_S 1024u
+#define SLOW_S           60u
+/* So much renews the patience: what a server sends that is just fast enough. */
+#define PROGRESS_BYTES (SLOW_BYTES_PER_S * SLOW_S)
 
 struct download {
 	const struct download_options *options;
 	int fd;
 	char state_path[PATH_ROOM];
 	uint64_t have;  /* bytes of the file that are there and good */
-	uint64_t best;  /* the most there ever were: only more than that is progress */
+	uint64_t best;  /* how many there were when patience was renewed last: only much more than that is progress */
 	uint64_t total; /* length of the whole, 0: not known */
 	char etag[128]; /* strong; empty: none, it cannot be continued */
 	bool changed;   /* the server has another file now: start anew */
@@ -50,6 +54,12 @@ static void read_boot_id(char out[static BOOT_ID_CHARS])
 static void keep_strong_etag(struct download *d, const char *etag)
 {
 	snprintf(d->etag, sizeof(d->etag), "%s", etag[0] == '"' ? etag : "");
+}
+
+/* No complete file is longer. */
+static uint64_t longest(const struct download *d)
+{
+	return d->options->length ? d->options->length : d->options->bytes_max;
 }
 
 static void start_anew(struct download *d)
@@ -78,7 +88,8 @@ static void load_state(struct download *d)
 	read_boot_id(boot_id);
 	uint64_t size = (uint64_t)st.st_size;
 	keep_strong_etag(d, etag);
-	if (!d->etag[0] || (total && size > total))
+	/* The feed may say another length by now. */
+	if (!d->etag[0] || (total && size > total) || size > longest(d))
 		return;
 	d->total = total;
 	d->have = boot_id[0] && strcmp(boot, boot_id) == 0 ? size : size < durable ? size : durable;
@@ -133,7 +144,9 @@ static int on_head(void *ctx, const struct http_response *rs, struct err *err)
 	if (rs->status == 206) {
 		uint64_t total = rs->range_total;
 
-		if ((rs->etag[0] && strcmp(rs->etag, d->etag) != 0) || (d->total && total && total != d->total)) {
+		/* A part comes with the validator that the whole came with (RFC 9110, section 15.3.7); else it may be
+		 * of another file. */
+		if (strcmp(rs->etag, d->etag) != 0 || (d->total && total && total != d->total)) {
 			d->changed = true;
 			return err_set(err, -EAGAIN, "the server's file changed meanwhile");
 		}
@@ -161,9 +174,9 @@ static int on_head(void *ctx, const struct http_response *rs, struct err *err)
 static int on_body(void *ctx, const uint8_t *data, size_t len, struct err *err)
 {
 	struct download *d = ctx;
-	uint64_t most = d->options->length ? d->options->length : d->options->bytes_max;
+	uint64_t most = longest(d);
 
-	if (len > most - d->have)
+	if (d->have > most || len > most - d->have)
 		return err_set(err, -EFBIG, "the server sends more than %" PRIu64 " bytes%s", most,
 			       d->options->length ? ", the length in the feed" : " (disk_bytes_max)");
 	while (len) {
@@ -175,9 +188,7 @@ static int on_body(void *ctx, const uint8_t *data, size_t len, struct err *err)
 		data += put;
 		len -= (size_t)put;
 	}
-	if (d->options->progress)
-		d->options->progress(d->options->ctx, d->have, d->total);
-	return 0;
+	return d->options->progress ? d->options->progress(d->options->ctx, d->have, d->total, err) : 0;
 }
 
 /* A response of any status is in: what does it mean for us? */
@@ -232,19 +243,6 @@ static int ask(struct download *d, struct http *http, unsigned *retry_after_s, s
 	return rc;
 }
 
-static int wait_ms(int64_t ms, const atomic_bool *stop, struct err *err)
-{
-	const struct timespec nap = { .tv_nsec = NAP_MS * 1000000L };
-	uint64_t end = clock_ms() + (uint64_t)ms;
-
-	while (clock_ms() < end) {
-		if (stop && atomic_load(stop))
-			return err_set(err, -ECANCELED, "stopped");
-		nanosleep(&nap, NULL);
-	}
-	return 0;
-}
-
 /* Ask until the file is complete, an error is final, or nothing more came for too long. */
 static int ask_patiently(struct download *d, struct http *http, struct err *err)
 {
@@ -255,11 +253,11 @@ static int ask_patiently(struct download *d, struct http *http, struct err *err)
 		unsigned retry_after_s;
 		int rc = ask(d, http, &retry_after_s, err);
 
-		if (d->have > d->best) {
+		if (d->have >= d->best + PROGRESS_BYTES) {
 			backoff_reset(&backoff);
 			d->best = d->have;
 		} else if (!rc && !d->complete) {
-			rc = err_set(err, -EAGAIN, "the server sends nothing of what is missing");
+			rc = err_set(err, -EAGAIN, "the server sends next to nothing of what is missing");
 		}
 		if (!rc)
 			continue;
@@ -267,7 +265,7 @@ static int ask_patiently(struct download *d, struct http *http, struct err *err)
 		if (ms < 0)
 			return rc;
 		log_warn("download: %s, retrying in %" PRId64 " s", err->text, (ms + 999) / 1000);
-		rc = wait_ms(ms, d->options->stop, err);
+		rc = clock_sleep_ms((uint64_t)ms, d->options->stop, err);
 		if (rc)
 			return rc;
 	}
@@ -277,7 +275,11 @@ static int ask_patiently(struct download *d, struct http *http, struct err *err)
 int download_file(const struct download_options *options, struct err *err)
 {
 	CLEANUP(http_close) struct http *http = NULL;
-	struct http_options http_options = { .stop = options->stop };
+	struct http_options http_options = {
+		.slow_bytes_per_s = SLOW_BYTES_PER_S,
+		.slow_s = SLOW_S,
+		.stop = options->stop,
+	};
 	struct download d = { .options = options };
 
 	if (snprintf(d.state_path, sizeof(d.state_path), "%s" STATE_SUFFIX, options->path) >= (int)sizeof(d.state_path))

@@ -2,7 +2,8 @@
 /*
  * download: an enclosure's URL -> a file in the spool. What was received is kept across failures, stops and restarts of the
  * service, and continued with Range and If-Range where the server gave a strong validator; a server that changed the file or
- * knows no ranges is asked for the whole again.
+ * knows no ranges is asked for the whole again. A server that keeps us going with next to nothing is given up like one that is
+ * silent.
  */
 #ifndef VMCAST_DOWNLOAD_H
 #define VMCAST_DOWNLOAD_H
@@ -19,10 +20,10 @@ struct download_options {
 	const struct source_policy *policy;
 	uint64_t length;         /* what the feed says; 0: nothing. Another length is an error. */
 	uint64_t bytes_max;      /* longer files are refused */
-	unsigned patience_s;     /* how long to go on trying while nothing comes */
+	unsigned patience_s;     /* how long to go on trying while nothing comes, or nearly nothing */
 	const atomic_bool *stop; /* ends it with -ECANCELED; NULL: never */
-	void (*progress)(void *ctx, uint64_t done_bytes,
-			 uint64_t total_bytes); /* often; total 0: not known. NULL: no */
+	/* Often; total 0: not known. A failure ends the download and is what it returns. NULL: no. */
+	int (*progress)(void *ctx, uint64_t done_bytes, uint64_t total_bytes, struct err *err);
 	void *ctx;
 };
 

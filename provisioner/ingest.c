@@ -48,31 +48,35 @@ static int make_paths(struct ingest *in, struct err *err)
 	return 0;
 }
 
-static void tell_progress(void *ctx, uint64_t done, uint64_t total)
+/* Ends the work when nobody wants it any more: the item is gone, or announced with another enclosure. */
+static int tell_progress(void *ctx, uint64_t done, uint64_t total, struct err *err)
 {
 	char done_text[UNITS_TEXT], total_text[UNITS_TEXT];
 	struct ingest *in = ctx;
 	uint64_t now = clock_ms();
-	struct err err;
 
 	if (in->told_ms && now - in->told_ms < PROGRESS_MS)
-		return;
+		return 0;
 	in->told_ms = now;
-	if (store_item_progress(in->store, in->item->id, in->phase, done, total, &err))
-		log_warn("item %s: progress cannot be stored: %s, ignoring", in->item->id, err.text);
+	int rc = store_item_progress(in->store, in->item->id, in->phase, done, total, err);
+	if (rc == -ESTALE)
+		return rc;
+	if (rc)
+		log_warn("item %s: progress cannot be stored: %s, ignoring", in->item->id, err->text);
 	/* The log tells a long ingest from a hung one; it need not tell more. */
 	if (now - in->logged_ms < 10 * PROGRESS_MS)
-		return;
+		return 0;
 	in->logged_ms = now;
 	log_info("item %s: %s: %s of %s", in->item->id, in->phase, units_bytes(done_text, done),
 		 total ? units_bytes(total_text, total) : "unknown length");
+	return 0;
 }
 
-static void begin_phase(struct ingest *in, const char *phase)
+static int begin_phase(struct ingest *in, const char *phase, struct err *err)
 {
 	in->phase = phase;
 	in->told_ms = 0;
-	tell_progress(in, 0, 0);
+	return tell_progress(in, 0, 0, err);
 }
 
 static int make_policy(struct ingest *in, struct err *err)
@@ -114,8 +118,9 @@ static int open_enclosure(struct ingest *in, int *fd, struct err *err)
 		.progress = tell_progress,
 		.ctx = in,
 	};
-	begin_phase(in, "download");
-	int rc = download_file(&options, err);
+	int rc = begin_phase(in, "download", err);
+	if (!rc)
+		rc = download_file(&options, err);
 	if (rc)
 		return err_wrap(err, "download");
 	*fd = open(in->part, O_RDONLY | O_CLOEXEC);
@@ -141,8 +146,9 @@ static int convert(struct ingest *in, struct store_image *image, int fd, const s
 		.ctx = in,
 	};
 
-	begin_phase(in, "convert");
-	int rc = image_remove(in->folder, err);
+	int rc = begin_phase(in, "convert", err);
+	if (!rc)
+		rc = image_remove(in->folder, err);
 	if (rc)
 		return rc;
 	if (mkdir(in->folder, 0755))
@@ -212,6 +218,8 @@ int ingest_item(struct store *store, const struct config *config, const struct s
 	clean_up(&in, rc);
 	if (!rc)
 		log_ready(&in, &image, begin_ms);
+	if (rc == -ESTALE)
+		log_info("item %s: ended: %s", item->id, err->text);
 	if (!rc || rc == -ECANCELED || rc == -ESTALE)
 		return rc;
 	log_error("item %s: %s", item->id, err->text);

@@ -151,6 +151,7 @@ int store_item_get(struct store *s, const char *id, struct store_item *out, stru
  * first; `only_asked`: no others. */
 int store_item_claim(struct store *s, bool only_asked, struct store_item *out, struct err *err);
 int store_item_ask(struct store *s, const char *id, struct err *err); /* the operator wants it (again) */
+/* -ESTALE: nobody wants it any more: it is gone, left its feed, or was announced with another enclosure. */
 int store_item_progress(struct store *s, const char *id, const char *phase, uint64_t done, uint64_t total,
 			struct err *err);
 struct store_image {

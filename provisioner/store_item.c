@@ -245,9 +245,12 @@ int store_item_progress(struct store *s, const char *id, const char *phase, uint
 		return rc;
 	rc = store_run(s,
 		       "UPDATE item SET phase = ?2, done_bytes = ?3, total_bytes = ?4, updated_at = ?5"
-		       " WHERE id = ?1 AND state = 1",
+		       " WHERE id = ?1 AND state = 1 AND (asked OR gone_at = 0)",
 		       VALUES(text(id), text(phase), number(done), number(total), number((uint64_t)store_now())), err);
 	rc = store_end(s, rc, err);
+	if (!rc)
+		return err_set(err, -ESTALE, "item '%s' was removed, or announced with another enclosure meanwhile",
+			       id);
 	return rc < 0 ? rc : 0;
 }
 

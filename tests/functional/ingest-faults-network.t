@@ -95,6 +95,27 @@ start_proxy "$origin_port" --path '^/disk' --fault close:50% --times 1
 announce "http://127.0.0.1:$proxy_port/disk" "" ""
 is "without length and digest: continued, and ready" "$(outcome)" ready
 
+# What nobody wants any more ends, however long it would take: the next one waits for it.
+withdrawn()
+{
+	grep -q "item $item: ended: download: .* was removed" "$work/vmcastd.log"
+}
+
+start_proxy "$origin_port" --path '^/disk' --fault trickle:2000
+announced=$((announced + 1))
+cat >"$origin/feed.xml" <<-END
+	<rss version="2.0"><channel><title>one</title><item><title>$announced</title><uuid>$announced</uuid>
+	<enclosure url="http://127.0.0.1:$proxy_port/disk" length="$bytes"/></item></channel></rss>
+END
+vmcast feed refresh >/dev/null 2>&1
+wait_for 20 has_item || true
+item=$(field /v1/items ".items[] | select(.uuid == \"$announced\") | .id")
+wait_for 20 item_is "$item" ingesting || diag "it is $(field "/v1/items/$item" .state)"
+printf '<rss version="2.0"><channel><title>none any more</title></channel></rss>' >"$origin/feed.xml"
+vmcast feed refresh >/dev/null 2>&1
+ok "an item that left its feed: its download ends" wait_for 10 withdrawn
+stop_proxy
+
 is "all of it is one image" "$(find "$work/state/images" -mindepth 1 -maxdepth 1 | wc -l)" 1
 is "nothing is left in the spool" "$(ls "$work/state/spool")" ""
 done_testing

@@ -375,11 +375,13 @@ static void test_bomb(void)
 	free(d.bytes);
 }
 
-static void count_call(void *ctx, uint64_t done, uint64_t total)
+static int count_call(void *ctx, uint64_t done, uint64_t total, struct err *err)
 {
 	uint64_t *last = ctx;
 
+	(void)err;
 	*last = done <= total ? done : UINT64_MAX;
+	return 0;
 }
 
 static void test_stop_and_progress(void)

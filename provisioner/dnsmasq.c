@@ -36,6 +36,9 @@ struct dnsmasq {
 	int stop_fd; /* eventfd: readable once it shall stop */
 	bool runs;
 	pthread_t supervisor;
+	pthread_mutex_t lock; /* of what follows */
+	enum dnsmasq_state state;
+	char why[DNSMASQ_WHY];
 };
 
 /* One run of the program. */
@@ -44,6 +47,7 @@ struct child {
 	int output_fd; /* what it writes to standard error */
 	size_t len;    /* of the line that has begun */
 	char line[LINE_ROOM];
+	char last_line[DNSMASQ_WHY / 2]; /* fit to be shown */
 };
 
 static int find_network(struct dnsmasq_network *out, const char *interface, struct err *err)
@@ -168,6 +172,7 @@ static int start_child(struct child *child, const struct dnsmasq *d, struct err 
 		close(fds[1]);
 		child->output_fd = fds[0];
 		child->len = 0;
+		child->last_line[0] = '\0';
 		if (rc < 0) {
 			close(fds[0]);
 			err_set(err, rc, "start setpriv: %s", strerror(-rc));
@@ -178,7 +183,7 @@ static int start_child(struct child *child, const struct dnsmasq *d, struct err 
 }
 
 /* "dnsmasq-dhcp[123]: DHCPACK(br0) ..." -> our line. What machines send about themselves is in it. */
-static void log_line(const char *line)
+static void log_line(struct child *child, const char *line)
 {
 	const char *message = strstr(line, "]: ");
 	char shown[LINE_ROOM];
@@ -187,8 +192,10 @@ static void log_line(const char *line)
 		message = line;
 	else
 		message += 3;
-	if (*message)
-		log_info("dnsmasq: %s", log_quote(shown, sizeof(shown), message));
+	if (!*message)
+		return;
+	log_info("dnsmasq: %s", log_quote(shown, sizeof(shown), message));
+	log_quote(child->last_line, sizeof(child->last_line), message);
 }
 
 /* Log what it wrote, line by line. False at the end of its output, which is when it is gone. */
@@ -205,7 +212,7 @@ static bool read_output(struct child *child)
 	child->line[child->len] = '\0';
 	while ((end = memchr(from, '\n', child->len - (size_t)(from - child->line)))) {
 		*end = '\0';
-		log_line(from);
+		log_line(child, from);
 		from = end + 1;
 	}
 	child->len -= (size_t)(from - child->line);
@@ -247,6 +254,23 @@ static bool shall_stop(const struct dnsmasq *d, int wait_ms)
 	return poll(&stop, 1, wait_ms) > 0;
 }
 
+static void set_state(struct dnsmasq *d, enum dnsmasq_state state, const char *why)
+{
+	pthread_mutex_lock(&d->lock);
+	d->state = state;
+	if (why)
+		snprintf(d->why, sizeof(d->why), "%s", why);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void say_why(struct err *err, const struct child *child, int status)
+{
+	bool killed = WIFSIGNALED(status);
+
+	err_set(err, -EIO, "ended %s %d%s%s", killed ? "by signal" : "with status",
+		killed ? WTERMSIG(status) : WEXITSTATUS(status), child->last_line[0] ? ": " : "", child->last_line);
+}
+
 static void *supervise(void *ctx)
 {
 	struct dnsmasq *d = ctx;
@@ -259,13 +283,14 @@ static void *supervise(void *ctx)
 		uint64_t started_ms = clock_ms();
 
 		if (start_child(&child, d, &err) == 0) {
+			set_state(d, DNSMASQ_RUNNING, NULL);
 			int status = follow(&child, d->stop_fd);
 
 			if (shall_stop(d, 0))
 				return NULL;
-			err_set(&err, -EIO, WIFSIGNALED(status) ? "ended by signal %d" : "ended with status %d",
-				WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+			say_why(&err, &child, status);
 		}
+		set_state(d, DNSMASQ_RESTARTING, err.text);
 		if (clock_ms() - started_ms >= STEADY_MS)
 			backoff_reset(&backoff);
 		int64_t wait_ms = backoff_next_ms(&backoff, 0);
@@ -275,17 +300,28 @@ static void *supervise(void *ctx)
 	}
 }
 
-int dnsmasq_start(struct dnsmasq **out, const struct config *config, struct err *err)
+int dnsmasq_new(struct dnsmasq **out, const struct config *config, struct err *err)
 {
-	CLEANUP(dnsmasq_stop) struct dnsmasq *d = calloc(1, sizeof(*d));
-	struct dnsmasq_network network;
+	struct dnsmasq *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return err_set(err, -ENOMEM, "out of memory");
 	d->config = config;
 	d->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (d->stop_fd < 0)
+	if (d->stop_fd < 0) {
+		free(d);
 		return err_set(err, -errno, "eventfd: %s", strerror(errno));
+	}
+	pthread_mutex_init(&d->lock, NULL);
+	*out = d;
+	return 0;
+}
+
+int dnsmasq_start(struct dnsmasq *d, struct err *err)
+{
+	const struct config *config = d->config;
+	struct dnsmasq_network network;
+
 	if (access(config->dnsmasq, X_OK) < 0)
 		return err_set(err, -errno, "dnsmasq = '%s': %s; Debian's package is dnsmasq-base", config->dnsmasq,
 			       strerror(errno));
@@ -297,22 +333,38 @@ int dnsmasq_start(struct dnsmasq **out, const struct config *config, struct err 
 	if (code)
 		return err_set(err, -code, "start a thread: %s", strerror(code));
 	d->runs = true;
-	*out = TAKE(d);
 	return 0;
 }
 
-void dnsmasq_stop(struct dnsmasq **dnsmasq)
+void dnsmasq_stop(struct dnsmasq *d)
+{
+	if (!d->runs)
+		return;
+	if (eventfd_write(d->stop_fd, 1) < 0)
+		abort(); /* nothing but a bug can make the counter overflow */
+	pthread_join(d->supervisor, NULL);
+	d->runs = false;
+	set_state(d, DNSMASQ_OFF, NULL);
+}
+
+enum dnsmasq_state dnsmasq_state(struct dnsmasq *d, char why[static DNSMASQ_WHY])
+{
+	pthread_mutex_lock(&d->lock);
+	enum dnsmasq_state state = d->state;
+	memcpy(why, d->why, DNSMASQ_WHY);
+	pthread_mutex_unlock(&d->lock);
+	return state;
+}
+
+void dnsmasq_free(struct dnsmasq **dnsmasq)
 {
 	struct dnsmasq *d = *dnsmasq;
 
 	if (!d)
 		return;
-	if (d->runs) {
-		if (eventfd_write(d->stop_fd, 1) < 0)
-			abort(); /* nothing but a bug can make the counter overflow */
-		pthread_join(d->supervisor, NULL);
-	}
+	dnsmasq_stop(d);
 	close_fd(&d->stop_fd);
+	pthread_mutex_destroy(&d->lock);
 	free(d->conf_path);
 	free(d);
 	*dnsmasq = NULL;

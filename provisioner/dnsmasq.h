@@ -27,15 +27,26 @@ struct dnsmasq_network {
 /* Whether this configuration wants a dnsmasq at all: for DHCP, or for TFTP alone (dhcp = off with a dhcp_interface). */
 bool dnsmasq_wanted(const struct config *config);
 
+/* One that does not run yet. `config` is borrowed until dnsmasq_free, which stops it. */
+int dnsmasq_new(struct dnsmasq **out, const struct config *config, struct err *err);
+void dnsmasq_free(struct dnsmasq **d);
+
 /*
  * Look the interface up, write dnsmasq.conf and the TFTP folder into run_dir, start dnsmasq and keep it running. What cannot
  * work (no such interface, a range outside its network, no dnsmasq) is told here; a dnsmasq that dies is logged and started
- * again, after 1 s, 2 s ... 30 s. `config` is borrowed until dnsmasq_stop.
+ * again, after 1 s, 2 s ... 30 s.
  */
-int dnsmasq_start(struct dnsmasq **out, const struct config *config, struct err *err);
+int dnsmasq_start(struct dnsmasq *d, struct err *err);
 
 /* End dnsmasq, with SIGKILL if it takes longer than 5 s, and wait for it. */
-void dnsmasq_stop(struct dnsmasq **d);
+void dnsmasq_stop(struct dnsmasq *d);
+
+enum dnsmasq_state { DNSMASQ_OFF, DNSMASQ_RUNNING, DNSMASQ_RESTARTING };
+
+/* What it does now; `why` it ended when it last did, with the last line that it wrote, empty if it never did. Any thread may
+ * call. */
+#define DNSMASQ_WHY 768 /* as an error's text */
+enum dnsmasq_state dnsmasq_state(struct dnsmasq *d, char why[static DNSMASQ_WHY]);
 
 /* The text of dnsmasq.conf (dnsmasq_conf.c). -EINVAL: a value that has no place in that file, or a range outside of `network`. */
 int dnsmasq_write_conf(FILE *to, const struct config *config, const struct dnsmasq_network *network, struct err *err);

@@ -8,6 +8,7 @@
 #define VMCAST_HTTPD_H
 
 #include "config.h"
+#include "dnsmasq.h"
 #include "err.h"
 #include "store.h"
 #include "worker.h"
@@ -15,12 +16,12 @@
 struct httpd;
 
 /*
- * Listen and serve, on threads of its own. `config`, `store` and `worker` are borrowed until httpd_stop. The unix
+ * Listen and serve, on threads of its own. `config`, `store`, `worker` and `dnsmasq` are borrowed until httpd_stop. The unix
  * socket is made with mode 0660 and the configured group; one that is left of a dead service is replaced, one with a
  * living service behind it is -EADDRINUSE.
  */
 int httpd_start(struct httpd **out, const struct config *config, struct store *store, struct worker *worker,
-		struct err *err);
+		struct dnsmasq *dnsmasq, struct err *err);
 
 /* Accept nothing more, let answers under way finish for a few seconds, close everything, remove the unix socket. */
 void httpd_stop(struct httpd **h);

@@ -7,6 +7,7 @@
 #define VMCAST_REQUEST_H
 
 #include "config.h"
+#include "dnsmasq.h"
 #include "err.h"
 #include "json.h"
 #include "store.h"
@@ -25,6 +26,7 @@ struct server {
 	const struct config *config;
 	struct store *store;
 	struct worker *worker;
+	struct dnsmasq *dnsmasq;
 	int64_t started_at; /* seconds since 1970 */
 };
 

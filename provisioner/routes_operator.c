@@ -117,6 +117,17 @@ static json_t *count_items(const struct store_item_list *items)
 	return json;
 }
 
+static json_t *dnsmasq_json(struct dnsmasq *dnsmasq)
+{
+	static const char *const states[] = {
+		[DNSMASQ_OFF] = "off", [DNSMASQ_RUNNING] = "running", [DNSMASQ_RESTARTING] = "restarting"
+	};
+	char why[DNSMASQ_WHY];
+	enum dnsmasq_state state = dnsmasq_state(dnsmasq, why);
+
+	return json_pack("{s:s, s:o}", "state", states[state], "error", json_text(why[0] ? why : NULL));
+}
+
 static int get_status(struct request *rq, struct err *err)
 {
 	const struct server *server = rq->server;
@@ -137,12 +148,12 @@ static int get_status(struct request *rq, struct err *err)
 	for (size_t i = 0; i < jobs.count; i++)
 		running += !job_is_over(&jobs.rows[i]);
 	return reply_json(rq, MHD_HTTP_OK,
-			  json_pack("{s:s, s:I, s:s, s:s, s:{s:o, s:o}, s:o, s:o, s:{s:o, s:o}}", "version",
+			  json_pack("{s:s, s:I, s:s, s:s, s:{s:o, s:o}, s:o, s:o, s:{s:o, s:o}, s:o}", "version",
 				    VMCAST_VERSION, "uptime_s", (json_int_t)(time(NULL) - server->started_at), "url",
 				    server->config->url, "state_dir", store_dir(server->store), "feeds", "count",
 				    json_size(feeds.count), "failing", json_size(failing), "items", count_items(&items),
 				    "machines", json_size(machines.count), "jobs", "running", json_size(running),
-				    "over", json_size(jobs.count - running)),
+				    "over", json_size(jobs.count - running), "dnsmasq", dnsmasq_json(server->dnsmasq)),
 			  err);
 }
 

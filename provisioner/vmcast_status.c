@@ -11,6 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 
+static void print_dnsmasq(const json_t *dnsmasq)
+{
+	char text[1024];
+
+	if (strcmp(row_text(dnsmasq, "state"), "restarting") == 0)
+		snprintf(text, sizeof(text), "does not run, is started again: %s", row_text(dnsmasq, "error"));
+	else
+		snprintf(text, sizeof(text), "%s", row_text(dnsmasq, "state"));
+	print_fact("dnsmasq", text);
+}
+
 static int status(struct cli *cli, char **args, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
@@ -41,6 +52,7 @@ static int status(struct cli *cli, char **args, struct err *err)
 	snprintf(text, sizeof(text), "%" PRIu64 " running, %" PRIu64 " over", row_number(jobs, "running"),
 		 row_number(jobs, "over"));
 	print_fact("jobs", text);
+	print_dnsmasq(json_object_get(json, "dnsmasq"));
 	return 0;
 }
 

@@ -155,8 +155,8 @@ static int serve(const struct config *config, struct err *err)
 {
 	CLEANUP(store_close) struct store *store = NULL;
 	CLEANUP(worker_stop) struct worker *worker = NULL;
+	CLEANUP(dnsmasq_free) struct dnsmasq *dnsmasq = NULL;
 	CLEANUP(httpd_stop) struct httpd *httpd = NULL;
-	CLEANUP(dnsmasq_stop) struct dnsmasq *dnsmasq = NULL;
 	sigset_t signals;
 
 	umask(077);
@@ -164,14 +164,17 @@ static int serve(const struct config *config, struct err *err)
 	block_signals(&signals);
 	if (make_run_dir(config->run_dir, err) < 0 || store_open(&store, config->state_dir, err) < 0 ||
 	    store_feed_configure(store, config->feeds.items, config->feeds.count, err) < 0 ||
-	    worker_start(&worker, config, store, err) < 0 || httpd_start(&httpd, config, store, worker, err) < 0)
+	    worker_start(&worker, config, store, err) < 0 || dnsmasq_new(&dnsmasq, config, err) < 0 ||
+	    httpd_start(&httpd, config, store, worker, dnsmasq, err) < 0)
 		return err->code;
 	/* Last: machines are told of us once there is somebody to answer. */
-	if (dnsmasq_wanted(config) && dnsmasq_start(&dnsmasq, config, err) < 0)
+	if (dnsmasq_wanted(config) && dnsmasq_start(dnsmasq, err) < 0)
 		return err->code;
 	log_info("vmcastd %s serves machines at %s", VMCAST_VERSION, config->url);
 	notify_manager("READY=1");
 	serve_until_stopped(&signals, worker);
+	/* First: no machine is told of us any more. */
+	dnsmasq_stop(dnsmasq);
 	return 0;
 }
 

@@ -60,6 +60,7 @@ END
 start_vmcastd "ingest = manual"
 feed_url=http://127.0.0.1:$origin_port/feed.xml
 run 0 "status" status
+like "it says whether dnsmasq runs" "$out" "dnsmasq +off"
 like "of an empty service" "$out" "feeds +0, 0 failing"
 run 0 "feed add --wait" feed add --wait "$feed_url"
 like "has fetched it" "$out" "3 items"

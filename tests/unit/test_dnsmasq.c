@@ -6,6 +6,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct config config_for(enum dhcp_mode mode)
 {
@@ -156,16 +158,44 @@ static void dnsmasq_runs_where_it_is_wanted(void)
 static void what_cannot_work_is_told_at_the_start(void)
 {
 	struct config config = config_for(DHCP_OWN);
-	struct dnsmasq *d = NULL;
+	CLEANUP(dnsmasq_free) struct dnsmasq *d = NULL;
 	struct err err;
 
+	dnsmasq_new(&d, &config, &err);
+
 	config.dnsmasq = "/nonexistent/dnsmasq";
-	is_int(dnsmasq_start(&d, &config, &err), -ENOENT, "a dnsmasq that is not installed");
+	is_int(dnsmasq_start(d, &err), -ENOENT, "a dnsmasq that is not installed");
 	ok(strstr(err.text, "dnsmasq-base"), "names the package: %s", err.text);
 	config.dnsmasq = "/bin/true";
 	config.dhcp_interface = "nosuch0";
-	is_int(dnsmasq_start(&d, &config, &err), -ENODEV, "an interface that is not there");
+	is_int(dnsmasq_start(d, &err), -ENODEV, "an interface that is not there");
 	is_str(err.text, "dhcp_interface = 'nosuch0': there is no such interface", "says so");
+}
+
+static void one_that_does_not_run_is_told(void)
+{
+	struct config config = config_for(DHCP_OFF);
+	CLEANUP(dnsmasq_free) struct dnsmasq *d = NULL;
+	char dir[] = "/tmp/test_dnsmasq.XXXXXX", command[100], why[DNSMASQ_WHY];
+	struct err err;
+
+	if (!mkdtemp(dir))
+		return;
+	config.run_dir = dir;
+	config.firmware_dir = dir;
+	config.dhcp_interface = "lo";
+	config.dnsmasq = "/bin/cat"; /* which says why it does not know the options */
+	dnsmasq_new(&d, &config, &err);
+	is_int(dnsmasq_state(d, why), DNSMASQ_OFF, "not started: off");
+	is_int(dnsmasq_start(d, &err), 0, "it is started");
+	for (int i = 0; i < 100 && dnsmasq_state(d, why) != DNSMASQ_RESTARTING; i++)
+		usleep(20000);
+	is_int(dnsmasq_state(d, why), DNSMASQ_RESTARTING, "ended at once: it is to be started again");
+	ok(strstr(why, "ended with status 1: "), "and why: %s", why);
+	dnsmasq_stop(d);
+	is_int(dnsmasq_state(d, why), DNSMASQ_OFF, "stopped: off");
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	is_int(system(command), 0, "its folder is left to us");
 }
 
 int main(void)
@@ -176,5 +206,6 @@ int main(void)
 	ranges_lie_in_the_network();
 	dnsmasq_runs_where_it_is_wanted();
 	what_cannot_work_is_told_at_the_start();
+	one_that_does_not_run_is_told();
 	return done_testing();
 }

@@ -163,6 +163,7 @@ int main(void)
 	struct err err = { 0 };
 	struct store *store = NULL;
 	struct worker *worker = NULL;
+	struct dnsmasq *dnsmasq = NULL;
 	struct httpd *httpd = NULL, *second = NULL;
 	struct http *network = NULL, *local = NULL;
 	char socket_path[128], state[128];
@@ -181,7 +182,8 @@ int main(void)
 	const struct http_options to_socket = { .unix_socket = socket_path }, to_network = { 0 };
 
 	if (!ok(config && store_open(&store, state, &err) == 0 && worker_start(&worker, config, store, &err) == 0 &&
-			httpd_start(&httpd, config, store, worker, &err) == 0 &&
+			dnsmasq_new(&dnsmasq, config, &err) == 0 &&
+			httpd_start(&httpd, config, store, worker, dnsmasq, &err) == 0 &&
 			http_open(&network, &to_network, &err) == 0 && http_open(&local, &to_socket, &err) == 0,
 		"both servers start"))
 		printf("# %s\n", err.text);
@@ -190,13 +192,15 @@ int main(void)
 		routes_stay_on_their_side(local, port, routes_machine, routes_operator, "operators");
 		other_methods_are_refused(network, port, routes_machine, "machines");
 		other_methods_are_refused(local, port, routes_operator, "operators");
-		is_int(httpd_start(&second, config, store, worker, &err), -EADDRINUSE, "a second service is refused");
+		is_int(httpd_start(&second, config, store, worker, dnsmasq, &err), -EADDRINUSE,
+		       "a second service is refused");
 		is_int(ask(local, port, "GET", "/v1/status"), 200, "and the first one still answers on its socket");
 	}
 	http_close(&network);
 	http_close(&local);
 	httpd_stop(&httpd);
 	is_int(access(socket_path, F_OK), -1, "stopping removes the socket");
+	dnsmasq_free(&dnsmasq);
 	worker_stop(&worker);
 	store_close(&store);
 	config_free(&config);

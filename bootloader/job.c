@@ -211,7 +211,7 @@ static int deliver_receipt(struct job *job, struct err *err)
 	int rc = reporter_finish(&job->reporter, &end, err);
 
 	if (rc)
-		return err_wrap(err, "the disk is written and good, but the service could not be told");
+		return err_wrap(err, "the disk is written, but the service could not be told");
 	progress_mark(job->options->progress, "receipt", "the service knows");
 	return 0;
 }

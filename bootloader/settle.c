@@ -7,8 +7,7 @@
  * kernel waits at the end of a module's initialisation. There, two looks one second apart will do. Behind USB, MMC and
  * other SCSI controllers (SAS expanders, Fibre Channel) disks are found by work that nobody waits for, seconds after the
  * driver is there: 5 s cover a USB bridge's start (usb-storage alone waits 1 s before it looks), and 15 s since the
- * machine's start the spin-up of a SAS shelf. Who wrote a rule knows which disk is meant, so
- * with one only the first counts.
+ * machine's start the spin-up of a SAS shelf. Who wrote a rule knows which disk is meant: then only the first counts.
  */
 #include "settle.h"
 

@@ -43,7 +43,7 @@ attach "$work/disk"
 start_proxy "$vmcastd_port" --path /v1/jobs --fault status:404
 run "$proxy_port" "name=${loop##*/}"
 is "a receipt that is refused: exit 8" "$status" 8
-like "a receipt that is refused: says that the disk is good" "$said" "disk is written and good, but the service could not be told"
+like "a receipt that is refused: says that the disk is good" "$said" "the disk is written, but the service could not be told"
 ok "a receipt that is refused: the disk is right" cmp "$image" "$work/disk"
 
 # says TEXT: the run in the background has

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,6 +108,10 @@ static void print_machine(const json_t *row)
 	print_fact("last seen", print_time(text, row_number(row, "last_seen_at")));
 	print_fact("memory", print_bytes(text, row_number(inventory, "memory_bytes")));
 	print_disks(json_object_get(inventory, "disks"));
+	if (row_number(inventory, "disks_left_out")) {
+		snprintf(text, sizeof(text), "and %" PRIu64 " more", row_number(inventory, "disks_left_out"));
+		print_fact("disks", text);
+	}
 }
 
 static int show(struct cli *cli, const json_t *row, struct err *err)

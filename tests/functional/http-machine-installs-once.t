@@ -109,6 +109,7 @@ disks=$(for i in {1..200}; do printf ',{"name":"sd%d","bytes":4194304,"serial":"
 is "a plan of a machine with 200 disks" "$(plan 1073741824 "${disks#,}")" 200
 is "its inventory is cut, and says so" "$(field "/v1/machines/$mac" \
 	'.inventory | (.disks | length) + .disks_left_out, (tojson | length <= 8192)' | xargs)" "200 true"
+like "and so does the command" "$(vmcast machine show "$mac" | tail -1)" "disks +and [1-9][0-9]* more"
 is "a list of machines has no inventories" "$(field /v1/machines '[.machines[] | has("inventory")] | any')" false
 is "client and service spell architectures one way" "$(post /v1/plan '{"version":1,"item":"'"$item"'","arch":"arm64"}') $(answer .error)" \
 	"400 field \"arch\": 'arm64' is not known; x86_64 and aarch64 are"

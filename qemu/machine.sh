@@ -158,6 +158,7 @@ machine_start()
 	mapfile -d '' args <"$dir/command"
 	rm -f "$dir/console.log"
 	mkdir -p "$lab_run/machines/$id"
+	rm -f "$lab_run/machines/$id/"*		# sockets, if it was killed
 	if ! ip link show dev "$tap" >/dev/null 2>&1; then
 		ip tuntap add dev "$tap" mode tap
 		ip link set "$tap" master br0 up

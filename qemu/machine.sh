@@ -255,10 +255,10 @@ machine_choose()
 
 	machine_wait "$id" 'Channels:' "${2-60}" --screen >/dev/null
 	monitor_keys "$id" home ret
-	machine_wait "$id" '^ *[0-9(][^ ]* +[0-9.]+ ([KMGT]i)?B ' 20 --screen
+	machine_wait "$id" '^ *[0-9(][^ ]* +[0-9.]+ ([KMGT]i)?B ' 60 --screen
 	[[ -z ${3-} ]] || monitor_screen "$id" "$3"
 	monitor_keys "$id" ret
-	machine_wait "$id" 'Write it to this machine' 20 --screen >/dev/null
+	machine_wait "$id" 'Write it to this machine' 60 --screen >/dev/null
 	monitor_keys "$id" ret
 }
 

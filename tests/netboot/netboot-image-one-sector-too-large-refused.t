@@ -15,7 +15,7 @@ full_disk "$work/disk" 64M
 full_disk "$work/before" 64M
 lab vmcast machine assign "$mac" "$item" >/dev/null
 lab machine --id m --mac "$mac" --disk-file "$work/disk" --detach >/dev/null
-ok "the service learns of the refusal" wait_job failed 120
+ok "the service learns of the refusal" wait_job failed 180
 is "by its exit code: target" "$(last_job exit)" 5
 like "and its message says what is too small" "$(last_job message)" 'vda.*(small|bytes|MiB)'
 is "and shows it with the machine" "$(api machine show "$mac" | jq -r .error)" "$(last_job message)"

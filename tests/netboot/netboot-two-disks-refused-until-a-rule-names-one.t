@@ -17,7 +17,7 @@ full_disk "$work/disk1" 64M
 full_disk "$work/before" 64M
 lab vmcast machine assign "$mac" "$item" >/dev/null
 lab machine --id m --mac "$mac" --disk-file "$work/disk0" --disk-file "$work/disk1" --detach >/dev/null
-ok "the service learns of the refusal" wait_job failed 120
+ok "the service learns of the refusal" wait_job failed 180
 is "by its exit code: target" "$(last_job exit)" 5
 like "and its message" "$(last_job message)" 'vda.*vdb'
 is "and shows it with the machine" "$(api machine show "$mac" | jq -r .error)" "$(last_job message)"
@@ -29,8 +29,8 @@ ok "the second disk is untouched" cmp "$work/disk1" "$work/before"
 
 lab vmcast machine assign "$mac" "$item" --target serial=m-1 >/dev/null
 lab start m
-ok "with a rule, the image is committed" lab wait m 'vmcast: commit' 120
-ok "and received" wait_job "done" 10
+ok "with a rule, the image is committed" lab wait m 'vmcast: commit' 180
+ok "and received" wait_job "done" 30
 lab stop m
 ok "every byte of the named disk is the image's" holds_image "$work/disk1"
 ok "the other disk is untouched" cmp "$work/disk0" "$work/before"

@@ -12,7 +12,7 @@ netboot_image 64M
 netboot_up --dhcp proxy
 netboot_publish
 lab machine --uefi --nic e1000e --id m --disk 64M --detach >/dev/null
-like "the menu shows the image, unsigned" "$(lab choose m 120)" 'Test image.*unsigned'
+like "the menu shows the image, unsigned" "$(lab choose m 180)" 'Test image.*unsigned'
 ok "the image is committed" lab wait m 'vmcast: commit' 180
 ok "its menu comes again, and stands on the local disk" take_local_disk m 120
 ok "the machine boots what was written" lab wait m "vmcast-test-booted $token" 120

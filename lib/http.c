@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define ROUNDING_MS       50
 #define RETRY_AFTER_MAX_S 3600u
 
 struct http {
@@ -448,7 +449,9 @@ static int judge(struct exchange *ex, CURLcode code, const char *detail, long os
 	if (ex->denied[0] && !ex->tried)
 		return err_set(ex->err, -EACCES, "'%s': its address %s is not allowed", shown, ex->denied);
 	log_quote(cause, sizeof(cause), detail[0] ? detail : curl_easy_strerror(code));
-	if (rc == -ETIMEDOUT && options->total_s && clock_ms() - ex->begin_ms >= options->total_s * 1000ull)
+	/* libcurl rounds its clock otherwise than we do ours. */
+	uint64_t took_ms = clock_ms() - ex->begin_ms + ROUNDING_MS;
+	if (rc == -ETIMEDOUT && options->total_s && took_ms >= options->total_s * 1000ull)
 		return err_set(ex->err, rc, "'%s': not complete after %u s: %s", shown, options->total_s, cause);
 	if (rc == -ETIMEDOUT)
 		return err_set(ex->err, rc, "'%s': no answer or no progress for %u s: %s", shown, options->stall_s,

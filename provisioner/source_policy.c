@@ -169,6 +169,12 @@ static int add_addresses(struct address_list *list, const char *host, struct err
 		bare[len - 2] = '\0';
 		host = bare;
 	}
+	/* Always this machine, whatever resolvers and files say (RFC 6761, section 6.3); libcurl takes it so, too. */
+	if (strcasecmp(host, "localhost") == 0) {
+		int failed = add_addresses(list, "127.0.0.1", err);
+
+		return failed ? failed : add_addresses(list, "::1", err);
+	}
 	int rc = getaddrinfo(host, NULL, &hints, &found);
 	if (rc) {
 		log_debug("policy", "look up '%s': %s", host, gai_strerror(rc));

@@ -10,7 +10,10 @@ as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 "${as_user[@]}" true 2>/dev/null || skip_all "needs a second user in this namespace"
 configure 'dhcp = own' 'dhcp_range = 10.77.0.100,10.77.0.110'
 sed -i 's/^group = .*/group = nogroup/' "$work/vmcastd.conf"
-chmod 755 "$work"
+# Installed files are everybody's to read; a build folder below somebody's home may not be.
+cp -r "$BUILD/firmware" "$work/firmware"
+chmod 755 "$work" "$work/firmware"
+sed -i "s|^firmware_dir = .*|firmware_dir = $work/firmware|" "$work/vmcastd.conf"
 mkdir "$work/state" "$work/run"
 chown 65534:65534 "$work/state" "$work/run"
 "${as_user[@]}" "--inh-caps=$caps" "--ambient-caps=$caps" "--bounding-set=$caps" --no-new-privs \

@@ -11,7 +11,7 @@ as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 configure 'dhcp = own' 'dhcp_range = 10.77.0.100,10.77.0.110'
 sed -i 's/^group = .*/group = nogroup/' "$work/vmcastd.conf"
 # Installed files are everybody's to read; a build folder below somebody's home may not be.
-cp -r "$BUILD/firmware" "$work/firmware"
+cp -r "$top/build/firmware" "$work/firmware"
 chmod 755 "$work" "$work/firmware"
 sed -i "s|^firmware_dir = .*|firmware_dir = $work/firmware|" "$work/vmcastd.conf"
 mkdir "$work/state" "$work/run"
@@ -27,7 +27,7 @@ is "a machine is told its boot file" "$(told file)" snponly.efi
 like "and given an address" "$(told address)" '^10\.77\.0\.1'
 machine ip address add 10.77.0.50/24 dev c0
 machine busybox tftp -g -l "$work/got" -r snponly.efi 10.77.0.1 >/dev/null 2>&1 || true
-ok "TFTP gives it the file" cmp "$work/got" "$BUILD/firmware/snponly.efi"
+ok "TFTP gives it the file" cmp "$work/got" "$top/build/firmware/snponly.efi"
 kill -9 "$service_pid"
 wait "$service_pid" 2>/dev/null || true
 ok "when vmcastd is killed, dnsmasq ends" wait_for 2 dead "$pid"

@@ -39,7 +39,7 @@ like "and in our log" "$(cat "$work/vmcastd.log")" 'dnsmasq: DHCPACK\(s0\) 10\.7
 machine ip address add 10.77.0.50/24 dev c0
 for file in undionly.kpxe snponly.efi ipxe-arm64.efi; do
 	machine busybox tftp -g -l "$work/got" -r "$file" 10.77.0.1 >/dev/null 2>&1 || true
-	ok "TFTP gives $file as it is" cmp "$work/got" "$BUILD/firmware/$file"
+	ok "TFTP gives $file as it is" cmp "$work/got" "$top/build/firmware/$file"
 	rm -f "$work/got"
 done
 for file in ../dnsmasq.conf ../../state/vmcast.db /etc/hostname; do

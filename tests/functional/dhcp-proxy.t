@@ -44,7 +44,7 @@ done <<-END
 	ipxe-arm64.efi --arch 11
 END
 machine busybox tftp -g -l "$work/got" -r snponly.efi 10.77.0.1 >/dev/null 2>&1 || true
-ok "TFTP gives snponly.efi as it is" cmp "$work/got" "$BUILD/firmware/snponly.efi"
+ok "TFTP gives snponly.efi as it is" cmp "$work/got" "$top/build/firmware/snponly.efi"
 
 kill "$service_pid"
 wait "$service_pid" || true

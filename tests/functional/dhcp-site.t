@@ -13,7 +13,7 @@ ask --arch 0
 is "and no DHCP" "$answer" 'no answer'
 machine ip address add 10.77.0.50/24 dev c0
 machine busybox tftp -g -l "$work/got" -r undionly.kpxe 10.77.0.1 >/dev/null 2>&1 || true
-ok "TFTP gives undionly.kpxe as it is" cmp "$work/got" "$BUILD/firmware/undionly.kpxe"
+ok "TFTP gives undionly.kpxe as it is" cmp "$work/got" "$top/build/firmware/undionly.kpxe"
 
 "$BUILD/vmcastd" --config "$work/vmcastd.conf" --print-dhcp >"$work/site"
 

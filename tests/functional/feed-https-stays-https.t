@@ -5,8 +5,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 if [[ -z ${IN_NAMESPACE-} ]]; then
-	unshare --map-root-user --mount true 2>/dev/null || { echo "1..0 # SKIP no mount namespaces here"; exit; }
-	IN_NAMESPACE=1 exec unshare --map-root-user --mount "$0"
+	user=()
+	[[ $(id -u) -eq 0 ]] || user=(--map-root-user)
+	unshare "${user[@]}" --mount true 2>/dev/null || { echo "1..0 # SKIP no mount namespaces here"; exit; }
+	IN_NAMESPACE=1 exec unshare "${user[@]}" --mount "$0"
 fi
 . tests/lib.sh
 

@@ -16,6 +16,7 @@ run()
 }
 
 # is_json TEXT: one object
+# shellcheck disable=SC2317 # called by ok
 is_json()
 {
 	jq -se 'length == 1 and (.[0] | type == "object")' >/dev/null 2>&1 <<<"$1"

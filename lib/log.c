@@ -2,6 +2,8 @@
 /* log: see log.h */
 #include "log.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -88,31 +90,6 @@ void log_debug(const char *module, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Length of the valid UTF-8 sequence at `s` and its code point, or 0. Table 3-7 of the Unicode standard, by ranges of
- * the result. */
-static size_t utf8_decode(uint32_t *code, const unsigned char *s)
-{
-	size_t len = s[0] < 0x80                   ? 1
-		     : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		     : (s[0] & 0xf0) == 0xe0       ? 3
-		     : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						   : 0;
-
-	if (len <= 1) {
-		*code = s[0];
-		return len;
-	}
-	*code = s[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		*code = *code << 6 | (s[i] & 0x3fu);
-	}
-	bool overlong = (len == 3 && *code < 0x800) || (len == 4 && *code < 0x10000);
-
-	return overlong || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : len;
-}
-
 /* Control codes, line separators, and the bidirectional marks that can make a line read as another. */
 static bool is_unsafe(uint32_t code)
 {
@@ -122,7 +99,7 @@ static bool is_unsafe(uint32_t code)
 
 const char *log_quote(char *out, size_t room, const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
+	const char *at = text;
 	size_t used = 0;
 
 	if (room < 8)
@@ -141,7 +118,7 @@ const char *log_quote(char *out, size_t room, const char *text)
 			len = len ? len : 1;
 			for (size_t i = 0; i < len; i++)
 				piece_len += (size_t)snprintf(piece + piece_len, sizeof(piece) - piece_len, "\\x%02X",
-							      at[i]);
+							      (unsigned char)at[i]);
 		}
 		if (used + piece_len + 4 > room) {
 			memcpy(out + used, "...", 4);

@@ -2,13 +2,13 @@
 /* feed_text: see feed_text.h */
 #include "feed_text.h"
 
+#include "utf8.h"
+
 #include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define REPLACEMENT 0xfffdu
 
 /* The text as far as it is made. White space is kept back until something follows it. */
 struct writer {
@@ -19,26 +19,12 @@ struct writer {
 	bool full;
 };
 
-/* One code point of `s` (not empty) and its length. Ill-formed bytes are REPLACEMENT, one at a time. Source: RFC 3629.
- */
-static size_t decode(uint32_t *code, const unsigned char *s)
+/* The first character of `text` (not empty) and its length. Ill-formed bytes are replaced one at a time. */
+static size_t decode(uint32_t *code, const char *text)
 {
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+	size_t len = utf8_decode(code, text);
 
-	*code = REPLACEMENT;
-	if (len == 0)
-		return 1;
-	uint32_t value = len == 1 ? s[0] : s[0] & (0xffu >> (len + 1));
-	for (size_t i = 1; i < len; i++) {
-		if (s[i] >> 6 != 2)
-			return 1;
-		value = value << 6 | (s[i] & 0x3f);
-	}
-	if (value < smallest[len] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
-		return 1;
-	*code = value;
-	return len;
+	return len ? len : 1;
 }
 
 static size_t encode(char out[static 4], uint32_t code)
@@ -211,7 +197,7 @@ static const char *take_reference(uint32_t *code, const char *s)
 	if (hex ? !isxdigit((unsigned char)*digits) : !isdigit((unsigned char)*digits))
 		return NULL;
 	unsigned long value = strtoul(digits, &end, hex ? 16 : 10);
-	*code = value <= 0x10ffff ? (uint32_t)value : REPLACEMENT;
+	*code = value <= 0x10ffff ? (uint32_t)value : UTF8_REPLACEMENT;
 	return *end == ';' ? end + 1 : end;
 }
 
@@ -232,7 +218,7 @@ char *feed_text_plain(const char *raw, enum feed_text_kind kind, size_t max, boo
 			continue;
 		}
 		next = *raw == '&' ? take_reference(&code, raw) : NULL;
-		raw = next ? next : raw + decode(&code, (const unsigned char *)raw);
+		raw = next ? next : raw + decode(&code, raw);
 		add(&w, code);
 	}
 	w.out[w.len] = '\0';
@@ -246,8 +232,8 @@ bool feed_text_is_plain(const char *text)
 	while (*text) {
 		uint32_t code;
 
-		text += decode(&code, (const unsigned char *)text);
-		if (code == REPLACEMENT || is_line_end(code) || is_unwanted(code))
+		text += decode(&code, text);
+		if (code == UTF8_REPLACEMENT || is_line_end(code) || is_unwanted(code))
 			return false;
 	}
 	return true;

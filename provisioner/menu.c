@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "units.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -32,29 +33,6 @@ static bool is_invisible(uint32_t c)
 	       c == 0xfeff || c == 0x061c || c == 0xad;
 }
 
-/* Decode one UTF-8 character; a byte that begins none is one character U+FFFD. */
-static const char *next_char(uint32_t *out, const char *p)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	unsigned more = u[0] < 0x80             ? 0
-			: (u[0] & 0xe0) == 0xc0 ? 1
-			: (u[0] & 0xf0) == 0xe0 ? 2
-			: (u[0] & 0xf8) == 0xf0 ? 3
-						: 4;
-	uint32_t c = more == 0 ? u[0] : u[0] & (0x3fu >> more);
-
-	*out = 0xfffd;
-	if (more == 4)
-		return p + 1;
-	for (unsigned i = 1; i <= more; i++) {
-		if ((u[i] & 0xc0) != 0x80)
-			return p + 1;
-		c = c << 6 | (u[i] & 0x3f);
-	}
-	*out = c;
-	return p + 1 + more;
-}
-
 /* `text` as printable ASCII with single spaces, one character for each visible one. Caller frees. */
 static char *fold(const char *text)
 {
@@ -65,8 +43,9 @@ static char *fold(const char *text)
 		return NULL;
 	for (const char *p = text; *p;) {
 		uint32_t c;
+		size_t char_len = utf8_decode(&c, p);
 
-		p = next_char(&c, p);
+		p += char_len ? char_len : 1;
 		if (is_invisible(c))
 			continue;
 		if (c <= ' ' || (c >= 0x7f && c <= 0xa0)) {

@@ -148,7 +148,7 @@ static void foreign_text_is_quoted(void)
 		{ "\xe6\x97\xa5\xe6\x9c\xac", "??", "what has no ASCII form is a question mark" },
 		{ "a\xe2\x80\xaegnp.exe", "agnp.exe", "the text's direction is not turned round" },
 		{ "\xff\xc3", "??", "bytes that are no UTF-8" },
-		{ "\xc0\xa4{x}", "$ {x}", "an overlong dollar sign is one, too" },
+		{ "\xc0\xa4{x}", "??{x}", "an overlong dollar sign is none" },
 		{ "\xe2\x80\x8b&& x", "${}&& x", "an invisible character does not hide a word's beginning" },
 		{ "   a   b   ", "a b", "spaces are single" },
 		{ "", "", "nothing" },

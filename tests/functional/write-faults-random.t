@@ -59,7 +59,9 @@ for ((nr = 0; nr < 60; nr++)); do
 	any image.zst image.zst image.zst image.zst image.zst /index /v1/plan /v1/jobs
 	path=$picked
 	random_fault
-	echo "$path|$picked|$((RANDOM % 3))|$((1 + RANDOM % 4))"
+	fault=$picked
+	any 0 0 0 0 1 2
+	echo "$path|$fault|$picked|$((1 + RANDOM % 4))"
 done >"$work/faults"
 each_line 6 strike <"$work/faults"
 done_testing

@@ -80,9 +80,41 @@ static void test_medium(void)
 	device_close(&dev);
 }
 
+/* F40: another disk of the same size comes under the name of the one that was chosen. */
+static void test_swapped(void)
+{
+	struct disk chosen = { 0 }, now = { 0 };
+	struct device *dev = NULL;
+	struct err err = { 0 };
+	int loop_fd = -1;
+
+	if (!attach(&loop_fd) || device_fd_identify(&chosen, loop_path, 0, &err) != 0) {
+		ok(true, "a disk that was swapped # SKIP no loop devices");
+		return;
+	}
+	/* Detached when its last user closes it, then attached anew: the kernel counts that as another disk. */
+	close(loop_fd);
+	CLEANUP(close_fd) int again_fd = open(loop_path, O_RDWR | O_CLOEXEC);
+	CLEANUP(close_fd) int file = open(file_path, O_RDWR | O_CLOEXEC);
+	struct loop_config config = { .fd = (uint32_t)file, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	if (ioctl(again_fd, LOOP_CONFIGURE, &config) != 0) {
+		ok(true, "a disk that was swapped # SKIP somebody else took the loop device");
+		return;
+	}
+	is_int(device_fd_open(&dev, &chosen, &err), -ESTALE, "a disk that was swapped since it was chosen is refused");
+	ok(strstr(err.text, "its kernel disk sequence number was") != NULL, "saying how it is known: %s", err.text);
+	ok(!dev, "and not opened");
+	is_int(device_fd_identify(&now, loop_path, 0, &err), 0, "chosen anew");
+	is_int(device_fd_open(&dev, &now, &err), 0, "it is taken");
+	device_close(&dev);
+}
+
 int main(void)
 {
 	test_medium();
+	unlink(file_path);
+	strcpy(file_path, "/tmp/vmcast-test-device-XXXXXX");
+	test_swapped();
 	unlink(file_path);
 	return done_testing();
 }

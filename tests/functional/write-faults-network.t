@@ -122,7 +122,7 @@ redirect:http://127.0.0.1:9/|/v1/plan|1|7|untouched|status 302
 no-length:50%|/v1/plan|all|7|untouched|plan from the service
 replace:"version":1=>"version":2|/v1/plan|all|7|untouched|version 2, this client knows 1
 replace:"/images/=>"file:///images/|/v1/plan|all|7|untouched|only http and https
-status:503|/v1/jobs|all|8|right|the disk is written .*but the service could not be told
+status:503|/v1/jobs|all|8|right|the disk is written, but the service could not be told
 END
 
 # A file on the service that does not belong to the index: same length, same name, other bytes.

@@ -130,7 +130,6 @@ static void what_is_new_is_taken_and_not_asked_for_again(void)
 	char id[STORE_ID_CHARS], path[128];
 	CLEANUP(store_close) struct store *s = store_with_publisher(id);
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
-	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
 	char want[64];
 
 	publisher.reply = OK_REPLY(TWO_ITEMS);

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "digest.h"
 #include "index.h"
+#include "seek_table.h"
 #include "units.h"
 
 #include <assert.h>
@@ -23,12 +24,6 @@
 #define IMAGE_NAME "image.zst"
 #define INDEX_NAME "index"
 #define PATH_ROOM  4096
-
-/* The seekable format's own numbers. */
-#define SEEK_TABLE_MAGIC  0x184d2a5eu
-#define SEEKABLE_MAGIC    0x8f92eab1u
-#define SEEK_ENTRY_BYTES  8
-#define SEEK_FOOTER_BYTES 9
 
 struct output {
 	FILE *file;
@@ -216,33 +211,28 @@ int image_writer_put(struct image_writer *w, size_t len, struct err *err)
 	return 0;
 }
 
-/* The seek table is a skippable frame: lengths of each frame, compressed and raw, taken from the index so that they
- * need no memory. */
+/* The lengths of the frames are taken from the index, so that they need no memory. */
 static int write_seek_table(struct image_writer *w, struct err *err)
 {
 	const struct index_header *h = &w->header;
 	uint8_t entry[INDEX_ENTRY_BYTES], seek[SEEK_FOOTER_BYTES];
 	int rc = seek_output(&w->index, INDEX_HEADER_BYTES, err);
 
-	put_le32(seek, SEEK_TABLE_MAGIC);
-	put_le32(seek + 4, (uint32_t)(h->chunk_count * SEEK_ENTRY_BYTES + SEEK_FOOTER_BYTES));
+	seek_head_pack(seek, h->chunk_count);
 	if (!rc)
-		rc = write_output(&w->image, seek, 8, err);
+		rc = write_output(&w->image, seek, SEEK_HEAD_BYTES, err);
 	for (uint64_t nr = 0; !rc && nr < h->chunk_count; nr++) {
 		rc = read_output(&w->index, entry, sizeof(entry), err);
 		if (rc)
 			break;
-		put_le32(seek, le32(entry + 4));
-		put_le32(seek + 4, index_chunk_bytes(h, nr));
+		seek_entry_pack(seek, le32(entry + 4), index_chunk_bytes(h, nr));
 		rc = write_output(&w->image, seek, SEEK_ENTRY_BYTES, err);
 	}
 	if (rc)
 		return rc;
-	put_le32(seek, (uint32_t)h->chunk_count);
-	seek[4] = 0; /* the table holds no checksums */
-	put_le32(seek + 5, SEEKABLE_MAGIC);
+	seek_footer_pack(seek, h->chunk_count);
 	rc = write_output(&w->image, seek, SEEK_FOOTER_BYTES, err);
-	w->header.image_bytes += 8 + h->chunk_count * SEEK_ENTRY_BYTES + SEEK_FOOTER_BYTES;
+	w->header.image_bytes += seek_table_bytes(h->chunk_count);
 	return rc;
 }
 

@@ -10,12 +10,8 @@ url=http://10.77.0.1:8880
 configure 'dhcp = own' 'dhcp_range = 10.77.0.100,10.77.0.110' 'dhcp_lease = 10m'
 ok "vmcastd starts dnsmasq" service_start
 
-while read -r file options; do
-	# shellcheck disable=SC2086 # several options in one word
-	ask $options
-	is "a machine that says '$options' is told $file" "$(told file)" "$file"
-	is "... by this server" "$(told next-server)" 10.77.0.1
-done <<-END
+address=always
+tells_files vmcastd <<-END
 	undionly.kpxe --arch 0
 	snponly.efi --arch 7
 	snponly.efi --arch 9

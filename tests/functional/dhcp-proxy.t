@@ -18,12 +18,8 @@ is "of a PXE server" "$(told vendor-class)" PXEClient
 like "which names itself as boot server" "$(told vendor-options)" '08078000010a4d0001.*09098000'
 ask --arch 7
 is "UEFI gets an offer of a PXE server, too" "$(told vendor-class)/$(told next-server)" PXEClient/10.77.0.1
-while read -r file options; do
-	# shellcheck disable=SC2086 # several options in one word
-	ask $options
-	is "a machine that says '$options' is told $file" "$(told file)" "$file"
-	is "... with an address, without which iPXE takes no proxy's answer" "$(told next-server)" 10.77.0.1
-done <<-END
+address=always
+tells_files "the proxy" <<-END
 	$url/boot.ipxe --arch 0 --ipxe
 	$url/boot.ipxe --arch 7 --ipxe
 	$url/boot.ipxe --arch 11 --user-class iPXE
@@ -33,11 +29,7 @@ END
 is "UEFI HTTP boot sees its vendor class again" "$(told vendor-class)" HTTPClient
 
 machine ip address add 10.77.0.50/24 dev c0
-while read -r file options; do
-	# shellcheck disable=SC2086 # several options in one word
-	ask --from 10.77.0.50 --pxe-server 10.77.0.1 $options
-	is "on port 4011, '$options' is told $file" "$(told file)" "$file"
-done <<-END
+tells_files "port 4011" --from 10.77.0.50 --pxe-server 10.77.0.1 <<-END
 	undionly.kpxe --arch 0
 	snponly.efi --arch 7
 	snponly.efi --arch 9

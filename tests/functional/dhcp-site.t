@@ -20,12 +20,7 @@ ok "TFTP gives undionly.kpxe as it is" cmp "$work/got" "$top/build/firmware/undi
 # expect SERVER: that SERVER, which is running, was told everything that machines need
 expect()
 {
-	while read -r file options; do
-		# shellcheck disable=SC2086 # several options in one word
-		ask $options
-		is "$1 tells '$options' $file" "$(told file)" "$file"
-		[[ $file == http:* ]] || is "... on our TFTP server" "$(told next-server)" 10.77.0.1
-	done <<-END
+	tells_files "$1" <<-END
 		undionly.kpxe --arch 0
 		snponly.efi --arch 7
 		snponly.efi --arch 9

@@ -82,3 +82,18 @@ dead()
 {
 	! alive "$1"
 }
+
+# tells_files WHO [OPTION...]: for each line `FILE OPTIONS` of standard input: a machine that asks with OPTIONS is told FILE, and an
+# address to fetch it from unless FILE is a URL of its own. iPXE takes a proxy's answer only with an address: `address=always`.
+tells_files()
+{
+	local who=$1 file options
+	shift
+
+	while read -r file options; do
+		# shellcheck disable=SC2086 # several options in one word
+		ask "$@" $options
+		is "$who tells '$options' $file" "$(told file)" "$file"
+		[[ $file == http:* && ${address-} != always ]] || is "... and our address" "$(told next-server)" 10.77.0.1
+	done
+}

@@ -7,6 +7,7 @@
 #ifndef VMCAST_STORE_H
 #define VMCAST_STORE_H
 
+#include "content.h"
 #include "err.h"
 #include "feed.h"
 
@@ -14,7 +15,6 @@
 #include <stdint.h>
 
 #define STORE_ID_CHARS     17 /* 16 hex digits and NUL: feeds, items, jobs */
-#define STORE_IMAGE_CHARS  65 /* image id: SHA-256 of the index, hex, and NUL */
 #define STORE_MAC_CHARS    18 /* "52:54:00:12:34:56" and NUL, lower case */
 #define STORE_TICKET_CHARS 33
 #define STORE_MACS_MAX     64 /* network cards of one machine */
@@ -48,9 +48,15 @@ struct store_item {
 	char *feed_title;
 	struct feed_item announced; /* what the feed says of it; `url` is absolute */
 	enum item_state state;
-	bool present;                     /* still in the feed's last good document */
-	bool is_signed;                   /* verified by a signature chain (none yet: always false) */
-	char image_id[STORE_IMAGE_CHARS]; /* deployable image, empty if none; survives a failed re-ingest */
+	bool present;   /* still in the feed's last good document */
+	bool is_signed; /* verified by a signature chain (none yet: always false) */
+	/* What serves. It survives a failed ingest of something newer; all of it is store_item_content's. */
+	uint64_t version; /* 0: nothing */
+	uint64_t newest;  /* version that was ingested last: another one after a rollback */
+	enum item_kind kind;
+	char *form;
+	unsigned disk_count;
+	char image_id[STORE_IMAGE_CHARS]; /* of the disk that boots, empty if there is none */
 	uint64_t disk_bytes;              /* of that image */
 	uint64_t image_bytes;
 	uint64_t index_bytes;
@@ -85,7 +91,7 @@ struct store_job {
 	char id[STORE_ID_CHARS];
 	char mac[STORE_MAC_CHARS]; /* empty: a host run */
 	char item_id[STORE_ID_CHARS];
-	char image_id[STORE_IMAGE_CHARS];
+	char image_id[STORE_IMAGE_CHARS]; /* of the disk that boots */
 	char *phase;
 	char *disk;
 	char *message;
@@ -97,6 +103,26 @@ struct store_job {
 	int64_t updated_at;
 };
 
+/* What an item was at one time. The content's disks, files and machine are store_item_content's. */
+struct store_version {
+	uint64_t number; /* from 1; its name */
+	bool serves;
+	int64_t made_at;
+	/* what the feed said of it then */
+	char *title;
+	char *url;
+	int64_t published;
+	enum item_kind kind;
+	char *form;
+	unsigned disk_count;
+	uint64_t disk_bytes;   /* of all its disks */
+	uint64_t stored_bytes; /* below images/, some perhaps shared with other versions */
+};
+
+struct store_version_list {
+	struct store_version *rows;
+	size_t count;
+};
 struct store_feed_list {
 	struct store_feed *rows;
 	size_t count;
@@ -142,8 +168,9 @@ int store_feed_update(struct store *s, const char *id, const struct feed *feed, 
 /* Items. `feed_id` NULL: of all feeds. Newest first. */
 int store_item_list(struct store *s, const char *feed_id, struct store_item_list *out, struct err *err);
 /*
- * For menus: items that have an image and are still announced, in no order, with what a menu shows of them: ids, titles,
- * date, architecture, firmware, landing, disk_bytes. Costs what they are, however many others feeds announce.
+ * For menus: items of which something serves and that are still announced, in no order, with what a menu shows of them:
+ * ids, titles, date, architecture, firmware, landing, version, kind, disk_bytes. Costs what they are, however many others
+ * feeds announce.
  */
 int store_item_list_ready(struct store *s, struct store_item_list *out, struct err *err);
 int store_item_get(struct store *s, const char *id, struct store_item *out, struct err *err);
@@ -151,16 +178,23 @@ int store_item_get(struct store *s, const char *id, struct store_item *out, stru
  * first; `only_asked`: no others. */
 int store_item_claim(struct store *s, bool only_asked, struct store_item *out, struct err *err);
 int store_item_ask(struct store *s, const char *id, struct err *err); /* the operator wants it (again) */
+/* A machine wants it: an item that nothing serves yet and that waits goes first. Whatever else it is, it stays. */
+int store_item_demand(struct store *s, const char *id, struct err *err);
+/* All of a version, or (0) of the one that serves. -ENOENT: there is none such. Caller frees with store_content_free. */
+int store_item_content(struct store *s, const char *id, uint64_t version, struct store_content *out, struct err *err);
+/* Newest first. */
+int store_item_versions(struct store *s, const char *id, struct store_version_list *out, struct err *err);
+/* Let this version serve until the feed announces other bytes, or another is chosen. -ENOENT: it is not kept. */
+int store_item_rollback(struct store *s, const char *id, uint64_t version, struct err *err);
 /* -ESTALE: nobody wants it any more: it is gone, left its feed, or was announced with another enclosure. */
 int store_item_progress(struct store *s, const char *id, const char *phase, uint64_t done, uint64_t total,
 			struct err *err);
-struct store_image {
-	char id[STORE_IMAGE_CHARS];
-	uint64_t disk_bytes, image_bytes, index_bytes;
-	uint32_t sector_bytes;
-};
-/* -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this image is not
- * taken. */
+/*
+ * What was made of the item is there: as a new version, which serves from now on, unless it is the same as the version
+ * made last, which is then only confirmed (a rollback stays). At most `keep` versions are kept, and in any case the one
+ * that serves. -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this is
+ * not taken.
+ */
 int store_item_ready(struct store *s, const char *id, const struct store_image *image, struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);
 /* A failure that may pass: in `delay_s` seconds the item can be claimed again. Until then it is failed. */
@@ -169,8 +203,14 @@ int store_item_retry(struct store *s, const char *id, unsigned delay_s, struct e
 int store_item_requeue(struct store *s, const char *id, struct err *err);
 /* The same for all that say they are being ingested while none is. */
 int store_item_recover(struct store *s, struct err *err);
-/* Whether any item still names this image, or a job that is neither ended nor silent for a day. */
+/* Whether any version of an item names what is below images/ by this id, or a job that is neither ended nor silent for
+ * a day. */
 int store_image_wanted(struct store *s, const char *image_id, bool *wanted, struct err *err);
+/*
+ * What is below images/ by this id was found damaged or missing: versions that have it are none any more. Where one
+ * served, the newest that is left does; an item whose newest version it was is ingested anew. `*asked`: how many are.
+ */
+int store_image_lost(struct store *s, const char *image_id, size_t *asked, struct err *err);
 
 /* Machines. `seen` creates the row when a machine first asks for its script (-ENOSPC: there are STORE_MACHINES_MAX that
  * may not be forgotten); NULL leaves a field as it is. */
@@ -188,8 +228,8 @@ struct store_macs {
 };
 
 /*
- * Jobs: one write of one image by one machine. The ticket is given out once and only its digest is kept. -ESTALE: the
- * item serves another image by now. -ENOSPC: there is no room to remember the machine, which must not be written then.
+ * Jobs: one write of one item by one machine. The ticket is given out once and only its digest is kept. -ESTALE: the
+ * item serves another version by now. -ENOSPC: there is no room to remember the machine, which must not be written then.
  * The STORE_JOBS_MAX jobs that were heard of last are kept.
  */
 int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, const char *image_id,
@@ -208,10 +248,12 @@ int store_job_list(struct store *s, struct store_job_list *out, struct err *err)
 
 void store_feed_free(struct store_feed *row);
 void store_item_free(struct store_item *row);
+void store_version_free(struct store_version *row);
 void store_machine_free(struct store_machine *row);
 void store_job_free(struct store_job *row);
 void store_feed_list_free(struct store_feed_list *list);
 void store_item_list_free(struct store_item_list *list);
+void store_version_list_free(struct store_version_list *list);
 void store_machine_list_free(struct store_machine_list *list);
 void store_job_list_free(struct store_job_list *list);
 

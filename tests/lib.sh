@@ -192,7 +192,7 @@ start_origin()
 	END
 	nginx -c "$work/nginx.conf" -e "$work/nginx.log" &
 	at_exit kill $!
-	wait_for 10 port_answers "$origin_port" || { diag "nginx does not start: $(cat "$work/nginx.log")"; exit 1; }
+	wait_for 60 port_answers "$origin_port" || { diag "nginx does not start: $(cat "$work/nginx.log")"; exit 1; }
 }
 
 # start_proxy PORT [OPTION...]: faultproxy in front of 127.0.0.1:PORT, in place of the one before; sets proxy_port, logs
@@ -207,7 +207,7 @@ start_proxy()
 	: >"$proxy_log"
 	"$top/tests/functional/faultproxy" --to "127.0.0.1:$to" --port-file "$port_file" --log "$proxy_log" "$@" &
 	proxy_pid=$!
-	wait_for 10 test -s "$port_file" || { diag "faultproxy does not start"; exit 1; }
+	wait_for 60 test -s "$port_file" || { diag "faultproxy does not start"; exit 1; }
 	proxy_port=$(<"$port_file")
 }
 
@@ -238,7 +238,7 @@ start_vmcastd()
 	END
 	"$BUILD/vmcastd" --config "$work/vmcastd.conf" 2>>"$work/vmcastd.log" &
 	vmcastd_pid=$!
-	wait_for 10 service_is_up || { diag "vmcastd does not start: $(cat "$work/vmcastd.log")"; exit 1; }
+	wait_for 60 service_is_up || { diag "vmcastd does not start: $(cat "$work/vmcastd.log")"; exit 1; }
 }
 
 service_is_up()
@@ -288,7 +288,7 @@ item_is()
 # wait_ingest NAME: until the item has an image or failed; sets item
 wait_ingest()
 {
-	wait_for 20 eval "[[ -n \$(item_of '$1') ]]" || { diag "no item of '$1': $(field /v1/feeds '.feeds[].error')"; return 1; }
+	wait_for 60 eval "[[ -n \$(item_of '$1') ]]" || { diag "no item of '$1': $(field /v1/feeds '.feeds[].error')"; return 1; }
 	item=$(item_of "$1")
 	wait_for 120 item_is "$item" "ready|failed" || { diag "item of '$1' stays $(field "/v1/items/$item" .state)"; return 1; }
 }
@@ -319,12 +319,14 @@ serve_image()
 	item_is "$item" ready || { diag "no image: $(field "/v1/items/$item" .error)"; exit 1; }
 }
 
-# write_disk PORT DISK [OPTION...]: run the client against the service or a proxy; sets status, said
+# write_disk PORT DISK [OPTION...]: run the client against the service or a proxy; sets status, said. A client that hangs is
+# killed, far beyond what any busy machine needs, so that it fails its test and not the whole run.
 write_disk()
 {
 	status=0
-	said=$("$BUILD/vmcast-boot" write --server "http://127.0.0.1:$1" --item "$item" --disk "$2" "${@:3}" 2>&1) ||
-		status=$?
+	said=$(timeout --foreground -s KILL 240 "$BUILD/vmcast-boot" write --server "http://127.0.0.1:$1" --item "$item" \
+		--disk "$2" "${@:3}" 2>&1) || status=$?
+	[[ $status != 137 ]] || diag "the client hung and was killed after 240 s"
 }
 
 # last_job JQ-FILTER

@@ -54,7 +54,7 @@ struct key {
 #define FIELD(name) .field = offsetof(struct config, name)
 
 static const char *const dhcp_choices[] = { "off", "own", "proxy", NULL };
-static const char *const ingest_choices[] = { "auto", "manual", NULL };
+static const char *const ingest_choices[] = { "auto", "demand", "manual", NULL };
 static const char *const menu_default_choices[] = { "local", "first", NULL };
 
 static const struct key keys[] = {
@@ -88,7 +88,9 @@ static const struct key keys[] = {
 	{ "refresh", KIND_SECONDS, FIELD(refresh_s), .fallback = "15m", .min = "30s", .max = "30d",
 	  .help = "How often each feed is fetched. Up to a tenth less at random, so that feeds do not come in step." },
 	{ "ingest", KIND_CHOICE, FIELD(ingest), .fallback = "auto", .choices = ingest_choices,
-	  .help = "Whether every announced image is made ready at once, or those an operator asks for." },
+	  .help = "Which announced images are made ready: all at once, those that a machine's menu choice or an "
+		  "operator "
+		  "asks for, or only the latter. A feed may have its own policy." },
 	{ "allow_host", KIND_LIST, FIELD(allow_hosts), .check = config_value_check_host, .form = "host name or address",
 	  .help = "A host on an internal address that feeds may name. May be given any number of times." },
 	{ "feed_bytes_max", KIND_BYTES, FIELD(feed_bytes_max), .fallback = "16M", .min = "64K", .max = "256M",

@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 enum dhcp_mode { DHCP_OFF, DHCP_OWN, DHCP_PROXY };
-enum ingest_mode { INGEST_AUTO, INGEST_MANUAL };
+enum ingest_mode { INGEST_AUTO, INGEST_DEMAND, INGEST_MANUAL };
 enum menu_default { MENU_DEFAULT_LOCAL, MENU_DEFAULT_FIRST };
 
 /* A growing list of strings, NULL-terminated once it has any. */

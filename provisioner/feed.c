@@ -32,7 +32,7 @@ struct builder {
 	size_t notes_dropped; /* beyond NOTES_MAX */
 };
 
-static void free_item(struct feed_item *item)
+void feed_item_free(struct feed_item *item)
 {
 	free(item->uuid);
 	free(item->title);
@@ -53,9 +53,9 @@ void feed_free(struct feed **feed)
 	if (!f)
 		return;
 	for (size_t i = 0; i < f->item_count; i++)
-		free_item(&f->items[i]);
+		feed_item_free(&f->items[i]);
 	for (size_t i = 0; i < f->note_count; i++)
-		free(f->notes[i]);
+		free(f->notes[i].text);
 	free(f->items);
 	free(f->notes);
 	free(f->title);
@@ -87,7 +87,7 @@ __attribute__((format(printf, 3, 4))) static int add_note(struct builder *b, str
 	if (!f->notes)
 		return out_of_memory(err);
 	va_start(ap, fmt);
-	int len = vasprintf(&f->notes[f->note_count], fmt, ap);
+	int len = vasprintf(&f->notes[f->note_count].text, fmt, ap);
 	va_end(ap);
 	if (len < 0)
 		return out_of_memory(err);
@@ -355,7 +355,7 @@ static int keep_item(struct builder *b, struct feed_item *item, struct err *err)
 
 static int on_item(void *ctx, const struct feed_draft *draft, struct err *err)
 {
-	CLEANUP(free_item) struct feed_item item = { 0 };
+	CLEANUP(feed_item_free) struct feed_item item = { 0 };
 	struct builder *b = ctx;
 	char shown[80];
 
@@ -437,7 +437,7 @@ static int drop_doubles(struct builder *b, struct err *err)
 		if (f->items[i].uuid)
 			f->items[kept++] = f->items[i];
 		else
-			free_item(&f->items[i]);
+			feed_item_free(&f->items[i]);
 	}
 	f->item_count = kept;
 	return rc;
@@ -456,7 +456,7 @@ int feed_parse(struct feed **out, const char *xml, size_t len, const struct feed
 		rc = drop_doubles(&b, err);
 	if (rc)
 		return rc;
-	if (b.notes_dropped && asprintf(&feed->notes[feed->note_count], "%zu more notes", b.notes_dropped) >= 0)
+	if (b.notes_dropped && asprintf(&feed->notes[feed->note_count].text, "%zu more notes", b.notes_dropped) >= 0)
 		feed->note_count++;
 	*out = TAKE(feed);
 	return 0;

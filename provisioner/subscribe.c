@@ -153,7 +153,7 @@ static void log_notes(const char *shown, const struct feed *document)
 	char note[512];
 
 	for (size_t i = 0; i < document->note_count && i < notes_max; i++)
-		log_warn("feed '%s': %s", shown, log_quote(note, sizeof(note), document->notes[i]));
+		log_warn("feed '%s': %s", shown, log_quote(note, sizeof(note), document->notes[i].text));
 	if (document->note_count > notes_max)
 		log_warn("feed '%s': %zu more notes of this kind", shown, document->note_count - notes_max);
 }

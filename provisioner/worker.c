@@ -128,7 +128,7 @@ static void settle_failure(struct worker *w, const struct store_item *item, int 
 /* Ingest all that wait. Returns when nothing does, or at a stop. */
 static void ingest_waiting(struct worker *w)
 {
-	bool only_asked = w->config->ingest == INGEST_MANUAL;
+	bool only_asked = w->config->ingest != INGEST_AUTO;
 	struct err err = { 0 };
 
 	while (!atomic_load(&w->stop)) {

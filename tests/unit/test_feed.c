@@ -96,7 +96,7 @@ static void test_dialects(void)
 static bool has_note(const struct feed *feed, const char *part)
 {
 	for (size_t i = 0; i < feed->note_count; i++) {
-		if (strstr(feed->notes[i], part))
+		if (strstr(feed->notes[i].text, part))
 			return true;
 	}
 	return false;

@@ -287,6 +287,8 @@ static int check_block(int fd, const struct stat *st, const struct disk *chosen,
 	uint64_t bytes;
 	int read_only = 0;
 
+	if (ioctl(fd, BLKROGET, &read_only) == 0 && read_only)
+		return err_set(err, -EROFS, "disk %s: read-only", chosen->path);
 	int rc = find_disk(&now, st->st_rdev, chosen->path, err);
 	if (rc)
 		return rc;
@@ -294,8 +296,6 @@ static int check_block(int fd, const struct stat *st, const struct disk *chosen,
 		return err_set(err, -ESTALE, "disk %s is not the one that was chosen: %s", chosen->path, why);
 	if (now.use == DISK_REFUSED)
 		return err_set(err, -EBUSY, "disk %s: %s", chosen->path, now.why);
-	if (ioctl(fd, BLKROGET, &read_only) == 0 && read_only)
-		return err_set(err, -EROFS, "disk %s: read-only", chosen->path);
 	if (ioctl(fd, BLKGETSIZE64, &bytes) != 0 || bytes != chosen->id.bytes)
 		return err_set(err, -ESTALE, "disk %s: its size changed", chosen->path);
 	return 0;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -109,12 +110,45 @@ static void test_swapped(void)
 	device_close(&dev);
 }
 
+/*
+ * F35. That sysfs tells is test_disk.c's; here what stands behind it: the device itself is asked once it is open, and the
+ * kernel has the last word.
+ */
+static void test_read_only(void)
+{
+	CLEANUP(close_fd) int loop_fd = -1;
+	struct disk chosen = { 0 };
+	struct device *dev = NULL;
+	struct err err = { 0 };
+	int read_only = 1;
+
+	if (!attach(&loop_fd) || device_fd_identify(&chosen, loop_path, 0, &err) != 0) {
+		ok(true, "a read-only disk # SKIP no loop devices");
+		return;
+	}
+	ioctl(loop_fd, BLKROSET, &read_only);
+	is_int(device_fd_open(&dev, &chosen, &err), -EROFS, "a disk that became read-only since it was chosen");
+	ok(strstr(err.text, "read-only") != NULL, "is refused as such: %s", err.text);
+	read_only = 0;
+	ioctl(loop_fd, BLKROSET, &read_only);
+	is_int(device_fd_open(&dev, &chosen, &err), 0, "one that no longer is, is taken");
+	read_only = 1;
+	ioctl(loop_fd, BLKROSET, &read_only);
+	CLEANUP(free_mem) uint8_t *bytes = device_buffer(FILE_BYTES);
+	memset(bytes, 'a', 4096);
+	is_int(device_write(dev, bytes, 4096, 0, &err), -EIO, "and if it becomes so again, writing fails");
+	ok(strstr(err.text, "write at byte 0") != NULL, "with what the kernel says: %s", err.text);
+	device_close(&dev);
+}
+
 int main(void)
 {
-	test_medium();
-	unlink(file_path);
-	strcpy(file_path, "/tmp/vmcast-test-device-XXXXXX");
-	test_swapped();
-	unlink(file_path);
+	static void (*const tests[])(void) = { test_medium, test_swapped, test_read_only };
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		strcpy(file_path, "/tmp/vmcast-test-device-XXXXXX");
+		tests[i]();
+		unlink(file_path);
+	}
 	return done_testing();
 }

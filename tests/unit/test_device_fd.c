@@ -139,6 +139,9 @@ static void test_read_only(void)
 	is_int(device_write(dev, bytes, 4096, 0, &err), -EIO, "and if it becomes so again, writing fails");
 	ok(strstr(err.text, "write at byte 0") != NULL, "with what the kernel says: %s", err.text);
 	device_close(&dev);
+	/* The mark would stay for whoever gets this loop device next. */
+	read_only = 0;
+	ioctl(loop_fd, BLKROSET, &read_only);
 }
 
 int main(void)

@@ -158,10 +158,15 @@ has_sanitizers()
 	ldd "$BUILD/vmcastd" | grep -q libasan
 }
 
-# free_port: a TCP port of 127.0.0.1 that nobody listens on
+# free_port: a TCP port of 127.0.0.1 that nobody listens on. Below those that the kernel gives to connections (32768 and up):
+# one of the thousands that tests make at the same time would take it while its server is being started again.
 free_port()
 {
-	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+	perl -MIO::Socket::INET -e '
+		my $port;
+		do { $port = 10000 + int(rand(22000)) }
+			until IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $port, Listen => 1, ReuseAddr => 1);
+		print $port'
 }
 
 port_answers()

@@ -19,7 +19,7 @@ chown 65534:65534 "$work/state" "$work/run"
 "${as_user[@]}" "--inh-caps=$caps" "--ambient-caps=$caps" "--bounding-set=$caps" --no-new-privs \
 	"$BUILD/vmcastd" --config "$work/vmcastd.conf" 2>"$work/vmcastd.log" &
 service_pid=$!
-ok "dnsmasq starts" wait_for 10 test -s "$work/run/dnsmasq.pid"
+ok "dnsmasq starts" wait_for 60 test -s "$work/run/dnsmasq.pid"
 pid=$(dnsmasq_pid)
 like "as the same user" "$(grep Uid: "/proc/$pid/status")" $'\t65534\t65534\t65534'
 ask --arch 7 --request
@@ -30,5 +30,5 @@ machine busybox tftp -g -l "$work/got" -r snponly.efi 10.77.0.1 >/dev/null 2>&1 
 ok "TFTP gives it the file" cmp "$work/got" "$top/build/firmware/snponly.efi"
 kill -9 "$service_pid"
 wait "$service_pid" 2>/dev/null || true
-ok "when vmcastd is killed, dnsmasq ends" wait_for 2 dead "$pid"
+ok "when vmcastd is killed, dnsmasq ends" wait_for 60 dead "$pid"
 done_testing

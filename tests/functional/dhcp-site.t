@@ -45,7 +45,7 @@ answers()
 	ask --arch 0
 	[[ $answer != 'no answer' ]]
 }
-ok "the site's dnsmasq takes the lines for dnsmasq" wait_for 5 answers
+ok "the site's dnsmasq takes the lines for dnsmasq" wait_for 60 answers
 expect dnsmasq
 kill "$site_pid"
 wait "$site_pid" || true
@@ -60,7 +60,7 @@ if command -v dhcpd >/dev/null; then
 	: >"$work/dhcpd.leases"
 	dhcpd -4 -f -cf "$work/dhcpd.conf" -lf "$work/dhcpd.leases" -pf "$work/dhcpd.pid" --no-pid s0 2>"$work/dhcpd.log" &
 	site_pid=$!
-	ok "the site's dhcpd takes the lines for ISC dhcpd" wait_for 5 answers
+	ok "the site's dhcpd takes the lines for ISC dhcpd" wait_for 60 answers
 	expect dhcpd
 	kill "$site_pid"
 	wait "$site_pid" || true

@@ -23,7 +23,7 @@ has_own_network()
 {
 	[[ $(readlink "/proc/$machine_pid/ns/net") != "$(readlink /proc/self/ns/net)" ]]
 }
-wait_for 5 has_own_network
+wait_for 60 has_own_network
 ip link add s0 type veth peer name c0 netns "$machine_pid"
 ip address add 10.77.0.1/24 dev s0
 ip link set s0 up
@@ -69,7 +69,7 @@ service_start()
 	rm -f "$work/run/dnsmasq.pid"
 	"$BUILD/vmcastd" --config "$work/vmcastd.conf" 2>>"$work/vmcastd.log" &
 	service_pid=$!
-	wait_for 10 test -s "$work/run/dnsmasq.pid" || { diag "$(cat "$work/vmcastd.log")"; return 1; }
+	wait_for 60 test -s "$work/run/dnsmasq.pid" || { diag "$(cat "$work/vmcastd.log")"; return 1; }
 }
 
 # alive PID: whether there is such a process, other than as a zombie

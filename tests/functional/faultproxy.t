@@ -110,5 +110,5 @@ stop_proxy
 # A connection that stalls is open while its proxy's parent is killed.
 TMPDIR=$work bash -c '. tests/lib.sh; start_proxy "$1" --fault stall:0; echo "$proxy_pid" >"$2"
 	curl -s -m 30 "127.0.0.1:$proxy_port/file" >"$2.got" & sleep 0.3; kill -9 $$' - "$origin_port" "$work/pid" || true
-ok "ends with the process that started it" wait_for 5 eval "! kill -0 $(<"$work/pid") 2>/dev/null"
+ok "ends with the process that started it" wait_for 60 eval "! kill -0 $(<"$work/pid") 2>/dev/null"
 done_testing

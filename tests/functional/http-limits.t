@@ -11,7 +11,7 @@ url=http://127.0.0.1:$vmcastd_port
 # status [CURL-OPTION...]: HTTP status, headers in $work/head
 status()
 {
-	curl -s -m 20 -o "$work/body" -D "$work/head" -w '%{http_code}' "$@" || true
+	curl -s -m 60 -o "$work/body" -D "$work/head" -w '%{http_code}' "$@" || true
 }
 
 allow()
@@ -53,7 +53,7 @@ deep=$(printf '[%.0s' {1..30000})
 is "deep JSON" "$(status -H "$json" --data-binary "{\"disks\":$deep" "$plan")" 400
 is "a header longer than the limit" "$(status -H "X: $(printf 'x%.0s' {1..9000})" "$url/healthz")" 431
 like "a URL longer than the limit" "$(status "$url/$(printf 'x%.0s' {1..9000})")" '^4(14|31)$'
-like "no HTTP" "$(printf 'GARBAGE\r\n\r\n' | timeout 10 socat -t 5 - "TCP:127.0.0.1:$vmcastd_port" | head -1)" '^(HTTP/1.1 4|$)'
+like "no HTTP" "$(printf 'GARBAGE\r\n\r\n' | timeout 60 socat -t 20 - "TCP:127.0.0.1:$vmcastd_port" | head -1)" '^(HTTP/1.1 4|$)'
 
 # drip NAME FIRST PIECE: send FIRST, then PIECE every 0.3 s for ever; the time until the server hangs up
 drip()
@@ -76,18 +76,18 @@ is "a request line that never ends is cut" "$(drip 'GET /' x)" cut
 is "a body that comes a byte at a time is cut" \
 	"$(drip $'POST /v1/plan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{' ' ')" cut
 is "a second request that never ends is cut" "$(drip $'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /' x | tail -1)" cut
-is "nothing at all is cut" "$(timeout 30 socat -u "TCP:127.0.0.1:$vmcastd_port" - && echo cut)" cut
+is "nothing at all is cut" "$(timeout 60 socat -u "TCP:127.0.0.1:$vmcastd_port" - && echo cut)" cut
 
 # Eight connections from one address that do nothing: a ninth is closed at once, others are served when one has gone.
 exec {held}< <(exec perl -MIO::Socket::INET -e '
 	$| = 1;
 	my @s = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$ARGV[0]") } 1 .. 8;
-	print "connected\n"; sleep 60' "$vmcastd_port")
+	print "connected\n"; sleep 600' "$vmcastd_port")
 holder=$!
 read -r -u "$held" _
 is "more connections than an address may have" "$(status "$url/healthz")" 000
 kill "$holder"
 healthy() { [[ $(status "$url/healthz") == 200 ]]; }
-ok "served again when they have gone" wait_for 20 healthy
+ok "served again when they have gone" wait_for 60 healthy
 ok "the service still runs" kill -0 "$vmcastd_pid"
 done_testing

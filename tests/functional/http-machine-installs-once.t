@@ -90,9 +90,15 @@ like "a new one: the newest image by default" "$(script)" "choose --default firs
 # What the machine's hardware says: which disk starts it, and what does not fit it. Changes of the feed make no new image.
 say_in_feed()
 {
+	local before
+	before=$(times_read)
 	sed "s|</vmcast:digest>|&$1|" "$origin/plain.xml" >"$origin/feed.xml"
 	vmcast feed refresh "$(field /v1/feeds '.feeds[0].id')" >/dev/null
-	sleep 1
+	wait_for 60 eval "[[ \$(times_read) -gt $before ]]"
+}
+times_read()
+{
+	grep -c "feed.xml': 1 items" "$work/vmcastd.log"
 }
 plan()
 {
@@ -133,7 +139,7 @@ stop_vmcastd TERM
 "$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin/late" >"$origin/feed.xml"
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "ingest = manual"
 has_late() { [[ -n $(item_of late) ]]; }
-wait_for 20 has_late
+wait_for 60 has_late
 is "a plan for an item that waits" "$(post /v1/plan '{"version":1,"item":"'"$(item_of late)"'"}')" 503
 like "says when to ask again" "$(tr -d '\r' <"$work/head")" 'Retry-After: [0-9]+'
 vmcast machine assign "$mac" "$(item_of late)" >/dev/null

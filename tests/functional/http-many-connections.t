@@ -57,5 +57,5 @@ all_closed()
 
 	[[ ${#fds[@]} -lt 50 ]]
 }
-ok "no descriptor is left" wait_for 20 all_closed
+ok "no descriptor is left" wait_for 60 all_closed
 done_testing

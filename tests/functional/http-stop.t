@@ -21,7 +21,7 @@ exec {stuck}<>"/dev/tcp/127.0.0.1/$vmcastd_port"
 printf 'GET /images/%s/image.zst HTTP/1.1\r\nHost: x\r\n\r\n' "$id" >&"$stuck"
 kill -TERM "$vmcastd_pid"
 refuses() { ! port_answers "$vmcastd_port"; }
-ok "nobody else is accepted" wait_for 10 refuses
+ok "nobody else is accepted" wait_for 60 refuses
 cat <&"$pipe" >>"$work/got"
 ok "the transfer under way ends well" wait "$reader"
 is "with all its bytes" "$(stat -c %s "$work/got")" 20000001

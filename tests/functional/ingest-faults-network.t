@@ -27,7 +27,7 @@ announce()
 	# A length of its own for each: nginx makes validators of length and second.
 	printf '%*s' $((2000 + announced - $(stat -c %s "$origin/feed.xml"))) '' >>"$origin/feed.xml"
 	vmcast feed refresh >/dev/null 2>&1
-	wait_for 20 has_item || { diag "item $announced does not come: $(field /v1/feeds '.feeds[].error')"; return 1; }
+	wait_for 60 has_item || { diag "item $announced does not come: $(field /v1/feeds '.feeds[].error')"; return 1; }
 	item=$(field /v1/items ".items[] | select(.uuid == \"$announced\") | .id")
 	wait_for 60 item_is "$item" "ready|failed" || diag "item $announced stays $(field "/v1/items/$item" .state)"
 }
@@ -108,12 +108,12 @@ cat >"$origin/feed.xml" <<-END
 	<enclosure url="http://127.0.0.1:$proxy_port/disk" length="$bytes"/></item></channel></rss>
 END
 vmcast feed refresh >/dev/null 2>&1
-wait_for 20 has_item || true
+wait_for 60 has_item || true
 item=$(field /v1/items ".items[] | select(.uuid == \"$announced\") | .id")
-wait_for 20 item_is "$item" ingesting || diag "it is $(field "/v1/items/$item" .state)"
+wait_for 60 item_is "$item" ingesting || diag "it is $(field "/v1/items/$item" .state)"
 printf '<rss version="2.0"><channel><title>none any more</title></channel></rss>' >"$origin/feed.xml"
 vmcast feed refresh >/dev/null 2>&1
-ok "an item that left its feed: its download ends" wait_for 10 withdrawn
+ok "an item that left its feed: its download ends" wait_for 60 withdrawn
 stop_proxy
 
 is "all of it is one image" "$(find "$work/state/images" -mindepth 1 -maxdepth 1 | wc -l)" 1

@@ -115,7 +115,7 @@ base="http://169.254.169.254/" refuse metadata "not allowed" "" - -
 } >"$origin/feed.xml"
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "disk_bytes_max = 8M"
 
-is "every item is in the catalog" "$(wait_for 20 eval "[[ \$(field /v1/items '.items | length') != 0 ]]"; field /v1/items '.items | length')" \
+is "every item is in the catalog" "$(wait_for 60 eval "[[ \$(field /v1/items '.items | length') != 0 ]]"; field /v1/items '.items | length')" \
 	$((${#good[@]} + ${#refused[@]}))
 
 wait_ingest disk

@@ -28,7 +28,7 @@ like "says why" "$said" "No such file or directory"
 mkdir -p "$work/run"
 perl -MIO::Socket::UNIX -e 'my $l = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die $!; $l->accept' \
 	"$work/run/api.sock" &
-wait_for 10 test -S "$work/run/api.sock"
+wait_for 60 test -S "$work/run/api.sock"
 run 1 "a service that ends before it answers" status
 unlike "was reached" "$said" "cannot be reached"
 like "says what went wrong" "$said" "[Rr]eset|Empty reply"

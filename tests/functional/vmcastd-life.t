@@ -38,11 +38,11 @@ fetches()
 perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_DGRAM, 0); bind($s, pack_sockaddr_un($ARGV[0])) or die; $| = 1;
 	while (defined recv($s, my $m, 100, 0)) { print "$m\n" }' "$work/notify" >"$work/notified" &
 at_exit kill $!
-wait_for 5 test -S "$work/notify"
+wait_for 60 test -S "$work/notify"
 export NOTIFY_SOCKET=$work/notify
 start_vmcastd "$feed"
-ok "readiness is told" wait_for 5 grep -qx READY=1 "$work/notified"
-ok "a feed of the configuration is fetched and ingested" wait_for 20 is_ready
+ok "readiness is told" wait_for 60 grep -qx READY=1 "$work/notified"
+ok "a feed of the configuration is fetched and ingested" wait_for 60 is_ready
 ok "no file of the state is for others" test -z "$(find "$work/state" -perm /007 -not -type l)"
 
 before=$(fetches)
@@ -51,7 +51,7 @@ more()
 {
 	[[ $(fetches) -gt $before ]]
 }
-ok "SIGHUP refreshes the feeds" wait_for 5 more
+ok "SIGHUP refreshes the feeds" wait_for 60 more
 
 status=0
 sed 's/^listen.*/listen = 127.0.0.1:1/; s/api.sock/other.sock/' "$work/vmcastd.conf" >"$work/second.conf"
@@ -72,21 +72,21 @@ orphan=$(printf '%064d' 7)
 mkdir "$work/state/images/$orphan"
 touch "$work/state/images/$orphan/index" "$work/state/spool/0123456789abcdef.part"
 start_vmcastd "$feed"
-ok "an image that nothing names is cleared away" wait_for 5 test ! -e "$work/state/images/$orphan"
+ok "an image that nothing names is cleared away" wait_for 60 test ! -e "$work/state/images/$orphan"
 ok "so is a download that nothing waits for" test ! -e "$work/state/spool/0123456789abcdef.part"
 ok "the image that an item names is not" test -e "$work/state/images/$image/image.zst"
 stop_vmcastd KILL
 
 truncate -s 5 "$work/state/images/$image/index"
 start_vmcastd "$feed"
-ok "an image that was damaged behind our back is made anew" wait_for 20 is_ready
+ok "an image that was damaged behind our back is made anew" wait_for 60 is_ready
 ok "... and whole" test "$(stat -c %s "$work/state/images/$image/index")" -gt 100
 ok "... which is logged" logged 'is missing or cut short, ingesting it anew'
 stop_vmcastd
 
 start_vmcastd
 is "a feed that is taken out of the configuration is forgotten" "$(field /v1/feeds '.feeds | length')" 0
-ok "... with its image" wait_for 5 test ! -e "$work/state/images/$image"
+ok "... with its image" wait_for 60 test ! -e "$work/state/images/$image"
 stop_vmcastd
 
 # refused MESSAGE: the service does not start, says so, and leaves the database alone

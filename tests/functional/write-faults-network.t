@@ -56,7 +56,7 @@ strike()
 	proxy_log=$case/proxy.log
 	start_proxy "$vmcastd_port" --path "$path" --fault "$fault" "${times_option[@]}"
 	write "$proxy_port" "$case/disk"
-	ok "$label: the fault did happen" wait_for 5 grep -qv -- '-$' "$proxy_log"
+	ok "$label: the fault did happen" wait_for 60 grep -qv -- '-$' "$proxy_log"
 	stop_proxy
 	is "$label: exit $want_status" "$status" "$want_status"
 	[[ $status == "$want_status" ]] || diag "$said"

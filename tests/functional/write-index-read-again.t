@@ -22,7 +22,7 @@ strike()
 	proxy_log=$case/proxy.log
 	start_proxy "$vmcastd_port" --path /index --fault "$2" --skip "$3" --times 1
 	write_disk "$proxy_port" "$case/disk" --retry-for 10
-	ok "$1 disk, $2 in reading $3 of the index: the fault did happen" wait_for 5 grep -qv -- '-$' "$proxy_log"
+	ok "$1 disk, $2 in reading $3 of the index: the fault did happen" wait_for 60 grep -qv -- '-$' "$proxy_log"
 	stop_proxy
 	ok "$1 disk, $2 in reading $3 of the index: the image" is_right "$case/disk"
 }

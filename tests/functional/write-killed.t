@@ -41,8 +41,8 @@ begin_and_stop()
 	fill "$work/disk" "$bytes"
 	start_proxy "$vmcastd_port" --path image.zst --fault "$1"
 	start_client
-	wait_for 20 proxy_has_stalled || diag "$(<"$work/out")"
-	wait_for 20 is_still
+	wait_for 60 proxy_has_stalled || diag "$(<"$work/out")"
+	wait_for 60 is_still
 	kill -"$2" "$client"
 	status=0
 	{ wait "$client" || status=$?; } 2>/dev/null
@@ -75,7 +75,7 @@ like "SIGTERM: the service knows" "$(last_job '"\(.phase) \(.exit) \(.message)"'
 fill "$work/disk" "$bytes"
 start_proxy "$vmcastd_port" --path image.zst --fault trickle:50000
 start_client
-wait_for 20 job_writes
+wait_for 60 job_writes
 stop_vmcastd KILL
 sleep 2
 start_vmcastd

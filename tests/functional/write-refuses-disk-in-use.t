@@ -87,7 +87,7 @@ losetup -d "$loop"
 sleep 60 | qemu-io -f raw "$work/disk" >/dev/null &
 user=$!
 at_exit kill "$user"
-wait_for 5 grep -q "$(stat -c %i "$work/disk")" /proc/locks
+wait_for 60 grep -q "$(stat -c %i "$work/disk")" /proc/locks
 refused "a file that QEMU has open" "$work/disk" "in use"
 
 write_disk "$vmcastd_port" /dev/null

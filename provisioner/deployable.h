@@ -6,8 +6,8 @@
  *
  * In a feed it is one element for each disk, the boot disk first; URLs may be relative to the feed:
  *
- *   <vmcast:disk index="URL" image="URL" id="SHA-256 of the index" index_bytes="" image_bytes="" disk_bytes=""
- *                name="" bus=""/>
+ *   <vmcast:image index="URL" image="URL" id="SHA-256 of the index" index_bytes="" image_bytes="" disk_bytes=""
+ *                 name="" bus=""/>
  */
 #ifndef VMCAST_DEPLOYABLE_H
 #define VMCAST_DEPLOYABLE_H

@@ -6,10 +6,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define TYPE_MAX 128
 
@@ -19,8 +21,10 @@ enum {
 	XZ,
 	ZSTD,
 	BZIP2,
+	QCOW,
 	QCOW2,
 	VMDK,
+	VMDK_TEXT,
 	VHD,
 	VHDX,
 	VDI,
@@ -38,37 +42,46 @@ enum {
 	SPARSE,
 	HTML,
 	ISO,
+	BZIMAGE,
+	ELF,
 };
 
 /* clang-format off */
 static const struct sniff_format formats[] = {
-	[RAW] = { "a raw disk", &codec_none, " application/x-raw-disk-image ", " raw " },
-	[GZIP] = { "gzip", &codec_gzip, " application/gzip application/x-gzip application/x-gunzip ", " gz gzip " },
-	[XZ] = { "xz", &codec_xz, " application/xz application/x-xz ", " xz " },
-	[ZSTD] = { "zstd", &codec_zstd, " application/zstd application/x-zstd ", " zst zstd " },
-	[BZIP2] = { "bzip2", &codec_bzip2, " application/bzip2 application/x-bzip2 application/x-bzip ", " bz2 bzip2 " },
-	[QCOW2] = { "a qcow2 image", NULL, " application/x-qemu-disk application/x-qcow2 ", " qcow2 qcow " },
-	[VMDK] = { "a VMDK image", NULL, " application/x-vmdk application/x-vmdk-disk ", " vmdk " },
-	[VHD] = { "a VHD image", NULL, " application/x-vhd application/x-vhd-disk ", " vhd vpc " },
-	[VHDX] = { "a VHDX image", NULL, " application/x-vhdx application/x-vhdx-disk ", " vhdx " },
-	[VDI] = { "a VDI image", NULL, " application/x-virtualbox-vdi application/x-vdi-disk ", " vdi " },
-	[QED] = { "a QED image", NULL, " application/x-qed-disk ", " qed " },
-	[PARALLELS] = { "a Parallels image", NULL, "", " hdd hds " },
-	[BOCHS] = { "a Bochs image", NULL, "", " bochs " },
-	[TAR] = { "a tar archive", NULL,
+	[RAW] = { "a raw disk", SNIFF_RAW, &codec_none, "raw", " application/x-raw-disk-image ", " raw " },
+	[GZIP] = { "gzip", SNIFF_CODEC, &codec_gzip, NULL,
+		   " application/gzip application/x-gzip application/x-gunzip ", " gz gzip " },
+	[XZ] = { "xz", SNIFF_CODEC, &codec_xz, NULL, " application/xz application/x-xz ", " xz " },
+	[ZSTD] = { "zstd", SNIFF_CODEC, &codec_zstd, NULL, " application/zstd application/x-zstd ", " zst zstd " },
+	[BZIP2] = { "bzip2", SNIFF_CODEC, &codec_bzip2, NULL,
+		    " application/bzip2 application/x-bzip2 application/x-bzip ", " bz2 bzip2 " },
+	[QCOW] = { "a qcow image (version 1)", SNIFF_DISK, NULL, "qcow", "", "" },
+	/* ".qcow" and "application/x-qemu-disk" promise nothing: both versions have been called so. */
+	[QCOW2] = { "a qcow2 image", SNIFF_DISK, NULL, "qcow2", " application/x-qcow2 ", " qcow2 " },
+	[VMDK] = { "a VMDK image", SNIFF_DISK, NULL, "vmdk", " application/x-vmdk application/x-vmdk-disk ", " vmdk " },
+	[VMDK_TEXT] = { "a VMDK descriptor", SNIFF_OTHER, NULL, NULL, "", "" },
+	[VHD] = { "a VHD image", SNIFF_DISK, NULL, "vpc", " application/x-vhd application/x-vhd-disk ", " vhd vpc " },
+	[VHDX] = { "a VHDX image", SNIFF_DISK, NULL, "vhdx", " application/x-vhdx application/x-vhdx-disk ", " vhdx " },
+	[VDI] = { "a VDI image", SNIFF_DISK, NULL, "vdi", " application/x-virtualbox-vdi application/x-vdi-disk ", " vdi " },
+	[QED] = { "a QED image", SNIFF_DISK, NULL, "qed", " application/x-qed-disk ", " qed " },
+	[PARALLELS] = { "a Parallels image", SNIFF_DISK, NULL, "parallels", "", " hdd hds " },
+	[BOCHS] = { "a Bochs image", SNIFF_DISK, NULL, "bochs", "", " bochs " },
+	[TAR] = { "a tar archive", SNIFF_ARCHIVE, NULL, NULL,
 		  " application/x-tar application/enomalism2-xvm2 application/enomalism2-xvm application/ovf ",
-		  " tar ova xvm xvm2 " },
-	[ZIP] = { "a zip archive", NULL, " application/zip application/x-zip-compressed ", " zip " },
-	[SEVEN_ZIP] = { "a 7-Zip archive", NULL, " application/x-7z-compressed ", " 7z " },
-	[RAR] = { "a RAR archive", NULL, " application/vnd.rar ", " rar " },
-	[LZ4] = { "lz4", NULL, " application/x-lz4 ", " lz4 " },
-	[LZIP] = { "lzip", NULL, " application/lzip application/x-lzip ", " lz " },
-	[LZOP] = { "lzop", NULL, " application/x-lzop ", " lzo " },
-	[LZMA] = { "lzma", NULL, " application/x-lzma ", " lzma " },
-	[SPARSE] = { "an Android sparse image", NULL, "", " simg " },
-	[HTML] = { "an HTML or XML page", NULL, " text/html application/xhtml+xml ", " html htm xml " },
+		  " tar ova xvm xvm2 xva " },
+	[ZIP] = { "a zip archive", SNIFF_ARCHIVE, NULL, NULL, " application/zip application/x-zip-compressed ", " zip " },
+	[SEVEN_ZIP] = { "a 7-Zip archive", SNIFF_ARCHIVE, NULL, NULL, " application/x-7z-compressed ", " 7z " },
+	[RAR] = { "a RAR archive", SNIFF_ARCHIVE, NULL, NULL, " application/vnd.rar ", " rar " },
+	[LZ4] = { "lz4", SNIFF_CODEC, NULL, NULL, " application/x-lz4 ", " lz4 " },
+	[LZIP] = { "lzip", SNIFF_CODEC, NULL, NULL, " application/lzip application/x-lzip ", " lz " },
+	[LZOP] = { "lzop", SNIFF_CODEC, NULL, NULL, " application/x-lzop ", " lzo " },
+	[LZMA] = { "lzma", SNIFF_CODEC, NULL, NULL, " application/x-lzma ", " lzma " },
+	[SPARSE] = { "an Android sparse image", SNIFF_OTHER, NULL, NULL, "", " simg " },
+	[HTML] = { "an HTML or XML page", SNIFF_OTHER, NULL, NULL, " text/html application/xhtml+xml ", " html htm xml " },
 	/* ".iso" promises nothing: hybrid images, which are raw disks, have that name, too. */
-	[ISO] = { "an ISO 9660 file system", NULL, "", "" },
+	[ISO] = { "an ISO 9660 file system", SNIFF_ISO, NULL, NULL, "", "" },
+	[BZIMAGE] = { "a Linux kernel (bzImage)", SNIFF_KERNEL, NULL, NULL, "", "" },
+	[ELF] = { "an ELF program", SNIFF_KERNEL, NULL, NULL, "", " elf " },
 };
 /* clang-format on */
 
@@ -81,11 +94,12 @@ static const struct magic {
 } magics[] = {
 	{ GZIP, 0, "\x1f\x8b\x08", 3 },
 	{ XZ, 0, "\xfd\x37zXZ\0", 6 },
+	{ QCOW, 0, "QFI\xfb\0\0\0\1", 8 },
 	{ QCOW2, 0, "QFI\xfb", 4 },
 	{ QED, 0, "QED\0", 4 },
 	{ VMDK, 0, "KDMV", 4 },
 	{ VMDK, 0, "COWD", 4 },
-	{ VMDK, 0, "# Disk DescriptorFile", 21 },
+	{ VMDK_TEXT, 0, "# Disk DescriptorFile", 21 },
 	{ VHD, 0, "conectix", 8 },
 	{ VHDX, 0, "vhdxfile", 8 },
 	{ VDI, 64, "\x7f\x10\xda\xbe", 4 },
@@ -100,6 +114,7 @@ static const struct magic {
 	{ LZOP, 0, "\x89LZO\0\r\n\x1a\n", 9 },
 	{ LZMA, 0, "\x5d\0\0", 3 },
 	{ SPARSE, 0, "\x3a\xff\x26\xed", 4 },
+	{ ELF, 0, "\x7f\x45LF", 4 },
 };
 
 /* What ends the first sector of anything a BIOS can boot from, and of every partition table that is not empty. */
@@ -156,6 +171,12 @@ static bool is_iso(const uint8_t *head, size_t len)
 	return len >= 32769 + 5 && memcmp(head + 32769, "CD001", 5) == 0 && !has_boot_signature(head, len);
 }
 
+/* Source: the kernel's Documentation/arch/x86/boot.rst; a header before version 2.0 has no magic. */
+static bool is_bzimage(const uint8_t *head, size_t len)
+{
+	return len >= 520 && has_boot_signature(head, len) && memcmp(head + 514, "HdrS", 4) == 0 && head[519] >= 2;
+}
+
 const struct sniff_format *sniff_head(const uint8_t *head, size_t len)
 {
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
@@ -174,16 +195,52 @@ const struct sniff_format *sniff_head(const uint8_t *head, size_t len)
 		return &formats[HTML];
 	if (is_iso(head, len))
 		return &formats[ISO];
+	if (is_bzimage(head, len))
+		return &formats[BZIMAGE];
 	return &formats[RAW];
 }
 
-int sniff_tail(const uint8_t *tail, size_t len, struct err *err)
+static bool has_vhd_footer(const uint8_t *tail, size_t len)
 {
 	/* 511: the footer of the first versions of Virtual PC is one byte short. */
 	for (size_t footer = 511; footer <= 512; footer++) {
 		if (len >= footer && memcmp(tail + len - footer, "conectix", 8) == 0)
-			return err_set(err, -ENOTSUP, "it is a VHD image (of fixed size), which is not supported yet");
+			return true;
 	}
+	return false;
+}
+
+int sniff_tail(const uint8_t *tail, size_t len, struct err *err)
+{
+	if (has_vhd_footer(tail, len))
+		return err_set(err, -ENOTSUP, "it is a VHD image (of fixed size), which is not supported yet");
+	return 0;
+}
+
+static int read_at(uint8_t *buf, size_t len, int fd, uint64_t off, struct err *err)
+{
+	ssize_t got = pread(fd, buf, len, (off_t)off);
+
+	if (got < 0)
+		return err_set(err, -errno, "read: %s", strerror(errno));
+	if ((size_t)got < len)
+		return err_set(err, -EBADMSG, "the file ends at byte %" PRIu64, off + (uint64_t)got);
+	return 0;
+}
+
+int sniff_file(const struct sniff_format **out, int fd, uint64_t off, uint64_t bytes, struct err *err)
+{
+	uint8_t head[SNIFF_HEAD_BYTES], tail[SNIFF_TAIL_BYTES];
+	size_t head_len = bytes < sizeof(head) ? (size_t)bytes : sizeof(head);
+	size_t tail_len = bytes < sizeof(tail) ? (size_t)bytes : sizeof(tail);
+	int rc = read_at(head, head_len, fd, off, err);
+
+	if (!rc)
+		rc = read_at(tail, tail_len, fd, off + bytes - tail_len, err);
+	if (rc)
+		return rc;
+	const struct sniff_format *format = sniff_head(head, head_len);
+	*out = format->kind == SNIFF_RAW && has_vhd_footer(tail, tail_len) ? &formats[VHD] : format;
 	return 0;
 }
 

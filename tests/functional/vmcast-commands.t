@@ -26,8 +26,9 @@ run 3 "no service" status
 like "says which socket, and who may use it" "$said" "api.sock.*group"
 like "says why" "$said" "No such file or directory"
 mkdir -p "$work/run"
-perl -MIO::Socket::UNIX -e 'my $l = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die $!; $l->accept' \
-	"$work/run/api.sock" &
+# Its name appears when it listens: between bind and listen nobody would be reached.
+perl -MIO::Socket::UNIX -e 'my $l = IO::Socket::UNIX->new(Local => "$ARGV[0].new", Listen => 1) or die $!;
+	rename "$ARGV[0].new", $ARGV[0] or die $!; $l->accept' "$work/run/api.sock" &
 wait_for 60 test -S "$work/run/api.sock"
 run 1 "a service that ends before it answers" status
 unlike "was reached" "$said" "cannot be reached"

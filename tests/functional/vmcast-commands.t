@@ -26,9 +26,9 @@ run 3 "no service" status
 like "says which socket, and who may use it" "$said" "api.sock.*group"
 like "says why" "$said" "No such file or directory"
 mkdir -p "$work/run"
-# Its name appears when it listens: between bind and listen nobody would be reached.
+# It ends when it has seen the request: before that it would be one that is not reached. Its name appears when it listens.
 perl -MIO::Socket::UNIX -e 'my $l = IO::Socket::UNIX->new(Local => "$ARGV[0].new", Listen => 1) or die $!;
-	rename "$ARGV[0].new", $ARGV[0] or die $!; $l->accept' "$work/run/api.sock" &
+	rename "$ARGV[0].new", $ARGV[0] or die $!; sysread($l->accept, my $request, 1)' "$work/run/api.sock" &
 wait_for 60 test -S "$work/run/api.sock"
 run 1 "a service that ends before it answers" status
 unlike "was reached" "$said" "cannot be reached"

@@ -13,7 +13,7 @@ fill "$work/old" "$disk_bytes"
 # write PORT DISK
 write()
 {
-	write_disk "$1" "$2" --stall-timeout 1 --retry-for 2
+	write_disk "$1" "$2" --stall-timeout 3 --retry-for 6
 }
 
 is_right()
@@ -79,7 +79,7 @@ close-head:1|image.zst|1|0|right|retrying
 close-head:-1|image.zst|1|0|right|retrying
 rst:50%|image.zst|1|0|right|cut off after .* retrying
 rst-head:0|image.zst|1|0|right|retrying
-stall:50%|image.zst|1|0|right|no progress for 1 s.* retrying
+stall:50%|image.zst|1|0|right|no progress for 3 s.* retrying
 stall-head:0|image.zst|1|0|right|no answer .* retrying
 length:+1|image.zst|1|0|right|cut off after .* retrying
 length:-1|image.zst|1|0|right|retrying
@@ -90,8 +90,8 @@ trickle:300000|image.zst|1|0|right|the service knows
 flip:45%|image.zst|1|0|right|chunk .* retrying
 status:429:2|image.zst|1|0|right|status 429.* retrying
 status:503:2|image.zst|1|0|right|status 503.* retrying
-close:0|image.zst|all|3|blank|gave up after 2 s.*cut off after 0 of
-stall:0|image.zst|all|3|blank|gave up after 2 s.*no progress
+close:0|image.zst|all|3|blank|gave up after 6 s.*cut off after 0 of
+stall:0|image.zst|all|3|blank|gave up after 6 s.*no progress
 flip:45%|image.zst|all|4|blank|chunk [0-9]+.*3 times
 whole|image.zst|1|7|blank|no parts of files
 range:1|image.zst|1|7|blank|were asked for
@@ -116,7 +116,7 @@ status:404|/index|1|7|untouched|status 404
 close-head:0|/v1/plan|1|0|right|retrying
 stall:50%|/v1/plan|1|0|right|retrying
 status:503:2|/v1/plan|1|0|right|status 503.* retrying
-status:500|/v1/plan|all|3|untouched|gave up after 2 s.*status 500
+status:500|/v1/plan|all|3|untouched|gave up after 6 s.*status 500
 status:404|/v1/plan|1|7|untouched|status 404
 redirect:http://127.0.0.1:9/|/v1/plan|1|7|untouched|status 302
 no-length:50%|/v1/plan|all|7|untouched|plan from the service
@@ -151,5 +151,5 @@ cp "$work/old" "$work/disk"
 write "$proxy_port" "$work/disk"
 is "nobody listens: exit 3" "$status" 3
 ok "nobody listens: the disk is untouched" is_untouched "$work/disk"
-like "nobody listens: says so" "$said" "gave up after 2 s"
+like "nobody listens: says so" "$said" "gave up after 6 s"
 done_testing

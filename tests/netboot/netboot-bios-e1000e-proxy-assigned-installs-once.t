@@ -8,19 +8,8 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=netboot.sh
 . "$(dirname "$0")/netboot.sh"
 
-mac=52:54:00:77:01:02
 netboot_image 64M
 netboot_up --dhcp proxy
 netboot_publish
-lab vmcast machine assign "$mac" "$item" >/dev/null
-lab machine --memory 192 --id m --mac "$mac" --nic e1000e --disk 128M --detach >/dev/null
-ok "the image is committed, and nobody was asked" lab wait m 'vmcast: commit' 180
-ok "the machine boots what was written" lab wait m "vmcast-test-booted $token" 120
-ok "every byte on the disk is the image's" holds_image "$BUILD/lab/$LAB/machines/m/disk0.raw"
-is "the assignment is installed" "$(assignment "$mac")" installed
-
-lab stop m
-lab start m
-ok "switched on again, it boots from its disk" lab wait m "vmcast-test-booted $token" 120
-is "without installing again" "$(job_count)" 1
+installs_once 52:54:00:77:01:02 "$BUILD/lab/$LAB/machines/m/disk0.raw" --memory 192 --nic e1000e --disk 128M
 done_testing

@@ -19,7 +19,7 @@ lab machine --id bios --detach --qemu -kernel --qemu "$BUILD/firmware/ipxe.lkrn"
 	--qemu -initrd --qemu "$work/script.ipxe" >/dev/null
 lab machine --id uefi --uefi --detach --qemu -fw_cfg \
 	--qemu name=opt/org.tianocore/IPv4PXESupport,string=n >/dev/null
-like "BIOS: undionly.kpxe comes by TFTP" "$(lab wait bios 'undionly.kpxe' 60 --screen)" 'tftp://.*ok'
+ok "BIOS: undionly.kpxe comes by TFTP" lab wait bios 'tftp://.*undionly.kpxe.* ok' 60 --screen
 ok "and shows the menu" lab wait bios 'Boot from the local disk' 60 --screen
 ok "UEFI: the firmware boots over HTTP" lab wait uefi 'HTTP Boot over IPv4' 60
 ok "and shows the menu" lab wait uefi 'Boot from the local disk' 60

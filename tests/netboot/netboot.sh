@@ -103,3 +103,22 @@ take_local_disk()
 
 	lab wait "$1" 'Boot from the local disk' "$2" --screen --since "$said" >/dev/null && lab keys "$1" ret
 }
+
+# installs_once MAC DISK OPTION...: a machine that $item is assigned to installs it unattended on DISK, and from then on boots
+# from that disk, although the network comes first. OPTION: of `lab machine`.
+installs_once()
+{
+	local mac=$1 disk=$2
+	shift 2
+
+	lab vmcast machine assign "$mac" "$item" >/dev/null
+	lab machine --id m --mac "$mac" --detach "$@" >/dev/null
+	ok "the image is committed, and nobody was asked" lab wait m 'vmcast: commit' 180
+	ok "the machine boots what was written" lab wait m "vmcast-test-booted $token" 120
+	ok "every byte on the disk is the image's" holds_image "$disk"
+	is "the assignment is installed" "$(assignment "$mac")" installed
+	lab stop m
+	lab start m
+	ok "switched on again, it boots from its disk" lab wait m "vmcast-test-booted $token" 120
+	is "without installing again" "$(job_count)" 1
+}

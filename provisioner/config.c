@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "config_value.h"
+#include "feed_options.h"
 #include "index.h"
 #include "log.h"
 #include "target_rule.h"
@@ -53,6 +54,13 @@ struct key {
 
 #define FIELD(name) .field = offsetof(struct config, name)
 
+static int check_feed(const char *value, struct err *err)
+{
+	CLEANUP(free_str) char *url = NULL, *options = NULL;
+
+	return feed_options_split_line(&url, &options, value, err);
+}
+
 static const char *const dhcp_choices[] = { "off", "own", "proxy", NULL };
 static const char *const ingest_choices[] = { "auto", "demand", "manual", NULL };
 static const char *const menu_default_choices[] = { "local", "first", NULL };
@@ -83,8 +91,12 @@ static const struct key keys[] = {
 	  .check = config_value_check_kernel_args, .may_be_empty = true, .form = "printable ASCII",
 	  .help = "Added to the boot environment's kernel command line. The last console is the one that shows "
 		  "progress first." },
-	{ "feed", KIND_LIST, FIELD(feeds), .check = config_value_check_feed_url, .form = "http, https or file URL",
-	  .help = "A VMcast feed to subscribe to. May be given any number of times; vmcast(1) can add more." },
+	{ "feed", KIND_LIST, FIELD(feeds), .check = check_feed, .form = "http, https or file URL, then KEY=VALUE ...",
+	  .help = "A VMcast feed to subscribe to, and how it is treated (vmcastd.conf(5) lists the keys). May be given "
+		  "any number of times; vmcast(1) can add more." },
+	{ "secrets", KIND_TEXT, FIELD(secrets), .check = config_value_check_path, .form = "absolute path",
+	  .help = "File with the passwords, tokens and certificates that feeds name. Nobody but its owner may read "
+		  "it." },
 	{ "refresh", KIND_SECONDS, FIELD(refresh_s), .fallback = "15m", .min = "30s", .max = "30d",
 	  .help = "How often each feed is fetched. Up to a tenth less at random, so that feeds do not come in step." },
 	{ "ingest", KIND_CHOICE, FIELD(ingest), .fallback = "auto", .choices = ingest_choices,
@@ -190,7 +202,7 @@ __attribute__((format(printf, 3, 4))) static void fault(struct reader *reader, i
 		fprintf(reader->faults, "%s\n", found.text);
 }
 
-static int list_add(struct string_list *list, const char *value, struct err *err)
+int string_list_add(struct string_list *list, const char *value, struct err *err)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->items[i], value) == 0)
@@ -212,7 +224,7 @@ static int set_text(struct config *config, const struct key *key, const char *va
 	if (key->check(value, err) < 0)
 		return err->code;
 	if (key->kind == KIND_LIST)
-		return list_add(field_of(config, key), value, err);
+		return string_list_add(field_of(config, key), value, err);
 	char *copy = strdup(value);
 	if (!copy)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -399,6 +411,22 @@ static void check_together(struct reader *reader)
 		fault(reader, lines[key_number("dhcp")], "dhcp = 'own': needs dhcp_range = START,END as well");
 }
 
+/* The same feed with other options is one feed too many. */
+static void check_feeds(struct reader *reader)
+{
+	const struct string_list *feeds = &reader->config->feeds;
+
+	for (size_t i = 0; i < feeds->count; i++) {
+		size_t len = strcspn(feeds->items[i], " \t");
+
+		for (size_t k = 0; k < i; k++)
+			if (strncmp(feeds->items[i], feeds->items[k], len) == 0 &&
+			    len == strcspn(feeds->items[k], " \t"))
+				fault(reader, reader->lines[key_number("feed")],
+				      "feed = '%.*s': given twice; leave one out", (int)len, feeds->items[i]);
+	}
+}
+
 static bool is_wildcard(const char *address)
 {
 	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
@@ -480,6 +508,8 @@ int config_check(struct config **out, const char *path, FILE *faults, struct err
 	if (!err->code)
 		check_together(&reader);
 	if (!err->code)
+		check_feeds(&reader);
+	if (!err->code)
 		complete_url(&reader);
 	if (err->code)
 		return err->code;
@@ -492,11 +522,12 @@ int config_load(struct config **out, const char *path, struct err *err)
 	return config_check(out, path, NULL, err);
 }
 
-static void list_free(struct string_list *list)
+void string_list_free(struct string_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
 		free(list->items[i]);
 	free(list->items);
+	*list = (struct string_list){ 0 };
 }
 
 void config_free(struct config **config)
@@ -507,7 +538,7 @@ void config_free(struct config **config)
 		if (keys[nr].kind == KIND_TEXT)
 			free(*(char **)field_of(*config, &keys[nr]));
 		else if (keys[nr].kind == KIND_LIST)
-			list_free(field_of(*config, &keys[nr]));
+			string_list_free(field_of(*config, &keys[nr]));
 	}
 	free((*config)->listen_host);
 	free(*config);

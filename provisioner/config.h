@@ -23,6 +23,10 @@ struct string_list {
 	size_t count;
 };
 
+/* Append a copy. -EINVAL: it is there already; -ENOMEM. */
+int string_list_add(struct string_list *list, const char *value, struct err *err);
+void string_list_free(struct string_list *list);
+
 struct config {
 	char *listen_host; /* numeric address the machines' HTTP server binds */
 	uint16_t listen_port;
@@ -35,7 +39,8 @@ struct config {
 	char *firmware_dir;
 	char *initramfs; /* file in env_dir */
 	char *kernel_args;
-	struct string_list feeds;
+	struct string_list feeds; /* "URL OPTIONS" (feed_options.h) */
+	char *secrets;            /* file of secrets.h, NULL: none */
 	struct string_list allow_hosts;
 	uint64_t refresh_s;
 	enum ingest_mode ingest;

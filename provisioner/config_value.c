@@ -85,6 +85,10 @@ int config_value_check_feed_url(const char *value, struct err *err)
 
 	if (!is_file && !is_url(value, "http") && !is_url(value, "https"))
 		return err_set(err, -EINVAL, "not a feed's URL; write http://..., https://... or file:///...");
+	/* It is shown and logged. */
+	if (!is_file && memchr(strstr(value, "://") + 3, '@', strcspn(strstr(value, "://") + 3, "/?#")))
+		return err_set(err, -EINVAL,
+			       "name and password do not belong into a URL; see auth= and the secrets file");
 	return 0;
 }
 

@@ -32,8 +32,27 @@ struct builder {
 	size_t notes_dropped; /* beyond NOTES_MAX */
 };
 
+static void free_disk(struct feed_disk *disk)
+{
+	free(disk->index_url);
+	free(disk->image_url);
+	free(disk->name);
+	free(disk->bus);
+}
+
 void feed_item_free(struct feed_item *item)
 {
+	for (size_t i = 0; i < item->category_count; i++)
+		free(item->categories[i]);
+	for (size_t i = 0; i < item->mirror_count; i++) {
+		free(item->mirrors[i].url);
+		free(item->mirrors[i].type);
+	}
+	for (size_t i = 0; i < item->disk_count; i++)
+		free_disk(&item->disks[i]);
+	free(item->categories);
+	free(item->mirrors);
+	free(item->disks);
 	free(item->uuid);
 	free(item->title);
 	free(item->description);
@@ -44,6 +63,7 @@ void feed_item_free(struct feed_item *item)
 	free(item->firmware);
 	free(item->landing);
 	free(item->cmdline);
+	*item = (struct feed_item){ 0 };
 }
 
 void feed_free(struct feed **feed)

@@ -93,7 +93,7 @@ static void faults_say_what_would_be_right(void)
 		{ "hello", ":1: 'hello': not a setting; write KEY = VALUE" },
 		{ "refresh=1m\nrefresh=2m", ":2: refresh = '2m': set before, on line 1" },
 		{ "feed=http://a/\nfeed=http://a/", ":2: feed = 'http://a/': given twice; leave one out" },
-		{ "ingest = never", ":1: ingest = 'never': not one of the choices; write auto or manual" },
+		{ "ingest = never", ":1: ingest = 'never': not one of the choices; write auto, demand or manual" },
 		{ "dhcp = maybe", ":1: dhcp = 'maybe': not one of the choices; write off, own or proxy" },
 		{ "state_dir = lib", ":1: state_dir = 'lib': not an absolute path; begin it with '/'" },
 		{ "state_dir =", ":1: state_dir = '': empty; write absolute path, or leave the line out" },

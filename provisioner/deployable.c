@@ -55,13 +55,6 @@ static int file_bytes(uint64_t *bytes, int fd, struct err *err)
 	return 0;
 }
 
-static int look(const struct deployable_watch *watch, const char *phase, uint64_t done, uint64_t total, struct err *err)
-{
-	if (watch->stop && atomic_load(watch->stop))
-		return err_set(err, -ECANCELED, "stopped");
-	return watch->progress ? watch->progress(watch->ctx, phase, done, total, err) : 0;
-}
-
 /* `*fd` is borrowed until index_close. */
 static int open_index(struct index **out, int *fd, const uint8_t *id, struct err *err)
 {
@@ -187,8 +180,8 @@ static int end_of_check(struct check *c, struct err *err)
 	return check_table(c, footer, sizeof(footer), err);
 }
 
-int deployable_verify(struct store_image *out, const struct deployable_files *files,
-		      const struct deployable_watch *watch, struct err *err)
+int deployable_verify(struct store_image *out, const struct deployable_files *files, const struct watch *watch,
+		      struct err *err)
 {
 	CLEANUP(end_check) struct check c = { .image_fd = files->image_fd };
 	int index_fd = files->index_fd;
@@ -201,7 +194,7 @@ int deployable_verify(struct store_image *out, const struct deployable_files *fi
 	if (!rc)
 		rc = allocate(&c, err);
 	for (uint64_t nr = 0; !rc && nr < c.header->chunk_count; nr++) {
-		rc = look(watch, "verify", nr * c.header->chunk_bytes, c.header->disk_bytes, err);
+		rc = watch_look(watch, "verify", nr * c.header->chunk_bytes, c.header->disk_bytes, err);
 		if (!rc)
 			rc = check_chunk(&c, nr, err);
 	}
@@ -255,9 +248,9 @@ static int check_announced(const struct deployable_options *o, struct err *err)
 
 static int download_progress(void *ctx, uint64_t done, uint64_t total, struct err *err)
 {
-	const struct deployable_watch *watch = ctx;
+	const struct watch *watch = ctx;
 
-	return look(watch, "download", done, total, err);
+	return watch_look(watch, "download", done, total, err);
 }
 
 static int write_all(int fd, const uint8_t *data, size_t len, const char *path, struct err *err)
@@ -299,7 +292,7 @@ static int copy_file(const struct deployable_options *o, const char *path, const
 			rc = write_all(to, buf, len, path, err);
 		done += len;
 		if (!rc)
-			rc = look(&o->watch, "download", done, bytes, err);
+			rc = watch_look(&o->watch, "download", done, bytes, err);
 	}
 	return rc;
 }

@@ -12,21 +12,13 @@
 #ifndef VMCAST_DEPLOYABLE_H
 #define VMCAST_DEPLOYABLE_H
 
+#include "content.h"
 #include "digest.h"
 #include "err.h"
 #include "source_policy.h"
-#include "store.h"
+#include "watch.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
-
-/* What work on an image tells while it goes on, and what ends it early. */
-struct deployable_watch {
-	const atomic_bool *stop; /* ends it with -ECANCELED; NULL: never */
-	/* Often; `phase` is "download" or "verify". A failure ends the work and is what it returns. NULL: no. */
-	int (*progress)(void *ctx, const char *phase, uint64_t done_bytes, uint64_t total_bytes, struct err *err);
-	void *ctx;
-};
 
 /* An image as two open files. */
 struct deployable_files {
@@ -39,8 +31,8 @@ struct deployable_files {
  * zeros, the seek table, the digest of the disk. Memory for one chunk. `*out` describes the image. -EACCES: the index is not
  * the one with that id; -EBADMSG: something else is not what it must be, and which chunk.
  */
-int deployable_verify(struct store_image *out, const struct deployable_files *files,
-		      const struct deployable_watch *watch, struct err *err);
+int deployable_verify(struct store_image *out, const struct deployable_files *files, const struct watch *watch,
+		      struct err *err);
 
 struct deployable_options {
 	const char *index_url, *image_url; /* absolute; http, https, or file where the policy lets it */
@@ -51,7 +43,7 @@ struct deployable_options {
 	const struct source_policy *policy;
 	uint64_t disk_bytes_max; /* a larger disk is refused (-EFBIG) before anything is fetched */
 	unsigned patience_s;     /* as download.h's */
-	struct deployable_watch watch;
+	struct watch watch;      /* phases: "download", "verify" */
 };
 
 /*

@@ -79,7 +79,7 @@ static void restore(void)
 static int verify_as(struct store_image *out, const uint8_t id[static DIGEST_BYTES], struct err *err)
 {
 	char path[ROOM];
-	const struct deployable_watch watch = { .stop = NULL };
+	const struct watch watch = { .stop = NULL };
 	const struct deployable_files files = { open(in_root(path, "feed/index"), O_RDONLY),
 						open(in_root(path, "feed/image.zst"), O_RDONLY), id };
 	int rc = deployable_verify(out, &files, &watch, err);

@@ -199,6 +199,14 @@ static void log_ready(const struct ingest *in, const struct store_image *image, 
 		 units_seconds(took, (clock_ms() - since_ms) / 1000));
 }
 
+static int record(struct ingest *in, const struct store_image *image, struct err *err)
+{
+	CLEANUP(store_content_free) struct store_content content = { .kind = ITEM_DISK };
+	int rc = content_add_disk(&content, image, NULL, NULL, err);
+
+	return rc ? rc : store_item_ready(in->store, in->item->id, &content, 2, err);
+}
+
 int ingest_item(struct store *store, const struct config *config, const struct store_item *item,
 		const atomic_bool *stop, struct err *err)
 {
@@ -214,7 +222,7 @@ int ingest_item(struct store *store, const struct config *config, const struct s
 	int rc = make_image(&in, &image, err);
 	source_policy_free(&in.policy);
 	if (!rc)
-		rc = store_item_ready(store, item->id, &image, err);
+		rc = record(&in, &image, err);
 	clean_up(&in, rc);
 	if (!rc)
 		log_ready(&in, &image, begin_ms);

@@ -258,9 +258,9 @@ static int make_job(char id[static STORE_ID_CHARS], char ticket[static STORE_TIC
 	if (p->macs.count &&
 	    (rc = store_machine_seen(rq->server->store, p->macs.macs[0], p->arch, p->firmware, address, err)) < 0)
 		return rc;
-	rc = store_job_new(rq->server->store, &p->macs, item->id, item->image_id, inventory, id, ticket, err);
+	rc = store_job_new(rq->server->store, &p->macs, item->id, item->version, inventory, id, ticket, err);
 	if (rc == -ESTALE)
-		return err_set(err, -EAGAIN, "item %s has just got another image", item->id);
+		return err_set(err, -EAGAIN, "item %s has just got another version", item->id);
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store: see store.h; opening, transactions and statements. The nouns are in store_feed.c, _item.c, _machine.c and
- * _job.c. */
+/* store: see store.h; opening, transactions and statements. The nouns are in store_feed.c, _item.c,
+ * _version.c, _machine.c and _job.c. */
 #include "store_impl.h"
 
 #include "cleanup.h"
@@ -361,6 +361,7 @@ int store_open(struct store **out, const char *state_dir, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->lock_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->images_lock, NULL);
 	if (!(s->dir = strdup(state_dir)) || asprintf(&s->path, "%s/vmcast.db", state_dir) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
@@ -389,6 +390,7 @@ void store_close(struct store **store)
 		sqlite3_finalize(s->statements[i].stmt);
 	sqlite3_close(s->db);
 	close_fd(&s->lock_fd);
+	pthread_mutex_destroy(&s->images_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s->statements);
 	free(s->path);
@@ -400,4 +402,14 @@ void store_close(struct store **store)
 const char *store_dir(const struct store *s)
 {
 	return s->dir;
+}
+
+void store_images_lock(struct store *s)
+{
+	pthread_mutex_lock(&s->images_lock);
+}
+
+void store_images_unlock(struct store *s)
+{
+	pthread_mutex_unlock(&s->images_lock);
 }

@@ -10,6 +10,7 @@
 #include "content.h"
 #include "err.h"
 #include "feed.h"
+#include "feed_options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +38,13 @@ struct store_feed {
 	char *error;       /* of the last try, NULL if it went well */
 	bool configured;   /* named in the configuration file: cannot be removed through the API */
 	unsigned failures; /* tries in a row that did not go well */
+	char *options;     /* canonical text of feed_options.h; "" for none, never NULL */
+	char *moved_url;   /* where its server says it is for good (301, 308), NULL: where it was */
+	char *notes;       /* of the last good document: JSON of feed_notes_json */
+	int64_t gone_at;   /* since when its server says that it is gone for good (410), 0: it is not */
+	uint32_t ttl_s;    /* as struct feed has it */
+	uint32_t skip_hours;
+	uint8_t skip_days;
 	int64_t tried_at;
 	int64_t fetched_at; /* last time a good document was in hand (new or not modified) */
 	uint64_t item_count;
@@ -46,7 +54,8 @@ struct store_item {
 	char id[STORE_ID_CHARS]; /* from feed URL and uuid: stable between refreshes */
 	char feed_id[STORE_ID_CHARS];
 	char *feed_title;
-	struct feed_item announced; /* what the feed says of it; `url` is absolute */
+	struct feed_item announced;   /* what the feed says of it; every URL is absolute */
+	enum feed_ingest feed_ingest; /* policy of its feed */
 	enum item_state state;
 	bool present;   /* still in the feed's last good document */
 	bool is_signed; /* verified by a signature chain (none yet: always false) */
@@ -152,18 +161,24 @@ const char *store_dir(const struct store *s);
  * names them). */
 int store_feed_add(struct store *s, const char *url, bool configured, char id[static STORE_ID_CHARS], struct err *err);
 int store_feed_remove(struct store *s, const char *id, struct err *err);
-/* At start: exactly `urls` are configured. Those that were and no longer are, are removed. */
-int store_feed_configure(struct store *s, char *const *urls, size_t count, struct err *err);
+/* Change its options as `changes` says (feed_options.h). -EPERM: the configuration sets them. -EINVAL: what is wrong. */
+int store_feed_set(struct store *s, const char *id, const char *changes, struct err *err);
+/* At start: exactly `lines` ("URL OPTIONS") are configured. Those that were and no longer are, are removed. */
+int store_feed_configure(struct store *s, char *const *lines, size_t count, struct err *err);
 int store_feed_list(struct store *s, struct store_feed_list *out, struct err *err);
 int store_feed_get(struct store *s, const char *id, struct store_feed *out, struct err *err);
 /*
  * After a refresh: a new document, not modified (feed NULL), or a failure (why not NULL; nothing else changes). Items
  * are matched by uuid; one whose enclosure changed is announced again while its image goes on serving. Those gone are
- * kept with present = false: without an image until now, with one for a week, assigned ones for good. Enclosure URLs
- * must be absolute.
+ * kept with present = false: without an image until now, with one for a week, assigned ones for good. URLs must be
+ * absolute.
  */
 int store_feed_update(struct store *s, const char *id, const struct feed *feed, const char *etag,
 		      const char *last_modified, const char *why, struct err *err);
+/* Its server says that it is elsewhere for good; NULL: that it is where it was. */
+int store_feed_moved(struct store *s, const char *id, const char *moved_url, struct err *err);
+/* Its server says that it is gone for good; its items stay as they are. */
+int store_feed_gone(struct store *s, const char *id, const char *why, struct err *err);
 
 /* Items. `feed_id` NULL: of all feeds. Newest first. */
 int store_item_list(struct store *s, const char *feed_id, struct store_item_list *out, struct err *err);
@@ -195,7 +210,8 @@ int store_item_progress(struct store *s, const char *id, const char *phase, uint
  * that serves. -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this is
  * not taken.
  */
-int store_item_ready(struct store *s, const char *id, const struct store_image *image, struct err *err);
+int store_item_ready(struct store *s, const char *id, const struct store_content *content, unsigned keep,
+		     struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);
 /* A failure that may pass: in `delay_s` seconds the item can be claimed again. Until then it is failed. */
 int store_item_retry(struct store *s, const char *id, unsigned delay_s, struct err *err);
@@ -211,6 +227,33 @@ int store_image_wanted(struct store *s, const char *image_id, bool *wanted, stru
  * served, the newest that is left does; an item whose newest version it was is ingested anew. `*asked`: how many are.
  */
 int store_image_lost(struct store *s, const char *image_id, size_t *asked, struct err *err);
+
+/* What is below images/, each id once. */
+struct store_blob {
+	char id[STORE_IMAGE_CHARS];
+	uint64_t bytes;       /* of image.zst, or of file */
+	uint64_t index_bytes; /* 0: a file */
+};
+struct store_blob_list {
+	struct store_blob *rows;
+	size_t count;
+};
+int store_blob_list(struct store *s, struct store_blob_list *out, struct err *err);
+void store_blob_list_free(struct store_blob_list *list);
+
+/* How much would be free below images/ without the versions that do not serve. What running jobs read stays. */
+int store_spare_bytes(struct store *s, uint64_t *out, struct err *err);
+/* Forget the oldest version of all that do not serve: 1, or 0 if there is none. */
+int store_drop_oldest_version(struct store *s, struct err *err);
+/* Forget versions of this item beyond `keep`; the one that serves stays in any case. Returns how many. */
+int store_item_trim(struct store *s, const char *id, unsigned keep, struct err *err);
+
+/*
+ * Held from putting something below images/ until a version names it, and from asking whether it is wanted until it is
+ * removed. No function of the store takes it.
+ */
+void store_images_lock(struct store *s);
+void store_images_unlock(struct store *s);
 
 /* Machines. `seen` creates the row when a machine first asks for its script (-ENOSPC: there are STORE_MACHINES_MAX that
  * may not be forgotten); NULL leaves a field as it is. */
@@ -232,7 +275,7 @@ struct store_macs {
  * item serves another version by now. -ENOSPC: there is no room to remember the machine, which must not be written then.
  * The STORE_JOBS_MAX jobs that were heard of last are kept.
  */
-int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, const char *image_id,
+int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, uint64_t version,
 		  const char *inventory, char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS],
 		  struct err *err);
 /*

@@ -3,6 +3,8 @@
 #include "store_impl.h"
 
 #include "cleanup.h"
+#include "feed_json.h"
+#include "json.h"
 #include "log.h"
 
 #include <errno.h>
@@ -12,6 +14,7 @@
 
 #define FEED_SELECT                                                                                                    \
 	"SELECT id, url, title, etag, last_modified, error, configured, failures, tried_at, fetched_at,"               \
+	" options, moved_url, notes, gone_at, ttl_s, skip_hours, skip_days,"                                           \
 	" (SELECT count(*) FROM item WHERE feed_id = feed.id AND gone_at = 0) FROM feed"
 
 static void read_feed(void *row, sqlite3_stmt *q)
@@ -29,6 +32,13 @@ static void read_feed(void *row, sqlite3_stmt *q)
 	feed->failures = (unsigned)column_number(q, nr++);
 	feed->tried_at = (int64_t)column_number(q, nr++);
 	feed->fetched_at = (int64_t)column_number(q, nr++);
+	feed->options = column_text(q, nr++);
+	feed->moved_url = column_text(q, nr++);
+	feed->notes = column_text(q, nr++);
+	feed->gone_at = (int64_t)column_number(q, nr++);
+	feed->ttl_s = (uint32_t)column_number(q, nr++);
+	feed->skip_hours = (uint32_t)column_number(q, nr++);
+	feed->skip_days = (uint8_t)column_number(q, nr++);
 	feed->item_count = column_number(q, nr);
 }
 
@@ -39,6 +49,9 @@ void store_feed_free(struct store_feed *row)
 	free(row->etag);
 	free(row->last_modified);
 	free(row->error);
+	free(row->options);
+	free(row->moved_url);
+	free(row->notes);
 	*row = (struct store_feed){ 0 };
 }
 
@@ -140,6 +153,49 @@ int store_feed_remove(struct store *s, const char *id, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/*
+ * Which items of a feed are made ready without being asked for (item.ahead): those its options choose. The numbers are
+ * those of the schema; a feed without a policy of its own leaves it to the configuration, which may be another one at
+ * the next start.
+ */
+static int choose_ahead(struct store *s, const char *feed_id, const struct feed_options *options, struct err *err)
+{
+	static const int ahead[] = { [FEED_INGEST_DEFAULT] = 2,
+				     [FEED_INGEST_ALL] = 1,
+				     [FEED_INGEST_NEWEST] = 1,
+				     [FEED_INGEST_DEMAND] = 0,
+				     [FEED_INGEST_MANUAL] = 0 };
+	uint64_t left = options->ingest == FEED_INGEST_NEWEST ? options->newest : UINT64_MAX;
+	CLEANUP(store_reset) sqlite3_stmt *q = NULL;
+	char id[STORE_ID_CHARS];
+
+	/* Sorted without an index, so what is changed below does not change what comes next. */
+	int rc = store_query(&q, s,
+			     "SELECT id, title FROM item WHERE feed_id = ?1 AND gone_at = 0"
+			     " ORDER BY published DESC, title, id",
+			     VALUES(text(feed_id)), err);
+	while (rc >= 0 && (rc = store_next(s, q, err)) > 0) {
+		bool chosen = left && feed_options_match_title(options, (const char *)sqlite3_column_text(q, 1));
+
+		column_fixed(id, sizeof(id), q, 0);
+		left -= chosen;
+		rc = store_run(s, "UPDATE item SET ahead = ?2 WHERE id = ?1 AND ahead IS NOT ?2",
+			       VALUES(text(id), number(chosen ? (uint64_t)ahead[options->ingest] : 0)), err);
+	}
+	return rc;
+}
+
+static int write_options(struct store *s, const char *id, const char *text_of_options, struct err *err)
+{
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
+
+	int rc = feed_options_parse(&options, text_of_options, err);
+	if (rc >= 0)
+		rc = store_run(s, "UPDATE feed SET options = ?2, ingest = ?3 WHERE id = ?1",
+			       VALUES(text(id), text(text_of_options), number(options.ingest)), err);
+	return rc < 0 ? rc : choose_ahead(s, id, &options, err);
+}
+
 static int remove_no_longer_configured(struct store *s, struct err *err)
 {
 	struct store_feed row = { 0 };
@@ -155,23 +211,59 @@ static int remove_no_longer_configured(struct store *s, struct err *err)
 	return rc;
 }
 
-int store_feed_configure(struct store *s, char *const *urls, size_t count, struct err *err)
+static int configure_feed(struct store *s, const char *line, struct err *err)
 {
+	CLEANUP(free_str) char *url = NULL, *options = NULL;
 	char id[STORE_ID_CHARS];
 
+	int rc = feed_options_split_line(&url, &options, line, err);
+	if (rc < 0)
+		return rc;
+	store_id(id, url, NULL);
+	rc = add_feed(s, url, true, err);
+	if (rc >= 0)
+		rc = store_run(s, "UPDATE feed SET configured = 1 WHERE id = ?1", VALUES(text(id)), err);
+	return rc < 0 ? rc : write_options(s, id, options, err);
+}
+
+int store_feed_configure(struct store *s, char *const *lines, size_t count, struct err *err)
+{
 	int rc = store_begin(s, err);
+
 	if (rc < 0)
 		return rc;
 	/* 2 marks, within this transaction, those that were configured and may not be any more. */
 	rc = store_run(s, "UPDATE feed SET configured = 2 WHERE configured", NO_VALUES, err);
-	for (size_t i = 0; i < count && rc >= 0; i++) {
-		store_id(id, urls[i], NULL);
-		rc = add_feed(s, urls[i], true, err);
-		if (rc >= 0)
-			rc = store_run(s, "UPDATE feed SET configured = 1 WHERE id = ?1", VALUES(text(id)), err);
-	}
+	for (size_t i = 0; i < count && rc >= 0; i++)
+		rc = configure_feed(s, lines[i], err);
 	if (rc >= 0)
 		rc = remove_no_longer_configured(s, err);
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 0;
+}
+
+int store_feed_set(struct store *s, const char *id, const char *changes, struct err *err)
+{
+	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
+	CLEANUP(free_str) char *changed = NULL;
+
+	int rc = store_begin(s, err);
+	if (rc < 0)
+		return rc;
+	rc = store_row(&feed, read_feed, s, FEED_SELECT " WHERE id = ?1", VALUES(text(id)), err);
+	if (rc == 0)
+		rc = no_such_feed(id, err);
+	else if (rc > 0 && feed.configured)
+		rc = err_set(err, -EPERM, "feed '%s' is named in the configuration file; set its options there", id);
+	if (rc > 0)
+		rc = feed_options_parse(&options, feed.options, err);
+	if (rc >= 0)
+		rc = feed_options_parse(&options, changes, err);
+	if (rc >= 0)
+		rc = feed_options_text(&changed, &options, err);
+	if (rc >= 0)
+		rc = write_options(s, id, changed, err);
 	rc = store_end(s, rc, err);
 	return rc < 0 ? rc : 0;
 }
@@ -200,23 +292,27 @@ static struct value digest_value(const struct feed_item *item)
 static int write_item(struct store *s, const char *id, const char *feed_id, const struct feed_item *item,
 		      struct err *err)
 {
+	CLEANUP(free_str) char *details = NULL;
 	int64_t now = store_now();
 
+	int rc = feed_item_pack(&details, item, err);
+	if (rc < 0)
+		return rc;
 	return store_run(
 		s,
 		"INSERT INTO item (id, feed_id, uuid, title, description, link, published, url, type, length, digest, "
 		"arch,"
-		" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, queued_at, updated_at)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18)"
+		" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, queued_at, updated_at, details)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19)"
 		" ON CONFLICT (id) DO UPDATE SET title = ?4, description = ?5, link = ?6, published = ?7, url = ?8, "
 		"type = ?9,"
 		" length = ?10, digest = ?11, arch = ?12, firmware = ?13, disk_bytes_min = ?14, memory_bytes_min = ?15,"
-		" landing = ?16, cmdline = ?17, gone_at = 0",
+		" landing = ?16, cmdline = ?17, gone_at = 0, details = ?19",
 		VALUES(text(id), text(feed_id), text(item->uuid), text(item->title), text(item->description),
 		       text(item->link), number((uint64_t)item->published), text(item->url), text(item->type),
 		       number(item->length), digest_value(item), text(item->arch), text(item->firmware),
 		       number(item->disk_bytes_min), number(item->memory_bytes_min), text(item->landing),
-		       text(item->cmdline), number((uint64_t)now)),
+		       text(item->cmdline), number((uint64_t)now), text(details)),
 		err);
 }
 
@@ -264,7 +360,7 @@ static int forget_gone_items(struct store *s, const char *feed_id, struct err *e
 {
 	return store_run(s,
 			 "DELETE FROM item WHERE feed_id = ?1 AND gone_at AND state != 1"
-			 " AND (image_id IS NULL OR gone_at < ?2)"
+			 " AND (version = 0 OR gone_at < ?2)"
 			 " AND id NOT IN (SELECT item_id FROM machine WHERE item_id IS NOT NULL)",
 			 VALUES(text(feed_id), number((uint64_t)store_now() - GONE_KEPT_S)), err);
 }
@@ -272,10 +368,23 @@ static int forget_gone_items(struct store *s, const char *feed_id, struct err *e
 static int take_document(struct store *s, const struct store_feed *feed, const struct feed *document, const char *etag,
 			 const char *last_modified, struct err *err)
 {
-	int rc = store_run(s, "UPDATE feed SET title = ?2, etag = ?3, last_modified = ?4 WHERE id = ?1",
-			   VALUES(text(feed->id), text(document->title), text(etag), text(last_modified)), err);
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
+	CLEANUP(json_free) json_t *notes = feed_notes_json(document->notes, document->note_count, SIZE_MAX);
+	CLEANUP(free_str) char *notes_text = json_array_size(notes) ? json_dumps(notes, JSON_COMPACT) : NULL;
 
-	return rc < 0 ? rc : announce_items(s, feed, document, err);
+	int rc = store_run(s,
+			   "UPDATE feed SET title = ?2, etag = ?3, last_modified = ?4, ttl_s = ?5, skip_hours = ?6, "
+			   "skip_days = ?7,"
+			   " notes = ?8 WHERE id = ?1",
+			   VALUES(text(feed->id), text(document->title), text(etag), text(last_modified),
+				  number(document->ttl_s), number(document->skip_hours), number(document->skip_days),
+				  text(notes_text)),
+			   err);
+	if (rc >= 0)
+		rc = announce_items(s, feed, document, err);
+	if (rc >= 0)
+		rc = feed_options_parse(&options, feed->options, err);
+	return rc < 0 ? rc : choose_ahead(s, feed->id, &options, err);
 }
 
 static int record_refresh(struct store *s, const char *id, const struct feed *document, const char *etag,
@@ -290,9 +399,10 @@ static int record_refresh(struct store *s, const char *id, const struct feed *do
 	if (why)
 		return store_run(s, "UPDATE feed SET tried_at = ?2, error = ?3, failures = failures + 1 WHERE id = ?1",
 				 VALUES(text(id), now, text(why)), err);
-	int rc =
-		store_run(s, "UPDATE feed SET tried_at = ?2, fetched_at = ?2, error = NULL, failures = 0 WHERE id = ?1",
-			  VALUES(text(id), now), err);
+	int rc = store_run(s,
+			   "UPDATE feed SET tried_at = ?2, fetched_at = ?2, error = NULL, failures = 0, gone_at = 0"
+			   " WHERE id = ?1",
+			   VALUES(text(id), now), err);
 	if (rc >= 0 && document)
 		rc = take_document(s, &feed, document, etag, last_modified, err);
 	/* With a document that does not change for a year, too. */
@@ -308,4 +418,30 @@ int store_feed_update(struct store *s, const char *id, const struct feed *feed, 
 		return rc;
 	rc = store_end(s, record_refresh(s, id, feed, etag, last_modified, why, err), err);
 	return rc < 0 ? rc : 0;
+}
+
+static int change_feed(struct store *s, const char *id, const char *sql, const char *value, struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_run(s, sql, VALUES(text(id), text(value), number((uint64_t)store_now())), err);
+	if (rc == 0)
+		rc = no_such_feed(id, err);
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 0;
+}
+
+int store_feed_moved(struct store *s, const char *id, const char *moved_url, struct err *err)
+{
+	return change_feed(s, id, "UPDATE feed SET moved_url = ?2 WHERE id = ?1 AND ?3", moved_url, err);
+}
+
+int store_feed_gone(struct store *s, const char *id, const char *why, struct err *err)
+{
+	return change_feed(s, id,
+			   "UPDATE feed SET error = ?2, tried_at = ?3, failures = failures + 1,"
+			   " gone_at = iif(gone_at, gone_at, ?3) WHERE id = ?1",
+			   why, err);
 }

@@ -29,6 +29,7 @@ struct store {
 	char *path;
 	int lock_fd; /* flock()ed while this service owns the folder */
 	pthread_mutex_t lock;
+	pthread_mutex_t images_lock; /* see store_images_lock */
 	struct store_statement *statements;
 	size_t statement_count;
 };
@@ -122,6 +123,8 @@ int store_migrate(struct store *s, struct err *err);
 void store_id(char out[static STORE_ID_CHARS], const char *a, const char *b);
 void store_random_hex(char *out, size_t chars); /* `chars` digits and a NUL */
 int64_t store_now(void);                        /* seconds since 1970 */
+
+int store_no_such_item(const char *id, struct err *err); /* -ENOENT */
 
 /* Within a transaction: the machine said something just now; its row is made if there is none (store_machine.c). */
 int store_machine_touch(struct store *s, const char *mac, struct err *err);

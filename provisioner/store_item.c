@@ -3,6 +3,7 @@
 #include "store_impl.h"
 
 #include "cleanup.h"
+#include "feed_json.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,8 +11,6 @@
 
 /* A clock that was wrong for a while must not keep an item waiting for years: further off than this is now. */
 #define RETRY_AHEAD_S 86400
-
-#define JOB_SILENT_S 86400 /* a machine that said nothing for a day does not write any more */
 
 /* States stand in SQL as the numbers they are stored as. */
 static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && ITEM_FAILED == 3, "as in the database");
@@ -21,9 +20,13 @@ static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && I
 	"i.length,"                                                                                                    \
 	" i.digest, i.arch, i.firmware, i.disk_bytes_min, i.memory_bytes_min, i.landing, i.cmdline, i.gone_at = 0, "   \
 	"i.state,"                                                                                                     \
-	" i.image_id, i.disk_bytes, i.image_bytes, i.index_bytes, i.sector_bytes, i.phase, i.done_bytes, "             \
+	" i.version, i.newest, v.kind, v.form,(SELECT count(*) FROM version_blob WHERE item_id = i.id AND number = "   \
+	"i.version AND role = 0), d.id, d.disk_bytes, d.bytes, d.index_bytes, d.sector_bytes, i.phase, i.done_bytes, " \
 	"i.total_bytes,"                                                                                               \
-	" i.error, i.failures, i.retry_at, i.updated_at FROM item i JOIN feed f ON f.id = i.feed_id"
+	" i.error, i.failures, i.retry_at, i.updated_at, i.details, f.ingest FROM item i JOIN feed f ON f.id = "       \
+	"i.feed_id"                                                                                                    \
+	" LEFT JOIN version v ON v.item_id = i.id AND v.number = i.version"                                            \
+	" LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0 AND d.nr = 0"
 
 static void read_digest(struct feed_item *item, sqlite3_stmt *q, int nr)
 {
@@ -38,6 +41,7 @@ static void read_item(void *row, sqlite3_stmt *q)
 {
 	struct store_item *item = row;
 	struct feed_item *announced = &item->announced;
+	struct err ignored;
 	int nr = 0;
 
 	column_fixed(item->id, sizeof(item->id), q, nr++);
@@ -60,6 +64,11 @@ static void read_item(void *row, sqlite3_stmt *q)
 	announced->cmdline = column_text(q, nr++);
 	item->present = column_number(q, nr++);
 	item->state = (enum item_state)column_number(q, nr++);
+	item->version = column_number(q, nr++);
+	item->newest = column_number(q, nr++);
+	item->kind = (enum item_kind)column_number(q, nr++);
+	item->form = column_text(q, nr++);
+	item->disk_count = (unsigned)column_number(q, nr++);
 	column_fixed(item->image_id, sizeof(item->image_id), q, nr++);
 	item->disk_bytes = column_number(q, nr++);
 	item->image_bytes = column_number(q, nr++);
@@ -72,22 +81,17 @@ static void read_item(void *row, sqlite3_stmt *q)
 	item->failures = (unsigned)column_number(q, nr++);
 	item->retry_at = item->state == ITEM_FAILED ? (int64_t)column_number(q, nr) : 0;
 	nr++;
-	item->updated_at = (int64_t)column_number(q, nr);
+	item->updated_at = (int64_t)column_number(q, nr++);
+	/* What cannot be read is as good as not there until the feed's next document says it again. */
+	feed_item_unpack(announced, (const char *)sqlite3_column_text(q, nr++), &ignored);
+	item->feed_ingest = (enum feed_ingest)column_number(q, nr);
 }
 
 void store_item_free(struct store_item *row)
 {
 	free(row->feed_title);
-	free(row->announced.uuid);
-	free(row->announced.title);
-	free(row->announced.description);
-	free(row->announced.link);
-	free(row->announced.url);
-	free(row->announced.type);
-	free(row->announced.arch);
-	free(row->announced.firmware);
-	free(row->announced.landing);
-	free(row->announced.cmdline);
+	feed_item_free(&row->announced);
+	free(row->form);
 	free(row->phase);
 	free(row->error);
 	*row = (struct store_item){ 0 };
@@ -131,6 +135,8 @@ static void read_ready(void *row, sqlite3_stmt *q)
 	item->announced.firmware = column_text(q, nr++);
 	item->announced.landing = column_text(q, nr++);
 	item->state = (enum item_state)column_number(q, nr++);
+	item->version = column_number(q, nr++);
+	item->kind = (enum item_kind)column_number(q, nr++);
 	column_fixed(item->image_id, sizeof(item->image_id), q, nr++);
 	item->disk_bytes = column_number(q, nr);
 	item->present = true;
@@ -143,8 +149,11 @@ int store_item_list_ready(struct store *s, struct store_item_list *out, struct e
 
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_ready, s,
 			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.arch, i.firmware, i.landing,"
-			    " i.state, i.image_id, i.disk_bytes FROM item i INDEXED BY item_ready"
-			    " JOIN feed f ON f.id = i.feed_id WHERE i.image_id IS NOT NULL AND i.gone_at = 0",
+			    " i.state, i.version, v.kind, d.id, d.disk_bytes FROM item i INDEXED BY item_ready"
+			    " JOIN feed f ON f.id = i.feed_id"
+			    " JOIN version v ON v.item_id = i.id AND v.number = i.version"
+			    " LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0"
+			    " AND d.nr = 0 WHERE i.version > 0 AND i.gone_at = 0",
 			    NO_VALUES, err);
 	list.rows = rows;
 	if (rc < 0)
@@ -154,7 +163,7 @@ int store_item_list_ready(struct store *s, struct store_item_list *out, struct e
 	return 0;
 }
 
-static int no_such_item(const char *id, struct err *err)
+int store_no_such_item(const char *id, struct err *err)
 {
 	return err_set(err, -ENOENT, "there is no item '%s'", id);
 }
@@ -165,7 +174,7 @@ int store_item_get(struct store *s, const char *id, struct store_item *out, stru
 
 	int found = store_get(&row, read_item, s, ITEM_SELECT " WHERE i.id = ?1", VALUES(text(id)), err);
 	if (found <= 0)
-		return found < 0 ? found : no_such_item(id, err);
+		return found < 0 ? found : store_no_such_item(id, err);
 	*out = row;
 	return 0;
 }
@@ -174,12 +183,13 @@ static int claim(struct store *s, bool only_asked, struct store_item *row, struc
 {
 	uint64_t now = (uint64_t)store_now();
 
-	int found = store_row(row, read_item, s,
-			      ITEM_SELECT " WHERE (i.state = 0 OR (i.state = 3 AND i.retry_at AND"
-					  " (i.retry_at <= ?2 OR i.retry_at > ?3)))"
-					  " AND (i.asked OR (NOT ?1 AND i.gone_at = 0))"
-					  " ORDER BY i.asked DESC, i.queued_at, i.published DESC, i.id LIMIT 1",
-			      VALUES(number(only_asked), number(now), number(now + RETRY_AHEAD_S)), err);
+	int found =
+		store_row(row, read_item, s,
+			  ITEM_SELECT " WHERE (i.state = 0 OR (i.state = 3 AND i.retry_at AND"
+				      " (i.retry_at <= ?2 OR i.retry_at > ?3)))"
+				      " AND (i.asked OR ((i.ahead = 1 OR (i.ahead = 2 AND NOT ?1)) AND i.gone_at = 0))"
+				      " ORDER BY i.asked DESC, i.queued_at, i.published DESC, i.id LIMIT 1",
+			  VALUES(number(only_asked), number(now), number(now + RETRY_AHEAD_S)), err);
 	if (found <= 0)
 		return found;
 	int rc = store_run(s,
@@ -218,7 +228,7 @@ static int change(struct store *s, const char *id, const char *sql, const struct
 		return rc;
 	rc = store_number(&there, s, "SELECT count(*) FROM item WHERE id = ?1", VALUES(text(id)), err);
 	if (!rc && !there)
-		rc = no_such_item(id, err);
+		rc = store_no_such_item(id, err);
 	if (!rc)
 		rc = store_run(s, sql, values, value_count, err);
 	rc = store_end(s, rc, err);
@@ -234,6 +244,14 @@ int store_item_ask(struct store *s, const char *id, struct err *err)
 		"UPDATE item SET state = 0, asked = 1, queued_at = ?2, failures = 0, error = NULL, updated_at = ?2"
 		" WHERE id = ?1 AND state != 1",
 		VALUES(text(id), number((uint64_t)store_now())), NULL, err);
+}
+
+int store_item_demand(struct store *s, const char *id, struct err *err)
+{
+	return change(s, id,
+		      "UPDATE item SET asked = 1, queued_at = ?2, updated_at = ?2"
+		      " WHERE id = ?1 AND state = 0 AND version = 0 AND NOT asked",
+		      VALUES(text(id), number((uint64_t)store_now())), NULL, err);
 }
 
 int store_item_progress(struct store *s, const char *id, const char *phase, uint64_t done, uint64_t total,
@@ -252,24 +270,6 @@ int store_item_progress(struct store *s, const char *id, const char *phase, uint
 		return err_set(err, -ESTALE, "item '%s' was removed, or announced with another enclosure meanwhile",
 			       id);
 	return rc < 0 ? rc : 0;
-}
-
-int store_item_ready(struct store *s, const char *id, const struct store_image *image, struct err *err)
-{
-	bool changed;
-
-	int rc = change(s, id,
-			"UPDATE item SET state = 2, asked = 0, failures = 0, error = NULL, phase = NULL, image_id = ?2,"
-			" disk_bytes = ?3, image_bytes = ?4, index_bytes = ?5, sector_bytes = ?6, updated_at = ?7"
-			" WHERE id = ?1 AND state = 1",
-			VALUES(text(id), text(image->id), number(image->disk_bytes), number(image->image_bytes),
-			       number(image->index_bytes), number(image->sector_bytes), number((uint64_t)store_now())),
-			&changed, err);
-	if (rc < 0)
-		return rc;
-	if (!changed)
-		return err_set(err, -ESTALE, "item '%s' was announced with another enclosure meanwhile", id);
-	return 0;
 }
 
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err)
@@ -301,19 +301,4 @@ int store_item_recover(struct store *s, struct err *err)
 		return rc;
 	rc = store_end(s, store_run(s, "UPDATE item SET state = 0, phase = NULL WHERE state = 1", NO_VALUES, err), err);
 	return rc < 0 ? rc : 0;
-}
-
-static void read_wanted(void *row, sqlite3_stmt *q)
-{
-	*(bool *)row = column_number(q, 0);
-}
-
-int store_image_wanted(struct store *s, const char *image_id, bool *wanted, struct err *err)
-{
-	int found = store_get(wanted, read_wanted, s,
-			      "SELECT EXISTS (SELECT 1 FROM item WHERE image_id = ?1) OR"
-			      " EXISTS (SELECT 1 FROM job WHERE image_id = ?1 AND NOT ended AND updated_at > ?2)",
-			      VALUES(text(image_id), number((uint64_t)(store_now() - JOB_SILENT_S))), err);
-
-	return found < 0 ? found : 0;
 }

@@ -61,17 +61,16 @@ int store_job_list(struct store *s, struct store_job_list *out, struct err *err)
 	return 0;
 }
 
-/* In the transaction that makes the job, so that from then on store_image_wanted keeps the image. */
-static int check_image_serves(struct store *s, const char *item_id, const char *image_id, struct err *err)
+static int check_version_serves(struct store *s, const char *item_id, uint64_t version, struct err *err)
 {
 	int64_t serves;
 
-	int rc = store_number(&serves, s, "SELECT image_id IS ?2 FROM item WHERE id = ?1",
-			      VALUES(text(item_id), text(image_id)), err);
+	int rc = store_number(&serves, s, "SELECT version = ?2 FROM item WHERE id = ?1",
+			      VALUES(text(item_id), number(version)), err);
 	if (rc == -ENOENT)
-		return err_set(err, -ENOENT, "there is no item '%s'", item_id);
+		return store_no_such_item(item_id, err);
 	if (!rc && !serves)
-		return err_set(err, -ESTALE, "item '%s' serves another image by now", item_id);
+		return err_set(err, -ESTALE, "item '%s' serves another version by now", item_id);
 	return rc;
 }
 
@@ -94,7 +93,8 @@ static int add_macs(struct store *s, const char *id, const struct store_macs *ma
 	return rc < 0 ? rc : 0;
 }
 
-static int add_job(struct store *s, const char *mac, const char *item_id, const char *image_id, const char *id,
+/* From then on store_image_wanted keeps all that the machine may read, whatever the item serves later. */
+static int add_job(struct store *s, const char *mac, const char *item_id, uint64_t version, const char *id,
 		   const char *ticket, struct err *err)
 {
 	uint8_t digest[DIGEST_BYTES];
@@ -102,10 +102,16 @@ static int add_job(struct store *s, const char *mac, const char *item_id, const 
 	digest_of(digest, ticket, strlen(ticket));
 	int rc = store_run(s,
 			   "INSERT INTO job (id, ticket_digest, mac, item_id, image_id, phase, started_at, updated_at)"
-			   " VALUES (?1, ?2, ?3, ?4, ?5, 'plan', ?6, ?6)",
-			   VALUES(text(id), bytes(digest, sizeof(digest)), text(mac), text(item_id), text(image_id),
+			   " VALUES (?1, ?2, ?3, ?4, coalesce((SELECT id FROM version_blob"
+			   "  WHERE item_id = ?4 AND number = ?5 AND role = 0 AND nr = 0), ''), 'plan', ?6, ?6)",
+			   VALUES(text(id), bytes(digest, sizeof(digest)), text(mac), text(item_id), number(version),
 				  number((uint64_t)store_now())),
 			   err);
+	if (rc >= 0)
+		rc = store_run(s,
+			       "INSERT OR IGNORE INTO job_blob SELECT ?1, id FROM version_blob"
+			       " WHERE item_id = ?2 AND number = ?3",
+			       VALUES(text(id), text(item_id), number(version)), err);
 	/* By when they were heard of: jobs made in bulk go before one that reports every second. */
 	if (rc >= 0)
 		rc = store_run(s,
@@ -115,7 +121,7 @@ static int add_job(struct store *s, const char *mac, const char *item_id, const 
 	return rc < 0 ? rc : 0;
 }
 
-int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, const char *image_id,
+int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, uint64_t version,
 		  const char *inventory, char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS],
 		  struct err *err)
 {
@@ -127,9 +133,9 @@ int store_job_new(struct store *s, const struct store_macs *macs, const char *it
 	int rc = store_begin(s, err);
 	if (rc < 0)
 		return rc;
-	rc = check_image_serves(s, item_id, image_id, err);
+	rc = check_version_serves(s, item_id, version, err);
 	if (!rc)
-		rc = add_job(s, mac, item_id, image_id, new_id, new_ticket, err);
+		rc = add_job(s, mac, item_id, version, new_id, new_ticket, err);
 	if (!rc)
 		rc = add_macs(s, new_id, macs, inventory, err);
 	rc = store_end(s, rc, err);

@@ -125,6 +125,82 @@ static const char *const migrations[] = {
 	"ALTER TABLE machine DROP COLUMN assigned_at;"
 	"CREATE INDEX machine_forgettable ON machine(last_seen_at) WHERE item_id IS NULL AND installed_at = 0;"
 	"CREATE INDEX item_ready ON item(feed_id) WHERE image_id IS NOT NULL AND gone_at = 0;",
+	/*
+	 * 4: a feed's own policy, and what its server and its document say of it. feed.ingest is an enum feed_ingest;
+	 * item.ahead is 0: not without being asked, 1: ahead of time, 2: as the configuration says. item.details is what
+	 * feed_json.h makes.
+	 */
+	"ALTER TABLE feed ADD COLUMN options TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE feed ADD COLUMN ingest INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE feed ADD COLUMN moved_url TEXT;"
+	"ALTER TABLE feed ADD COLUMN gone_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE feed ADD COLUMN ttl_s INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE feed ADD COLUMN skip_hours INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE feed ADD COLUMN skip_days INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE feed ADD COLUMN notes TEXT;"
+	"ALTER TABLE item ADD COLUMN details TEXT;"
+	"ALTER TABLE item ADD COLUMN ahead INTEGER NOT NULL DEFAULT 2;",
+	/*
+	 * 5: an item has versions, and a version any number of disks or files. item.version is the one that serves (0: none),
+	 * item.newest the number given out last. notes is a JSON array of strings.
+	 */
+	"CREATE TABLE version ("
+	"	item_id TEXT NOT NULL REFERENCES item(id) ON DELETE CASCADE,"
+	"	number INTEGER NOT NULL,"
+	"	made_at INTEGER NOT NULL,"
+	/* what the feed said of it when it was made */
+	"	title TEXT NOT NULL,"
+	"	url TEXT NOT NULL,"
+	"	published INTEGER NOT NULL,"
+	/* kind is an enum item_kind */
+	"	kind INTEGER NOT NULL,"
+	"	form TEXT,"
+	"	cmdline TEXT,"
+	"	machine TEXT,"
+	"	notes TEXT,"
+	"	PRIMARY KEY (item_id, number)"
+	") STRICT, WITHOUT ROWID;"
+	/* What a version has below images/. role is an enum blob_role; of the disks nr 0 boots. */
+	"CREATE TABLE version_blob ("
+	"	item_id TEXT NOT NULL,"
+	"	number INTEGER NOT NULL,"
+	"	role INTEGER NOT NULL,"
+	"	nr INTEGER NOT NULL,"
+	"	id TEXT NOT NULL,"
+	"	bytes INTEGER NOT NULL,"
+	"	index_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	disk_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	sector_bytes INTEGER NOT NULL DEFAULT 0,"
+	"	name TEXT,"
+	"	bus TEXT,"
+	"	PRIMARY KEY (item_id, number, role, nr),"
+	"	FOREIGN KEY (item_id, number) REFERENCES version(item_id, number) ON DELETE CASCADE"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX version_blob_id ON version_blob(id);"
+	"CREATE TABLE job_blob ("
+	"	job_id TEXT NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
+	"	id TEXT NOT NULL,"
+	"	PRIMARY KEY (job_id, id)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX job_blob_id ON job_blob(id);"
+	"ALTER TABLE item ADD COLUMN version INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE item ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE item SET version = 1, newest = 1 WHERE image_id IS NOT NULL;"
+	"INSERT INTO version (item_id, number, made_at, title, url, published, kind, form)"
+	" SELECT id, 1, updated_at, title, url, published, 0, 'a raw disk' FROM item WHERE image_id IS NOT NULL;"
+	"INSERT INTO version_blob (item_id, number, role, nr, id, bytes, index_bytes, disk_bytes, sector_bytes)"
+	" SELECT id, 1, 0, 0, image_id, image_bytes, index_bytes, disk_bytes, sector_bytes FROM item"
+	" WHERE image_id IS NOT NULL;"
+	"INSERT INTO job_blob SELECT id, image_id FROM job;"
+	"DROP INDEX item_image;"
+	"DROP INDEX item_ready;"
+	"DROP INDEX job_image;"
+	"ALTER TABLE item DROP COLUMN image_id;"
+	"ALTER TABLE item DROP COLUMN disk_bytes;"
+	"ALTER TABLE item DROP COLUMN image_bytes;"
+	"ALTER TABLE item DROP COLUMN index_bytes;"
+	"ALTER TABLE item DROP COLUMN sector_bytes;"
+	"CREATE INDEX item_ready ON item(feed_id) WHERE version > 0 AND gone_at = 0;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

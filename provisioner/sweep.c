@@ -139,32 +139,39 @@ int sweep_idle(struct store *store, struct err *err)
 	return each(store, "images", sweep_image, err);
 }
 
-static bool has_size(const struct store *store, const struct store_item *item, const char *name, uint64_t size)
+static bool has_size(const struct store *store, const char *id, const char *name, uint64_t size)
 {
 	char path[PATH_ROOM];
 	struct stat st;
 
-	return snprintf(path, sizeof(path), "%s/images/%s/%s", store_dir(store), item->image_id, name) <
-		       (int)sizeof(path) &&
+	return snprintf(path, sizeof(path), "%s/images/%s/%s", store_dir(store), id, name) < (int)sizeof(path) &&
 	       stat(path, &st) == 0 && (uint64_t)st.st_size == size;
+}
+
+static bool is_there(const struct store *store, const struct store_blob *blob)
+{
+	if (!blob->index_bytes)
+		return has_size(store, blob->id, "file", blob->bytes);
+	return has_size(store, blob->id, "image.zst", blob->bytes) &&
+	       has_size(store, blob->id, "index", blob->index_bytes);
 }
 
 static int find_lost_images(struct store *store, struct err *err)
 {
-	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	CLEANUP(store_blob_list_free) struct store_blob_list blobs = { 0 };
+	size_t asked;
 
-	if (store_item_list(store, NULL, &items, err) < 0)
+	if (store_blob_list(store, &blobs, err) < 0)
 		return err->code;
-	for (size_t i = 0; i < items.count; i++) {
-		const struct store_item *item = &items.rows[i];
+	for (size_t i = 0; i < blobs.count; i++) {
+		const char *id = blobs.rows[i].id;
 
-		if (!*item->image_id || (has_size(store, item, "image.zst", item->image_bytes) &&
-					 has_size(store, item, "index", item->index_bytes)))
+		if (is_there(store, &blobs.rows[i]))
 			continue;
-		log_warn("sweep: the image of item %s is missing or cut short, ingesting it anew", item->id);
 		/* What is left of it would stand in the way of the new one, which has the same name. */
-		if (remove_image(store, item->image_id, err) < 0 || store_item_ask(store, item->id, err) < 0)
+		if (remove_image(store, id, err) < 0 || store_image_lost(store, id, &asked, err) < 0)
 			return err->code;
+		log_warn("sweep: image %.16s... is missing or cut short: items that are ingested anew: %zu", id, asked);
 	}
 	return 0;
 }

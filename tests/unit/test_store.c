@@ -88,14 +88,28 @@ static struct store_image image_named(char digit)
 	return image;
 }
 
+/* An ingest ended with one disk. */
+static int make_ready_keeping(struct store *s, const char *id, char digit, unsigned keep)
+{
+	CLEANUP(store_content_free) struct store_content content = { .kind = ITEM_DISK };
+	struct store_image image = image_named(digit);
+
+	content_add_disk(&content, &image, NULL, NULL, &err);
+	return store_item_ready(s, id, &content, keep, &err);
+}
+
+static int make_ready(struct store *s, const char *id, char digit)
+{
+	return make_ready_keeping(s, id, digit, 1);
+}
+
 /* Claim and finish whatever waits. */
 static void ingest_all(struct store *s, char digit)
 {
 	struct store_item item;
-	struct store_image image = image_named(digit);
 
 	while (store_item_claim(s, false, &item, &err) > 0) {
-		store_item_ready(s, item.id, &image, &err);
+		make_ready(s, item.id, digit);
 		store_item_free(&item);
 	}
 }
@@ -202,7 +216,7 @@ static void other_bytes_are_ingested_anew_while_the_old_serve(void)
 	doc = document(1);
 	doc->items[0].length = 2000;
 	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
-	is_int(store_item_ready(s, id, &image, &err), -ESTALE, "an ingest of what was announced before is not taken");
+	is_int(make_ready(s, id, 'b'), -ESTALE, "an ingest of what was announced before is not taken");
 	is_int(store_item_failed(s, id, "no", &err), 0, "and its failure is of no interest");
 	is_int(state_of(s, id), ITEM_ANNOUNCED, "the item waits for its next ingest");
 	ingest_all(s, 'b');
@@ -351,13 +365,11 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	add_feed(s, 1, feed_id);
 	store_item_list(s, NULL, &items, &err);
 	item = items.rows[0].id;
-	is_int(store_job_new(s, &card, item, image.id, "{}", job, ticket, &err), -ESTALE,
-	       "no job for an image not served");
-	is_int(store_job_new(s, &card, "0000000000000000", image.id, "{}", job, ticket, &err), -ENOENT,
-	       "nor for no item");
+	is_int(store_job_new(s, &card, item, 1, "{}", job, ticket, &err), -ESTALE, "no job for an image not served");
+	is_int(store_job_new(s, &card, "0000000000000000", 1, "{}", job, ticket, &err), -ENOENT, "nor for no item");
 	ingest_all(s, 'f');
 	store_machine_assign(s, MAC, item, "bus=nvme", &err);
-	is_int(store_job_new(s, &card, item, image.id, "{\"a\":1}", job, ticket, &err), 0, "a job is made");
+	is_int(store_job_new(s, &card, item, 1, "{\"a\":1}", job, ticket, &err), 0, "a job is made");
 	store_machine_get(s, MAC, &machine, &err);
 	is_str(machine.inventory, "{\"a\":1}", "the machine's inventory is kept");
 	is_str(machine.target, "bus=nvme", "and its target rule");
@@ -400,7 +412,7 @@ static void a_clock_that_is_set_back_reinstalls_nothing(void)
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
 	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
-	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
 	run_sql("UPDATE job SET started_at = started_at - 3600");
 	ok(store_job_report(s, job, ticket, &report, &err) >= 0,
 	   "a job that by the clock began an hour before its assignment ends well");
@@ -422,7 +434,7 @@ static void a_machine_is_installed_by_all_its_addresses(void)
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
 	store_machine_assign(s, OTHER_MAC, items.rows[0].id, NULL, &err);
-	store_job_new(s, &two_cards, items.rows[0].id, image.id, "{}", job, ticket, &err);
+	store_job_new(s, &two_cards, items.rows[0].id, 1, "{}", job, ticket, &err);
 	run_sql("DELETE FROM machine WHERE mac = '" MAC "'");
 	is_int(store_job_report(s, job, ticket, &report, &err), 1, "a machine of two addresses is written");
 	store_machine_list(s, &machines, &err);
@@ -448,7 +460,7 @@ static void what_was_installed_is_remembered_without_its_job(void)
 	add_feed(s, 1, feed_id);
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
 	store_job_report(s, job, ticket, &report, &err);
 	run_sql("DELETE FROM job; UPDATE machine SET last_seen_at = 1");
 	run_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65540) INSERT INTO machine"
@@ -457,7 +469,7 @@ static void what_was_installed_is_remembered_without_its_job(void)
 	is_int(store_machine_get(s, MAC, &machine, &err), 0, "a machine that was installed is not pushed out");
 	ok(machine.installed_at, "and is still known to be, when its job is forgotten");
 	run_sql("UPDATE machine SET installed_at = 1");
-	is_int(store_job_new(s, &two_cards, items.rows[0].id, image.id, NULL, job, ticket, &err), -ENOSPC,
+	is_int(store_job_new(s, &two_cards, items.rows[0].id, 1, NULL, job, ticket, &err), -ENOSPC,
 	       "with all room taken by such machines there is no job for one that would not be remembered");
 	is_int(store_machine_seen(s, "52:54:00:00:00:02", NULL, NULL, NULL, &err), -ENOSPC, "nor room for its row");
 	is_int(store_machine_seen(s, "52:54:00:00:00:01", NULL, NULL, NULL, &err), 0, "but not one that is there");
@@ -475,14 +487,14 @@ static void a_job_from_before_does_not_fulfil_an_assignment(void)
 	add_feed(s, 1, feed_id);
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
 	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
 	ok(store_job_report(s, job, ticket, &report, &err) >= 0, "a job that began before the assignment ends well");
 	store_machine_get(s, MAC, &machine, &err);
 	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "and the machine is still to be written");
 
 	report = (struct store_job){ .phase = "failed", .exit = 5, .message = "no disk" };
-	store_job_new(s, &card, items.rows[0].id, image.id, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
 	store_job_report(s, job, ticket, &report, &err);
 	store_machine_free(&machine);
 	store_machine_get(s, MAC, &machine, &err);
@@ -506,7 +518,7 @@ static void images_are_wanted_by_items_and_running_jobs(void)
 	store_image_wanted(s, old.id, &wanted, &err);
 	ok(wanted, "one that an item serves is");
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, &host, items.rows[0].id, old.id, NULL, job, ticket, &err);
+	store_job_new(s, &host, items.rows[0].id, 1, NULL, job, ticket, &err);
 	store_item_ask(s, items.rows[0].id, &err);
 	ingest_all(s, '2');
 	store_image_wanted(s, old.id, &wanted, &err);
@@ -520,6 +532,221 @@ static void images_are_wanted_by_items_and_running_jobs(void)
 	ok(!wanted, "or has ended");
 	store_image_wanted(s, new.id, &wanted, &err);
 	ok(wanted, "its successor is wanted");
+}
+
+/* The only item of the only feed. */
+static void add_item(struct store *s, char id[static STORE_ID_CHARS])
+{
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	char feed_id[STORE_ID_CHARS];
+
+	add_feed(s, 1, feed_id);
+	store_item_list(s, NULL, &items, &err);
+	snprintf(id, STORE_ID_CHARS, "%s", items.rows[0].id);
+}
+
+static void ingest_keeping(struct store *s, const char *id, char digit, unsigned keep)
+{
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+
+	store_item_ask(s, id, &err);
+	store_item_claim(s, false, &item, &err);
+	is_int(make_ready_keeping(s, id, digit, keep), 0, "an ingest ends well");
+}
+
+/* "3 *2 1": the versions that are kept, newest first, a star before the one that serves. */
+static const char *versions_of(struct store *s, const char *id)
+{
+	CLEANUP(store_version_list_free) struct store_version_list list = { 0 };
+	static char text[200];
+	size_t len = 0;
+
+	store_item_versions(s, id, &list, &err);
+	text[0] = '\0';
+	for (size_t i = 0; i < list.count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%llu", i ? " " : "",
+					list.rows[i].serves ? "*" : "", (unsigned long long)list.rows[i].number);
+	return text;
+}
+
+static void other_bytes_are_a_new_version(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	char id[STORE_ID_CHARS];
+
+	add_item(s, id);
+	is_str(versions_of(s, id), "", "an item that was never ingested has no version");
+	ingest_keeping(s, id, 'a', 2);
+	is_str(versions_of(s, id), "*1", "the first ingest makes the first");
+	ingest_keeping(s, id, 'a', 2);
+	is_str(versions_of(s, id), "*1", "the same bytes again make none");
+	ingest_keeping(s, id, 'b', 2);
+	is_str(versions_of(s, id), "*2 1", "other bytes do, which serve");
+	ingest_keeping(s, id, 'c', 2);
+	is_str(versions_of(s, id), "*3 2", "as many are kept as were asked for");
+	ingest_keeping(s, id, 'b', 3);
+	is_str(versions_of(s, id), "*4 3 2", "bytes of an older version are a new one, too");
+	is_int(store_item_trim(s, id, 1, &err), 2, "with less to keep the older ones go");
+	is_str(versions_of(s, id), "*4", "and not the one that serves");
+}
+
+static void a_rollback_stays_until_there_is_something_newer(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	char id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+
+	add_item(s, id);
+	ingest_keeping(s, id, 'a', 2);
+	ingest_keeping(s, id, 'b', 2);
+	is_int(store_item_rollback(s, id, 1, &err), 0, "an older version is chosen");
+	is_str(versions_of(s, id), "2 *1", "and serves");
+	store_item_get(s, id, &item, &err);
+	ok(item.version == 1 && item.newest == 2 && item.image_id[0] == 'a', "as the item says");
+	is_int(store_job_new(s, &host, id, 2, NULL, job, ticket, &err), -ESTALE, "no job is made for the other");
+	is_int(store_job_new(s, &host, id, 1, NULL, job, ticket, &err), 0, "but for this one");
+	ingest_keeping(s, id, 'b', 2);
+	is_str(versions_of(s, id), "2 *1", "the newest ingested again changes nothing");
+	ingest_keeping(s, id, 'c', 2);
+	is_str(versions_of(s, id), "*3 2", "something newer serves, and what is beyond the limit goes");
+	is_int(store_item_rollback(s, id, 1, &err), -ENOENT, "what is not kept cannot be chosen");
+	is_int(store_item_rollback(s, id, 3, &err), 0, "what serves already can");
+	is_int(store_item_rollback(s, "0000000000000000", 1, &err), -ENOENT, "an item that is not there cannot");
+	store_item_rollback(s, id, 2, &err);
+	is_int(store_item_trim(s, id, 1, &err), 0, "what serves is kept beyond the limit");
+	is_str(versions_of(s, id), "3 *2", "beside the newest");
+}
+
+static void content_comes_back_as_it_was_given(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	CLEANUP(store_content_free) struct store_content content = { .kind = ITEM_KERNEL }, back = { 0 };
+	struct store_image images[2] = { image_named('1'), image_named('2') };
+	char id[STORE_ID_CHARS];
+	bool wanted = false;
+
+	content.form = strdup("a kernel");
+	content.cmdline = strdup("quiet");
+	content.machine = strdup("{\"cpus\":2}");
+	content_add_note(&content, "one", &err);
+	content_add_note(&content, "two \"quoted\"", &err);
+	content_add_disk(&content, &images[0], strdup("vda"), strdup("virtio"), &err);
+	content_add_disk(&content, &images[1], NULL, NULL, &err);
+	content.file = (struct content_file){ .bytes = 77 };
+	content.initrd = (struct content_file){ .bytes = 78 };
+	memset(content.file.id, 'f', sizeof(content.file.id) - 1);
+	memset(content.initrd.id, 'e', sizeof(content.initrd.id) - 1);
+	add_item(s, id);
+	store_item_claim(s, false, &item, &err);
+	is_int(store_item_ready(s, id, &content, 2, &err), 0, "all that an item can be is stored");
+	is_int(store_item_content(s, id, 0, &back, &err), 0, "and read");
+	ok(back.kind == ITEM_KERNEL && back.version == 1 && back.disk_count == 2 && back.note_count == 2,
+	   "kind, numbers");
+	is_str(back.form, "a kernel", "form");
+	is_str(back.cmdline, "quiet", "command line");
+	is_str(back.machine, "{\"cpus\":2}", "machine");
+	is_str(back.notes[1], "two \"quoted\"", "notes");
+	is_str(back.disks[0].name, "vda", "a disk's name");
+	is_str(back.disks[0].bus, "virtio", "and bus");
+	ok(!back.disks[1].name && !back.disks[1].bus && back.disks[1].image.id[0] == '2', "or none, in order");
+	ok(back.file.bytes == 77 && back.file.id[0] == 'f' && back.initrd.bytes == 78 && back.initrd.id[0] == 'e',
+	   "both files");
+	store_image_wanted(s, content.initrd.id, &wanted, &err);
+	ok(wanted, "a file is wanted");
+	wanted = false;
+	store_image_wanted(s, images[1].id, &wanted, &err);
+	ok(wanted, "and every disk");
+	is_int(store_item_content(s, id, 2, &back, &err), -ENOENT, "there is no other version");
+}
+
+static void what_is_lost_is_made_anew(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	struct store_image image = image_named('b');
+	char id[STORE_ID_CHARS];
+	size_t asked = 7;
+
+	add_item(s, id);
+	ingest_keeping(s, id, 'a', 2);
+	ingest_keeping(s, id, 'b', 2);
+	is_int(store_image_lost(s, image.id, &asked, &err), 0, "the image of the newest version is lost");
+	is_int(asked, 1, "its item is asked for");
+	is_str(versions_of(s, id), "*1", "and the version before it serves");
+	store_item_get(s, id, &item, &err);
+	is_int(item.state, ITEM_ANNOUNCED, "until the ingest");
+	ingest_keeping(s, id, 'b', 2);
+	is_str(versions_of(s, id), "*3 1", "which makes a version of its own");
+	memset(image.id, 'a', sizeof(image.id) - 1);
+	store_image_lost(s, image.id, &asked, &err);
+	is_int(asked, 0, "the image of an older version cannot be made again");
+	is_str(versions_of(s, id), "*3", "and is forgotten");
+	memset(image.id, 'b', sizeof(image.id) - 1);
+	store_image_lost(s, image.id, &asked, &err);
+	is_str(versions_of(s, id), "", "without any version");
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	ok(item.version == 0 && !item.image_id[0], "nothing serves");
+}
+
+static void room_is_made_of_what_nobody_reads(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	char id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+	struct store_job report = { .phase = "done" };
+	uint64_t spare = 7;
+
+	add_item(s, id);
+	ingest_keeping(s, id, 'a', 3);
+	store_spare_bytes(s, &spare, &err);
+	is_int(spare, 0, "what serves is not spare");
+	store_job_new(s, &host, id, 1, NULL, job, ticket, &err);
+	ingest_keeping(s, id, 'b', 3);
+	store_spare_bytes(s, &spare, &err);
+	is_int(spare, 0, "nor what a job reads");
+	store_job_report(s, job, ticket, &report, &err);
+	store_spare_bytes(s, &spare, &err);
+	is_int(spare, 676, "an older version is, with image and index");
+	ingest_keeping(s, id, 'c', 3);
+	ingest_keeping(s, id, 'a', 4);
+	is_str(versions_of(s, id), "*4 3 2 1", "of four versions");
+	store_spare_bytes(s, &spare, &err);
+	is_int(spare, 2 * 676, "the image that the first and the last share is not spare");
+	is_int(store_drop_oldest_version(s, &err), 1, "the oldest goes first");
+	is_str(versions_of(s, id), "*4 3 2", "and no other");
+	store_drop_oldest_version(s, &err);
+	store_drop_oldest_version(s, &err);
+	is_int(store_drop_oldest_version(s, &err), 0, "until only what serves is left");
+	is_str(versions_of(s, id), "*4", "which stays");
+}
+
+static void what_machines_want_goes_first_and_is_made_once(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	char feed_id[STORE_ID_CHARS];
+
+	add_feed(s, 3, feed_id);
+	store_item_list(s, NULL, &items, &err);
+	const char *last = items.rows[2].id;
+	is_int(store_item_claim(s, true, &item, &err), 0, "nothing is made that nobody asked for");
+	is_int(store_item_demand(s, last, &err), 0, "a machine wants the oldest");
+	is_int(store_item_claim(s, true, &item, &err), 1, "it is made");
+	is_str(item.id, last, "first");
+	is_int(store_item_demand(s, last, &err), 0, "wanting it more");
+	is_int(state_of(s, last), ITEM_INGESTING, "changes nothing");
+	store_item_failed(s, last, "no", &err);
+	store_item_demand(s, last, &err);
+	is_int(state_of(s, last), ITEM_FAILED, "what failed waits for the operator");
+	store_item_ask(s, last, &err);
+	store_item_free(&item);
+	store_item_claim(s, true, &item, &err);
+	make_ready(s, last, 'a');
+	store_item_demand(s, last, &err);
+	is_int(store_item_claim(s, true, &item, &err), 0, "what is ready is not made again");
+	is_int(store_item_demand(s, "0000000000000000", &err), -ENOENT, "what is not there is not found");
 }
 
 static void machines_have_one_form_of_name_and_a_limit(void)
@@ -561,15 +788,16 @@ static void damaged_and_foreign_databases_are_refused(void)
 	is_int(store_open(&(struct store *){ NULL }, dir, &err), -EBUSY,
 	       "a second service on the same folder is refused");
 	store_close(&s);
-	run_sql("PRAGMA user_version = 1000");
-	is_int(store_open(&s, dir, &err), -ENOTSUP, "a newer schema is refused");
-	ok(strstr(err.text, "newer vmcastd (schema 1000"), "with what to do: %s", err.text);
-	run_sql("PRAGMA user_version = 3; PRAGMA application_id = 7");
+	run_sql("PRAGMA application_id = 7");
 	is_int(store_open(&s, dir, &err), -EINVAL, "another program's database is refused");
 	run_sql("PRAGMA application_id = 1986880353; PRAGMA wal_checkpoint(TRUNCATE)");
 	s = open_store();
 	ok(s, "and ours is not");
 	store_close(&s);
+	run_sql("PRAGMA user_version = 1000");
+	is_int(store_open(&s, dir, &err), -ENOTSUP, "a newer schema is refused");
+	ok(strstr(err.text, "newer vmcastd (schema 1000"), "with what to do: %s", err.text);
+	run_sql("PRAGMA wal_checkpoint(TRUNCATE)");
 
 	snprintf(path, sizeof(path), "%s/vmcast.db", dir);
 	CLEANUP(close_fd) int fd = open(path, O_RDWR);
@@ -586,30 +814,30 @@ static void damaged_and_foreign_databases_are_refused(void)
 	is_int(store_open(&s, dir, &err), -EBADMSG, "so is one that is no database at all");
 }
 
-static void an_older_database_is_upgraded(void)
+/* Begin with a database that an older vmcastd wrote: tests/data/store/schema-VERSION.sql. */
+static struct store *open_older(int version)
 {
-	struct store *s = open_store();
+	char path[64], sql[16384];
+
+	start_anew();
+	snprintf(path, sizeof(path), "tests/data/store/schema-%d.sql", version);
+	FILE *f = fopen(path, "r");
+	size_t len = f ? fread(sql, 1, sizeof(sql) - 1, f) : 0;
+	if (f)
+		fclose(f);
+	sql[len] = '\0';
+	ok(len > 0 && len < sizeof(sql) - 1, "%s is read", path);
+	run_sql(sql);
+	return open_store();
+}
+
+static void a_database_of_schema_1_is_upgraded(void)
+{
+	CLEANUP(store_close) struct store *s = open_older(1);
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
-	char id[STORE_ID_CHARS];
 
-	add_feed(s, 2, id);
-	store_close(&s);
-	run_sql("DROP INDEX item_ready; DROP INDEX machine_forgettable; DROP TABLE job_card;"
-		"ALTER TABLE machine DROP COLUMN installed_at; ALTER TABLE machine DROP COLUMN assignment_key;"
-		"ALTER TABLE machine ADD COLUMN assigned_at INTEGER NOT NULL DEFAULT 0;"
-		"ALTER TABLE item DROP COLUMN retry_at; PRAGMA user_version = 1;"
-		"INSERT INTO machine (mac, first_seen_at, last_seen_at, assignment, item_id, assigned_at)"
-		" SELECT '" MAC "', 1, 1, 1, id, 50 FROM item LIMIT 1;"
-		"INSERT INTO machine (mac, first_seen_at, last_seen_at) VALUES ('" OTHER_MAC "', 1, 1);"
-		/* its ticket is "t" */
-		"INSERT INTO job (id, ticket_digest, mac, item_id, image_id, phase, started_at, updated_at) SELECT"
-		" '0123456789abcdef', x'e3b98a4da31a127d4bde6e43033f66ba274cab0eb7eb1c70ec41402bf6273dd8', mac,"
-		" item_id, 'x', 'write', 60, 60 FROM machine WHERE assignment;"
-		"INSERT INTO job (id, ticket_digest, mac, item_id, image_id, phase, ended, started_at, updated_at)"
-		" SELECT '1123456789abcdef', x'', '" OTHER_MAC "', 'x', 'x', 'done', 1, 60, 77");
-	s = open_store();
-	ok(s && store_item_list(s, NULL, &items, &err) == 0, "a database of schema 1 opens");
+	ok(s && store_item_list(s, NULL, &items, &err) == 0, "it opens");
 	store_machine_get(s, OTHER_MAC, &machine, &err);
 	is_int(machine.installed_at, 77, "a machine that was installed still is");
 	is_int(store_job_report(s, "0123456789abcdef", "t", &(struct store_job){ .phase = "done" }, &err), 1,
@@ -619,7 +847,35 @@ static void an_older_database_is_upgraded(void)
 	is_int(machine.assignment, ASSIGNMENT_INSTALLED, "and fulfils the assignment");
 	is_int(items.count, 2, "with what it held");
 	is_int(store_item_retry(s, items.rows[0].id, 1, &err), 0, "and can do what is new");
-	store_close(&s);
+}
+
+static void a_database_of_schema_3_is_upgraded(void)
+{
+	CLEANUP(store_close) struct store *s = open_older(3);
+	CLEANUP(store_item_free) struct store_item served = { 0 }, anew = { 0 }, never = { 0 };
+	CLEANUP(store_version_list_free) struct store_version_list versions = { 0 };
+	CLEANUP(store_content_free) struct store_content content = { 0 };
+	struct store_image read_by_job = image_named('3');
+	bool wanted = false;
+
+	ok(s && store_item_get(s, "00000000000000a1", &served, &err) == 0, "it opens");
+	is_int(served.version, 1, "what served is the item's first version");
+	is_int(served.disk_bytes + served.image_bytes + served.index_bytes + served.sector_bytes,
+	       1048576 + 500 + 176 + 512, "with its sizes");
+	is_int(store_item_content(s, served.id, 1, &content, &err), 0, "and its content");
+	ok(content.kind == ITEM_DISK && content.disk_count == 1 && content.disks[0].image.id[0] == '1',
+	   "which is that one disk");
+	is_int(store_item_versions(s, served.id, &versions, &err), 0, "it is listed");
+	ok(versions.count == 1 && versions.rows[0].serves && versions.rows[0].made_at == 960, "as served since then");
+	store_item_get(s, "00000000000000a2", &anew, &err);
+	ok(anew.version == 1 && anew.state == ITEM_ANNOUNCED && anew.image_id[0] == '2',
+	   "what waits to be ingested anew goes on serving");
+	store_item_get(s, "00000000000000a3", &never, &err);
+	ok(never.version == 0 && !never.image_id[0] && never.state == ITEM_FAILED, "what was never made is not there");
+	store_image_wanted(s, read_by_job.id, &wanted, &err);
+	ok(wanted, "an image that a running job reads is still wanted");
+	is_int(store_job_report(s, "0123456789abcdef", "t", &(struct store_job){ .phase = "done" }, &err), 1,
+	       "the job ends well");
 }
 
 /* Refresh and ingest as fast as it goes, telling the parent of each refresh that was committed. */
@@ -700,7 +956,14 @@ int main(void)
 		images_are_wanted_by_items_and_running_jobs,
 		machines_have_one_form_of_name_and_a_limit,
 		damaged_and_foreign_databases_are_refused,
-		an_older_database_is_upgraded,
+		other_bytes_are_a_new_version,
+		a_rollback_stays_until_there_is_something_newer,
+		content_comes_back_as_it_was_given,
+		what_is_lost_is_made_anew,
+		room_is_made_of_what_nobody_reads,
+		what_machines_want_goes_first_and_is_made_once,
+		a_database_of_schema_1_is_upgraded,
+		a_database_of_schema_3_is_upgraded,
 		killed_at_any_instant_it_loses_nothing,
 	};
 

@@ -1,0 +1,24 @@
+-- A database as vmcastd wrote it when its schema was 1: a feed, two items, two machines and their jobs (the ticket is "t").
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE feed ( id TEXT PRIMARY KEY, url TEXT NOT NULL UNIQUE, title TEXT, etag TEXT, last_modified TEXT, error TEXT, failures INTEGER NOT NULL DEFAULT 0, configured INTEGER NOT NULL, tried_at INTEGER NOT NULL DEFAULT 0, fetched_at INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO feed VALUES('00000000000000f1','http://feed.example/images.xml','Images',NULL,NULL,NULL,0,1,0,1000);
+CREATE TABLE item ( id TEXT PRIMARY KEY, feed_id TEXT NOT NULL REFERENCES feed(id) ON DELETE CASCADE, uuid TEXT NOT NULL, title TEXT NOT NULL, description TEXT, link TEXT, published INTEGER NOT NULL, url TEXT NOT NULL, type TEXT, length INTEGER NOT NULL, digest BLOB, arch TEXT, firmware TEXT, disk_bytes_min INTEGER NOT NULL, memory_bytes_min INTEGER NOT NULL, landing TEXT, cmdline TEXT, gone_at INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0, asked INTEGER NOT NULL DEFAULT 0, queued_at INTEGER NOT NULL, failures INTEGER NOT NULL DEFAULT 0, phase TEXT, done_bytes INTEGER NOT NULL DEFAULT 0, total_bytes INTEGER NOT NULL DEFAULT 0, error TEXT, updated_at INTEGER NOT NULL, image_id TEXT, disk_bytes INTEGER NOT NULL DEFAULT 0, image_bytes INTEGER NOT NULL DEFAULT 0, index_bytes INTEGER NOT NULL DEFAULT 0, sector_bytes INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO item VALUES('00000000000000a1','00000000000000f1','u1','First',NULL,NULL,900,'http://publisher.example/a.img.gz','application/gzip',1000,NULL,NULL,NULL,0,0,NULL,NULL,0,3,0,950,0,NULL,0,0,NULL,960,NULL,0,0,0,0);
+INSERT INTO item VALUES('00000000000000a2','00000000000000f1','u2','Second',NULL,NULL,901,'http://publisher.example/b.img',NULL,1001,NULL,NULL,NULL,0,0,NULL,NULL,0,0,0,951,0,NULL,0,0,NULL,961,NULL,0,0,0,0);
+CREATE TABLE machine ( mac TEXT PRIMARY KEY, arch TEXT, firmware TEXT, address TEXT, inventory TEXT, assignment INTEGER NOT NULL DEFAULT 0, item_id TEXT REFERENCES item(id), target TEXT, assigned_at INTEGER NOT NULL DEFAULT 0, first_seen_at INTEGER NOT NULL, last_seen_at INTEGER NOT NULL) STRICT;
+INSERT INTO machine VALUES('52:54:00:12:34:56',NULL,NULL,NULL,NULL,1,'00000000000000a1',NULL,50,1,1);
+INSERT INTO machine VALUES('52:54:00:12:34:57',NULL,NULL,NULL,NULL,0,NULL,NULL,0,1,1);
+CREATE TABLE job ( id TEXT PRIMARY KEY, ticket_digest BLOB NOT NULL, mac TEXT, item_id TEXT NOT NULL, image_id TEXT NOT NULL, phase TEXT NOT NULL, disk TEXT, message TEXT, done_bytes INTEGER NOT NULL DEFAULT 0, total_bytes INTEGER NOT NULL DEFAULT 0, bytes_per_s INTEGER NOT NULL DEFAULT 0, exit INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0, started_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;
+INSERT INTO job VALUES('0123456789abcdef',X'e3b98a4da31a127d4bde6e43033f66ba274cab0eb7eb1c70ec41402bf6273dd8','52:54:00:12:34:56','00000000000000a1','x','write',NULL,NULL,0,0,0,0,0,60,60);
+INSERT INTO job VALUES('1123456789abcdef',X'','52:54:00:12:34:57','x','x','done',NULL,NULL,0,0,0,0,1,60,77);
+CREATE INDEX item_feed ON item(feed_id);
+CREATE INDEX item_waiting ON item(state, queued_at);
+CREATE INDEX item_image ON item(image_id);
+CREATE INDEX machine_item ON machine(item_id);
+CREATE INDEX machine_seen ON machine(last_seen_at);
+CREATE INDEX job_updated ON job(updated_at);
+CREATE INDEX job_mac ON job(mac, started_at);
+CREATE INDEX job_image ON job(image_id);
+COMMIT;
+PRAGMA application_id = 1986880353; PRAGMA user_version = 1;

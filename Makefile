@@ -17,7 +17,7 @@ export BUILD
 # ---------------------------------------------------------------- what it stands on (Debian 12)
 BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio kmod zstd squashfs-tools \
 	libcurl4-openssl-dev libxml2-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libzstd-dev liblzma-dev \
-	libbz2-dev zlib1g-dev nettle-dev libc-ares-dev dpkg-dev
+	libbz2-dev zlib1g-dev nettle-dev libc-ares-dev libseccomp-dev libnbd-dev dpkg-dev
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
 TEST_PACKAGES := perl openssl clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
@@ -35,7 +35,7 @@ CPPFLAGS += $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 endif
 
 LIB_PKGS     := libcurl jansson libzstd nettle
-SERVICE_PKGS := libxml-2.0 sqlite3 libmicrohttpd liblzma zlib $(LIB_PKGS)
+SERVICE_PKGS := libxml-2.0 sqlite3 libmicrohttpd liblzma zlib libseccomp libnbd $(LIB_PKGS)
 service_cflags = $(shell pkg-config --cflags $(SERVICE_PKGS) 2>/dev/null)
 service_libs   = $(shell pkg-config --libs $(SERVICE_PKGS) 2>/dev/null) -lbz2 -lpthread
 lib_libs       = $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sandbox: see sandbox.h; the parent's side. */
+#include "sandbox_impl.h"
+
+#include "cleanup.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What is kept of standard error. */
+#define STDERR_BYTES 16384u
+/* The id that the program has inside. */
+#define INSIDE_ID 65534u
+
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
+struct sandbox {
+	pid_t pid;
+	int pidfd;
+	int stderr_fd;
+	uint64_t cpu_s;
+	bool reaped;
+	int status; /* of waitpid, once reaped */
+	struct rusage usage;
+};
+
+static void room_done(struct sandbox_room *room)
+{
+	free(room->filter.filter);
+	free(room->trees);
+}
+
+/*
+ * Standard error is a file in memory that cannot grow: nobody has to read it while the program runs, and the
+ * program cannot fill anything with it.
+ */
+static int make_stderr(struct err *err)
+{
+	CLEANUP(close_fd) int fd = memfd_create("stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, STDERR_BYTES) || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+		return err_set(err, -errno, "make a file for standard error: %s", strerror(errno));
+	return TAKE_FD(fd);
+}
+
+static int prepare(struct sandbox_room *room, const struct sandbox_options *options, struct err *err)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	room->options = options;
+	room->landlock_abi = abi > 0 ? (int)abi : 0;
+	snprintf(room->uid_map, sizeof(room->uid_map), "%u %u 1", INSIDE_ID, (unsigned)geteuid());
+	snprintf(room->gid_map, sizeof(room->gid_map), "%u %u 1", INSIDE_ID, (unsigned)getegid());
+	room->trees = calloc(options->bind_count + 1, sizeof(*room->trees));
+	if (!room->trees)
+		return err_set(err, -ENOMEM, "out of memory");
+	return sandbox_filter_make(&room->filter, err);
+}
+
+/* clone as fork: a copy of the calling thread. */
+static pid_t clone_room(struct sandbox_room *room, unsigned long flags, int *pidfd)
+{
+	room->user_namespace = flags & CLONE_NEWUSER;
+	pid_t pid = (pid_t)syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, NULL, pidfd, NULL, 0);
+
+	if (pid == 0)
+		sandbox_enter(room);
+	return pid;
+}
+
+/* No handler of ours may run in the child. */
+static pid_t clone_quietly(struct sandbox_room *room, int *pidfd, struct err *err)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pid_t pid = clone_room(room, NAMESPACES | CLONE_NEWUSER, pidfd);
+	int code = errno;
+	/* In a chroot nobody can have a user namespace, and root does not need one. */
+	if (pid < 0)
+		pid = clone_room(room, NAMESPACES, pidfd);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (pid < 0)
+		return err_set(
+			err, code == ENOSPC || code == EINVAL ? -EPERM : -code,
+			"this host does not permit user namespaces, without which nothing foreign is opened (%s): "
+			"set sysctl user.max_user_namespaces above 0 and kernel.unprivileged_userns_clone = 1, "
+			"and do not run it as an ordinary user in a chroot",
+			strerror(code));
+	return pid;
+}
+
+/* Until it executes the program, or tells why it cannot. */
+static int await_exec(int status_fd, const struct sandbox_options *options, struct err *err)
+{
+	struct sandbox_failure failure;
+	ssize_t got;
+
+	do
+		got = read(status_fd, &failure, sizeof(failure));
+	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		return 0;
+	if (got != sizeof(failure))
+		return err_set(err, -EIO, "sandbox for '%s': its start was interrupted", options->program);
+	failure.step[sizeof(failure.step) - 1] = '\0';
+	return err_set(err, failure.code, "sandbox for '%s': %s: %s", options->program, failure.step,
+		       strerror(-failure.code));
+}
+
+static int start(struct sandbox *s, struct sandbox_room *room, struct err *err)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_set(err, -errno, "pipe: %s", strerror(errno));
+	CLEANUP(close_fd) int status_fd = fds[0];
+	room->stderr_fd = s->stderr_fd;
+	room->status_fd = fds[1];
+	s->pid = clone_quietly(room, &s->pidfd, err);
+	close(fds[1]);
+	return s->pid < 0 ? (int)s->pid : await_exec(status_fd, room->options, err);
+}
+
+int sandbox_start(struct sandbox **out, const struct sandbox_options *options, struct err *err)
+{
+	CLEANUP(room_done) struct sandbox_room room = { 0 };
+	CLEANUP(sandbox_close) struct sandbox *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	s->pid = s->pidfd = -1;
+	s->cpu_s = options->cpu_s;
+	s->stderr_fd = make_stderr(err);
+	int rc = s->stderr_fd < 0 ? s->stderr_fd : prepare(&room, options, err);
+	if (!rc)
+		rc = start(s, &room, err);
+	if (!rc)
+		*out = TAKE(s);
+	return rc;
+}
+
+int sandbox_fd(const struct sandbox *s)
+{
+	return s->pidfd;
+}
+
+static void reap(struct sandbox *s)
+{
+	while (!s->reaped) {
+		/* Nobody else waits for our child, so nothing but a signal can come between. */
+		pid_t got = wait4(s->pid, &s->status, 0, &s->usage);
+		s->reaped = got == s->pid || (got < 0 && errno != EINTR);
+	}
+}
+
+const char *sandbox_said(const struct sandbox *s, char out[static SANDBOX_SAID_ROOM])
+{
+	char text[STDERR_BYTES + 1];
+	ssize_t got = pread(s->stderr_fd, text, STDERR_BYTES, 0);
+	size_t len = got > 0 ? strnlen(text, (size_t)got) : 0;
+
+	while (len && text[len - 1] == '\n')
+		len--;
+	text[len] = '\0';
+	for (char *line = text; (line = strchr(line, '\n'));)
+		*line = ';';
+	/* The cause is what was said last. */
+	return log_quote(out, SANDBOX_SAID_ROOM, len < SANDBOX_SAID_ROOM ? text : text + len - SANDBOX_SAID_ROOM + 1);
+}
+
+int sandbox_wait(struct sandbox *s, struct err *err)
+{
+	char said[SANDBOX_SAID_ROOM];
+
+	reap(s);
+	if (WIFEXITED(s->status) && WEXITSTATUS(s->status) == 0)
+		return 0;
+	sandbox_said(s, said);
+	bool killed = WIFSIGNALED(s->status);
+	if (killed && (uint64_t)s->usage.ru_utime.tv_sec + (uint64_t)s->usage.ru_stime.tv_sec + 1 >= s->cpu_s)
+		return err_set(err, -EIO, "it used all of its %" PRIu64 " s of processor time%s%s", s->cpu_s,
+			       said[0] ? ": " : "", said);
+	return err_set(err, -EIO, "it ended %s %d%s%s", killed ? "by signal" : "with status",
+		       killed ? WTERMSIG(s->status) : WEXITSTATUS(s->status), said[0] ? ": " : "", said);
+}
+
+void sandbox_close(struct sandbox **sandbox)
+{
+	struct sandbox *s = *sandbox;
+
+	if (!s)
+		return;
+	if (s->pid > 0 && !s->reaped) {
+		kill(s->pid, SIGKILL);
+		reap(s);
+	}
+	close_fd(&s->pidfd);
+	close_fd(&s->stderr_fd);
+	free(s);
+	*sandbox = NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sandbox_impl: what sandbox.c, sandbox_walls.c and sandbox_filter.c share. Nobody else includes it. */
+#ifndef VMCAST_SANDBOX_IMPL_H
+#define VMCAST_SANDBOX_IMPL_H
+
+#include "err.h"
+#include "sandbox.h"
+
+#include <linux/filter.h>
+
+/*
+ * Whether this program was built with the address sanitizer, and so the programs of ours that it starts. It maps
+ * terabytes that it never touches and reads /proc/self/maps.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANDBOX_HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANDBOX_HAS_ASAN 1
+#endif
+#endif
+#ifndef SANDBOX_HAS_ASAN
+#define SANDBOX_HAS_ASAN 0
+#endif
+
+/* What went wrong in the child, sent to its parent through status_fd. */
+struct sandbox_failure {
+	int code;      /* negative errno value */
+	char step[64]; /* "mount '/disk'" */
+};
+
+/* All that the child needs, made before it exists: between clone and execve it may neither allocate nor lock. */
+struct sandbox_room {
+	const struct sandbox_options *options;
+	bool user_namespace; /* with one of its own; without is for root where there can be none (in a chroot) */
+	char uid_map[32], gid_map[32]; /* lines for /proc/self/uid_map and gid_map */
+	struct sock_fprog filter;      /* system calls */
+	int landlock_abi;              /* 0: the kernel has no Landlock */
+	int *trees;                    /* per bind: a detached mount, made and used by the child */
+	int stderr_fd, status_fd;
+};
+
+/* Lead to execve, or send a struct sandbox_failure and exit. In the child, in its new namespaces. */
+__attribute__((noreturn)) void sandbox_enter(struct sandbox_room *room);
+
+/* The list of system calls as a program for the kernel. Caller frees out->filter. */
+int sandbox_filter_make(struct sock_fprog *out, struct err *err);
+
+#endif

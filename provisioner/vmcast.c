@@ -16,7 +16,8 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4 };
 
-static const struct command *const tables[] = { commands_feed, commands_item, commands_machine, commands_status };
+static const struct command *const tables[] = { commands_feed, commands_item, commands_machine, commands_publish,
+						commands_status };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -96,18 +97,47 @@ static int exit_status(int code)
 	}
 }
 
+/* `rc` is what the command returned. */
+static int end(int rc, struct err *err)
+{
+	if (rc == 0 && fflush(stdout) != 0)
+		rc = err_set(err, -EIO, "write to standard output: %s", strerror(errno));
+	if (rc == 0)
+		return 0;
+	fprintf(stderr, "vmcast: %s\n", err->text);
+	return exit_status(rc);
+}
+
 static int run(struct cli *cli, const struct command *c, char **args)
 {
 	struct err err = { 0 };
 	int rc = c->run(cli, args, &err);
 
 	http_close(&cli->http);
-	if (rc == 0 && fflush(stdout) != 0)
-		rc = err_set(&err, -EIO, "write to standard output: %s", strerror(errno));
-	if (rc == 0)
-		return 0;
-	fprintf(stderr, "vmcast: %s\n", err.text);
-	return exit_status(rc);
+	return end(rc, &err);
+}
+
+/* Whether the first word that is no option is this one. */
+static bool is_command(const char *word, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] != '-')
+			return strcmp(argv[i], word) == 0;
+		i += strcmp(argv[i], "--socket") == 0;
+	}
+	return false;
+}
+
+static int run_publish(struct cli *cli, int argc, char **argv)
+{
+	struct err err = { 0 };
+	int rc = publish_run(cli, argc, argv, &err);
+
+	if (rc == 1) {
+		print_command_help(commands_publish);
+		rc = 0;
+	}
+	return end(rc, &err);
 }
 
 /* Options may stand anywhere. Returns -1 to go on, else the exit status. `*takes` is what the options given need. */
@@ -159,6 +189,9 @@ int main(int argc, char **argv)
 	struct cli cli = { .socket = DEFAULT_SOCKET, .progress = isatty(STDERR_FILENO) };
 	unsigned takes = 0;
 	bool help = false;
+
+	if (is_command("publish", argc, argv))
+		return run_publish(&cli, argc, argv);
 	int done = parse_options(&cli, &takes, &help, argc, argv);
 
 	if (done >= 0)

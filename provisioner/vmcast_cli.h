@@ -43,7 +43,10 @@ struct command {
 };
 
 /* Each ends with an entry whose noun is NULL. */
-extern const struct command commands_feed[], commands_item[], commands_machine[], commands_status[];
+extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_status[];
+
+/* `vmcast publish` reads its command line itself: 0, 1 for help, or an error. */
+int publish_run(struct cli *cli, int argc, char **argv, struct err *err);
 
 /*
  * Ask the service (vmcast_api.c). `body` is taken (NULL: none); `out` may be NULL; caller frees with json_decref.

@@ -97,48 +97,98 @@ static int need_url(char **out, const json_t *obj, const char *key, const char *
 	return 0;
 }
 
-static int parse_image(struct boot_plan *plan, const json_t *image, const char *server, struct err *err)
+static int parse_image(struct plan_image *out, const json_t *image, const char *server, struct err *err)
 {
 	uint8_t id[DIGEST_BYTES];
 	int rc = need_digest(id, image, "id", err);
 
 	if (!rc)
-		rc = need_digest(plan->index_digest, image, "index_digest", err);
-	if (!rc && !digest_equal(id, plan->index_digest))
+		rc = need_digest(out->index_digest, image, "index_digest", err);
+	if (!rc && !digest_equal(id, out->index_digest))
 		rc = err_set(err, -EPROTO, "the image's id is not its index's digest");
 	if (!rc)
-		rc = need_url(&plan->image_url, image, "url", server, err);
+		rc = need_url(&out->image_url, image, "url", server, err);
 	if (!rc)
-		rc = need_url(&plan->index_url, image, "index_url", server, err);
+		rc = need_url(&out->index_url, image, "index_url", server, err);
 	if (!rc)
-		rc = json_need_u64(&plan->index_bytes, image, "index_bytes", INT64_MAX, err);
+		rc = json_need_u64(&out->index_bytes, image, "index_bytes", INT64_MAX, err);
 	if (!rc)
-		rc = json_need_u64(&plan->disk_bytes, image, "disk_bytes", INT64_MAX, err);
+		rc = json_need_u64(&out->disk_bytes, image, "disk_bytes", INT64_MAX, err);
 	if (!rc)
-		rc = json_need_u64(&plan->image_bytes, image, "image_bytes", INT64_MAX, err);
+		rc = json_need_u64(&out->image_bytes, image, "image_bytes", INT64_MAX, err);
 	if (!rc)
-		digest_hex(plan->image_id, id);
+		digest_hex(out->id, id);
 	return rc;
+}
+
+/* `json`: of an item with one disk the plan itself, else one of its "disks". */
+static int parse_disk(struct plan_disk *out, const json_t *json, const char *server, struct err *err)
+{
+	const char *target = "", *name = "";
+	const json_t *image;
+	int rc = json_want_string(&target, json, "target", sizeof(out->target) - 1, err);
+
+	if (!rc && target[0] && target_rule_check(target, err) != 0)
+		rc = err_set(err, -EPROTO, "field \"target\": '%s' is not a rule", target);
+	if (!rc)
+		rc = json_want_string(&name, json, "name", SIZE_MAX, err);
+	if (!rc)
+		rc = need_object(&image, json, "image", err);
+	if (!rc)
+		rc = parse_image(&out->image, image, server, err);
+	strcpy(out->target, rc ? "" : target);
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	return rc;
+}
+
+static int parse_several(struct boot_plan *plan, const json_t *disks, const char *server, struct err *err)
+{
+	size_t nr;
+	json_t *disk;
+
+	if (!json_is_array(disks) || json_array_size(disks) < 1 || json_array_size(disks) > PLAN_DISKS_MAX)
+		return err_set(err, -EPROTO, "field \"disks\": a list of 1 to %d disks is needed", PLAN_DISKS_MAX);
+	plan->disks = calloc(json_array_size(disks), sizeof(*plan->disks));
+	if (!plan->disks)
+		return err_set(err, -ENOMEM, "out of memory");
+	plan->disk_count = json_array_size(disks);
+	json_array_foreach(disks, nr, disk)
+	{
+		/* That the machine boots from the first is what the order of writing stands on. */
+		if (json_is_true(json_object_get(disk, "boot")) != (nr == 0))
+			return err_set(err, -EPROTO, "field \"disks\": the first, and no other, must be the boot disk");
+		int rc = parse_disk(&plan->disks[nr], disk, server, err);
+		if (rc)
+			return err_wrap(err, "disk %zu", nr + 1);
+	}
+	return 0;
+}
+
+static int parse_disks(struct boot_plan *plan, const json_t *root, const char *server, struct err *err)
+{
+	const json_t *disks = json_object_get(root, "disks");
+
+	if (disks)
+		return parse_several(plan, disks, server, err);
+	plan->disks = calloc(1, sizeof(*plan->disks));
+	if (!plan->disks)
+		return err_set(err, -ENOMEM, "out of memory");
+	plan->disk_count = 1;
+	return parse_disk(&plan->disks[0], root, server, err);
 }
 
 static int parse_job(struct boot_plan *plan, const json_t *root, struct err *err)
 {
-	const char *target = "", *landing;
+	const char *landing;
 	int rc = need_word(plan->job, sizeof(plan->job), root, "job", err);
 
 	if (!rc)
 		rc = need_word(plan->ticket, sizeof(plan->ticket), root, "ticket", err);
 	if (!rc)
-		rc = json_want_string(&target, root, "target", sizeof(plan->target) - 1, err);
-	if (!rc && target[0] && target_rule_check(target, err) != 0)
-		rc = err_set(err, -EPROTO, "field \"target\": '%s' is not a rule", target);
-	if (!rc)
 		rc = json_need_string(&landing, root, "landing", sizeof(plan->landing) - 1, err);
-	if (rc)
-		return rc;
-	strcpy(plan->target, target);
-	strcpy(plan->landing, landing);
-	return 0;
+	if (!rc)
+		strcpy(plan->landing, landing);
+	return rc;
 }
 
 /* Signatures come with a later version of the plan. A plan that carries them must not be followed without the check. */
@@ -164,7 +214,7 @@ static int parse_version(const json_t *root, struct err *err)
 
 static int parse_root(struct boot_plan *plan, const json_t *root, const char *server, struct err *err)
 {
-	const json_t *item, *image;
+	const json_t *item;
 	const char *title = "";
 	int rc = parse_version(root, err);
 
@@ -177,9 +227,7 @@ static int parse_root(struct boot_plan *plan, const json_t *root, const char *se
 	if (!rc)
 		rc = json_want_string(&title, item, "title", SIZE_MAX, err);
 	if (!rc)
-		rc = need_object(&image, root, "image", err);
-	if (!rc)
-		rc = parse_image(plan, image, server, err);
+		rc = parse_disks(plan, root, server, err);
 	snprintf(plan->title, sizeof(plan->title), "%s", title);
 	return rc;
 }
@@ -201,7 +249,10 @@ int boot_plan_parse(struct boot_plan *out, const char *text, size_t len, const c
 
 void boot_plan_free(struct boot_plan *plan)
 {
-	free(plan->image_url);
-	free(plan->index_url);
+	for (size_t i = 0; i < plan->disk_count; i++) {
+		free(plan->disks[i].image.image_url);
+		free(plan->disks[i].image.index_url);
+	}
+	free(plan->disks);
 	*plan = (struct boot_plan){ 0 };
 }

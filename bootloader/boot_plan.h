@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * boot_plan: what the service wants on this machine's disk (POST /v1/plan). The request tells who asks and what disks there
- * are; the response names an image by its digest, the target rule, the landing, and the job that the client reports on.
+ * boot_plan: what the service wants on this machine's disks (POST /v1/plan). The request tells who asks and what disks there
+ * are; the response names, for each disk of the item, an image by its digest and the rule that chooses its target, then the
+ * landing, and the job that the client reports on.
  */
 #ifndef VMCAST_BOOT_PLAN_H
 #define VMCAST_BOOT_PLAN_H
@@ -10,18 +11,30 @@
 #include "disk.h"
 #include "machine.h"
 
-struct boot_plan {
-	char job[65];     /* letters and digits */
-	char ticket[129]; /* the same; goes into the Authorization field */
-	char title[256];  /* the item's, for people; not cleaned */
-	char image_id[DIGEST_HEX];
+#define PLAN_DISKS_MAX TARGET_RULES_MAX
+
+struct plan_image {
+	char id[DIGEST_HEX];
 	char *image_url; /* full URLs */
 	char *index_url;
 	uint8_t index_digest[DIGEST_BYTES];
 	uint64_t index_bytes;
 	uint64_t disk_bytes;
 	uint64_t image_bytes;
+};
+
+struct plan_disk {
+	char name[64];    /* as its publisher calls it, for people; not cleaned; empty: not said */
 	char target[512]; /* rule; empty: none */
+	struct plan_image image;
+};
+
+struct boot_plan {
+	char job[65];            /* letters and digits */
+	char ticket[129];        /* the same; goes into the Authorization field */
+	char title[256];         /* the item's, for people; not cleaned */
+	struct plan_disk *disks; /* the one that the machine boots from first */
+	size_t disk_count;       /* at least 1 */
 	char landing[32];
 };
 

@@ -104,7 +104,7 @@ int cmdline_parse(struct cmdline *out, const char *text, struct err *err)
 	CLEANUP(free_str) char *url = NULL;
 	if (service_url(&url, c.server, "/", err) != 0)
 		return err_wrap(err, "kernel command line: vmcast.server");
-	if (c.disk[0] && target_rule_check(c.disk, err) != 0)
+	if (c.disk[0] && target_rules_check(c.disk, err) != 0)
 		return err_wrap(err, "kernel command line: vmcast.disk");
 	*out = c;
 	return 0;

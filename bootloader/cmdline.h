@@ -19,7 +19,7 @@
 struct cmdline {
 	char server[CMDLINE_VALUE]; /* base URL */
 	char item[CMDLINE_VALUE];
-	char disk[CMDLINE_VALUE]; /* target rule that replaces the plan's; empty: none */
+	char disk[CMDLINE_VALUE]; /* target rules (target_rule_split) that replace the plan's; empty: none */
 	char boot_mac[MAC_TEXT];  /* of the NIC the machine booted from; empty: unknown */
 };
 

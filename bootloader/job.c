@@ -18,36 +18,70 @@
 #include <string.h>
 
 #define FAILED_PATIENCE_S 10u
-struct job {
-	const struct job_options *options;
-	struct disk_list disks; /* the machine's, as the service was told; empty on a host */
-	struct boot_plan plan;
-	const struct landing *landing;
-	struct reporter *reporter;
+
+/* One disk of the item on its way. */
+struct job_disk {
+	const struct plan_disk *plan;
 	struct remote_index *index;
 	struct remote_image *image;
 	struct disk target;
 	struct device *device;
 };
 
+struct job {
+	const struct job_options *options;
+	struct disk_list list; /* the machine's disks, as the service was told; empty on a host */
+	struct boot_plan plan;
+	const struct landing *landing;
+	struct reporter *reporter;
+	struct job_disk *disks; /* as many as the plan has */
+	size_t count;
+};
+
 static void job_done(struct job *job)
 {
-	device_close(&job->device);
-	remote_image_close(&job->image);
-	remote_index_close(&job->index);
+	for (size_t i = 0; i < job->count; i++) {
+		device_close(&job->disks[i].device);
+		remote_image_close(&job->disks[i].image);
+		remote_index_close(&job->disks[i].index);
+	}
+	free(job->disks);
 	boot_plan_free(&job->plan);
-	disk_list_free(&job->disks);
+	disk_list_free(&job->list);
+}
+
+static uint64_t sum_disk_bytes(const struct boot_plan *plan)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < plan->disk_count; i++)
+		sum += plan->disks[i].image.disk_bytes;
+	return sum;
+}
+
+static void mark_plan(const struct job *job)
+{
+	char title[256], size[UNITS_TEXT], fetch[UNITS_TEXT], count[32] = "disk";
+	uint64_t image_bytes = 0;
+
+	for (size_t i = 0; i < job->count; i++)
+		image_bytes += job->disks[i].plan->image.image_bytes;
+	if (job->count > 1)
+		snprintf(count, sizeof(count), "%zu disks", job->count);
+	progress_mark(job->options->progress, "plan", "\"%s\", %s of %s, %s to fetch",
+		      log_quote(title, sizeof(title), job->plan.title), count,
+		      units_bytes(size, sum_disk_bytes(&job->plan)), units_bytes(fetch, image_bytes));
 }
 
 static int get_plan(struct job *job, struct err *err)
 {
 	const struct job_options *o = job->options;
-	char title[256], size[UNITS_TEXT], fetch[UNITS_TEXT];
-	int rc = o->disk_path ? 0 : disk_list_read(&job->disks, "", err);
+	bool is_host = o->disk_path_count > 0;
+	int rc = is_host ? 0 : disk_list_read(&job->list, "", err);
 
 	if (rc)
 		return rc;
-	CLEANUP(free_str) char *request = boot_plan_request(o->item, o->machine, o->disk_path ? NULL : &job->disks);
+	CLEANUP(free_str) char *request = boot_plan_request(o->item, o->machine, is_host ? NULL : &job->list);
 	if (!request)
 		return err_set(err, -EINVAL, "the plan's request cannot be written: is the item's name UTF-8?");
 	rc = service_get_plan(&job->plan, o->service, request, err);
@@ -58,9 +92,13 @@ static int get_plan(struct job *job, struct err *err)
 		rc = landing_find(&job->landing, job->plan.landing, err);
 	if (rc)
 		return rc;
-	progress_mark(o->progress, "plan", "\"%s\", disk of %s, %s to fetch",
-		      log_quote(title, sizeof(title), job->plan.title), units_bytes(size, job->plan.disk_bytes),
-		      units_bytes(fetch, job->plan.image_bytes));
+	job->disks = calloc(job->plan.disk_count, sizeof(*job->disks));
+	if (!job->disks)
+		return err_set(err, -ENOMEM, "out of memory");
+	job->count = job->plan.disk_count;
+	for (size_t i = 0; i < job->count; i++)
+		job->disks[i].plan = &job->plan.disks[i];
+	mark_plan(job);
 	return 0;
 }
 
@@ -69,13 +107,21 @@ static int get_plan(struct job *job, struct err *err)
 static int get_index(struct job *job, struct err *err)
 {
 	const struct job_options *o = job->options;
-	int rc = remote_index_open(&job->index, &job->plan, o->service, err);
+	uint64_t total = 0;
 
-	if (!rc)
-		rc = remote_image_open(&job->image, remote_index_get(job->index), &job->plan, o->service, err);
-	if (!rc)
-		progress_set_total(o->progress, remote_image_bytes(job->image));
-	return rc;
+	for (size_t i = 0; i < job->count; i++) {
+		struct job_disk *disk = &job->disks[i];
+		int rc = remote_index_open(&disk->index, &disk->plan->image, o->service, err);
+
+		if (!rc)
+			rc = remote_image_open(&disk->image, remote_index_get(disk->index), &disk->plan->image,
+					       o->service, err);
+		if (rc)
+			return job->count > 1 ? err_wrap(err, "disk %zu of the item", i + 1) : rc;
+		total += remote_image_bytes(disk->image);
+	}
+	progress_set_total(o->progress, total);
+	return 0;
 }
 
 static uint64_t real_now_ms(void *ctx)
@@ -91,69 +137,149 @@ static int real_sleep_ms(void *ctx, uint64_t ms, struct err *err)
 	return clock_sleep_ms(ms, job->options->service->stop, err);
 }
 
-static const char *rule_of(const struct job *job)
+static void set_need(struct target_need *need, const struct job_disk *disk)
 {
-	const char *rule = job->options->rule ? job->options->rule : job->plan.target;
+	const struct index_header *h = index_get_header(remote_index_get(disk->index));
 
-	return rule[0] ? rule : NULL;
+	*need = (struct target_need){
+		.name = disk->plan->name,
+		.disk_bytes = h->disk_bytes,
+		.sector_bytes = h->sector_bytes,
+		.rule = disk->plan->target[0] ? disk->plan->target : NULL,
+	};
 }
 
-static int choose_target(struct job *job, struct err *err)
+static bool is_same_target(const struct disk *a, const struct disk *b)
 {
-	const struct index_header *h = index_get_header(remote_index_get(job->index));
-	struct target_need need = { .disk_bytes = h->disk_bytes, .sector_bytes = h->sector_bytes };
-	struct settle_world world = { .root = "", .now_ms = real_now_ms, .sleep_ms = real_sleep_ms, .ctx = job };
-	const struct disk *chosen;
-	int rc;
+	return a->dev[0] ? strcmp(a->dev, b->dev) == 0 : strcmp(a->path, b->path) == 0;
+}
 
-	if (job->options->disk_path) {
-		rc = device_fd_identify(&job->target, job->options->disk_path, h->disk_bytes, err);
-		return rc ? rc : target_check(&job->target, &need, err);
+/* The user's own choice. */
+static int take_paths(struct job *job, const struct target_need *needs, struct err *err)
+{
+	const struct job_options *o = job->options;
+
+	if (o->disk_path_count != job->count)
+		return err_set(err, -EINVAL,
+			       "the item has %zu disk%s, and %zu --disk were given: one for each is needed", job->count,
+			       job->count == 1 ? "" : "s", o->disk_path_count);
+	for (size_t i = 0; i < job->count; i++) {
+		struct disk *target = &job->disks[i].target;
+		int rc = device_fd_identify(target, o->disk_paths[i], needs[i].disk_bytes, err);
+
+		if (!rc)
+			rc = target_check(target, &needs[i], err);
+		for (size_t j = 0; j < i && !rc; j++)
+			if (is_same_target(&job->disks[j].target, target))
+				rc = err_set(err, -EINVAL, "disk %s is named twice: the item's %zu disks go to as many",
+					     target->path, job->count);
+		if (rc)
+			return rc;
 	}
-	need.rule = rule_of(job);
-	rc = settle_disks(&job->disks, need.rule != NULL, &world, err);
-	if (!rc)
-		rc = target_choose(&chosen, &job->disks, &need, err);
-	if (!rc)
-		job->target = *chosen;
-	return rc;
-}
-
-static int open_target(struct job *job, struct err *err)
-{
-	struct progress *progress = job->options->progress;
-	char size[UNITS_TEXT];
-	int rc = choose_target(job, err);
-
-	if (!rc)
-		rc = device_fd_open(&job->device, &job->target, err);
-	if (rc)
-		return rc;
-	progress_set_disk(progress, job->target.id.name);
-	progress_mark(progress, "target", "%s, %s%s%s%s%s", job->target.path, units_bytes(size, job->target.id.bytes),
-		      job->target.id.model[0] ? ", " : "", job->target.id.model,
-		      job->target.id.serial[0] ? ", serial " : "", job->target.id.serial);
 	return 0;
 }
 
-static int write_target(struct job *job, struct err *err)
+/* Rules of the kernel command line take the place of the plan's. `text` is cut in place. */
+static int replace_rules(struct target_need *needs, size_t count, char *text, struct err *err)
 {
-	struct chunk_source source = remote_image_source(job->image);
+	const char *rules[PLAN_DISKS_MAX];
+	size_t given = target_rule_split(rules, PLAN_DISKS_MAX, text);
+
+	if (given != count)
+		return err_set(err, -EINVAL, "vmcast.disk has %zu rule%s, the item has %zu disk%s", given,
+			       given == 1 ? "" : "s", count, count == 1 ? "" : "s");
+	for (size_t i = 0; i < count; i++)
+		needs[i].rule = rules[i];
+	return 0;
+}
+
+/* An error about rules ends in the command that gives them. */
+static int say_how(const struct job *job, struct err *err)
+{
+	const struct job_options *o = job->options;
+	char said[sizeof(err->text)];
+
+	if (err->code != -ENOTUNIQ || job->count < 2 || !o->machine || !o->machine->mac_count)
+		return err->code;
+	snprintf(said, sizeof(said), "%s", err->text);
+	return err_set(err, err->code, "%s; give one rule for each: vmcast machine assign %s %s%s%s", said,
+		       o->machine->macs[0], o->item, " --target RULE --target RULE", job->count > 2 ? " ..." : "");
+}
+
+static int choose_by_rules(struct job *job, struct target_need *needs, struct err *err)
+{
+	CLEANUP(free_str) char *text = job->options->rules ? strdup(job->options->rules) : NULL;
+	struct settle_world world = { .root = "", .now_ms = real_now_ms, .sleep_ms = real_sleep_ms, .ctx = job };
+	const struct disk *chosen[PLAN_DISKS_MAX];
+	int rc = text ? replace_rules(needs, job->count, text, err) : 0;
+
+	if (!rc)
+		rc = settle_disks(&job->list, needs[0].rule != NULL, &world, err);
+	if (!rc)
+		rc = target_choose_all(chosen, &job->list, needs, job->count, err);
+	if (rc)
+		return say_how(job, err);
+	for (size_t i = 0; i < job->count; i++)
+		job->disks[i].target = *chosen[i];
+	return 0;
+}
+
+static void mark_target(const struct job *job, const struct disk *target)
+{
+	char size[UNITS_TEXT];
+
+	progress_mark(job->options->progress, "target", "%s, %s%s%s%s%s", target->path,
+		      units_bytes(size, target->id.bytes), target->id.model[0] ? ", " : "", target->id.model,
+		      target->id.serial[0] ? ", serial " : "", target->id.serial);
+}
+
+/* All are chosen, checked and taken for ourselves before anything is written to any. */
+static int open_targets(struct job *job, struct err *err)
+{
+	struct target_need needs[PLAN_DISKS_MAX];
+	char names[PROGRESS_DISK] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < job->count; i++)
+		set_need(&needs[i], &job->disks[i]);
+	int rc = job->options->disk_path_count ? take_paths(job, needs, err) : choose_by_rules(job, needs, err);
+	for (size_t i = 0; i < job->count && !rc; i++)
+		rc = device_fd_open(&job->disks[i].device, &job->disks[i].target, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < job->count; i++) {
+		if (len < sizeof(names))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+						job->disks[i].target.id.name);
+		mark_target(job, &job->disks[i].target);
+	}
+	progress_set_disk(job->options->progress, names);
+	return 0;
+}
+
+static int write_targets(struct job *job, struct err *err)
+{
+	struct write_disk disks[PLAN_DISKS_MAX];
 	struct write_options options = {
-		.dev = job->device,
-		.index = remote_index_get(job->index),
-		.source = &source,
+		.disks = disks,
+		.count = job->count,
 		.progress = job->options->progress,
 		.stop = job->options->service->stop,
 	};
-	int rc = write_image(&options, err);
 
-	if (!rc)
-		device_rescan(job->device);
+	for (size_t i = 0; i < job->count; i++)
+		disks[i] = (struct write_disk){
+			.dev = job->disks[i].device,
+			.index = remote_index_get(job->disks[i].index),
+			.source = remote_image_source(job->disks[i].image),
+		};
+	int rc = write_images(&options, err);
+	for (size_t i = 0; i < job->count && !rc; i++)
+		device_rescan(job->disks[i].device);
 	return rc;
 }
 
-/* The steps up to a good disk. `*phase` tells how far it got. */
+/* The steps up to good disks. `*phase` tells how far it got. */
 static int run_steps(enum phase *phase, struct job *job, struct err *err)
 {
 	static const struct {
@@ -162,8 +288,8 @@ static int run_steps(enum phase *phase, struct job *job, struct err *err)
 	} steps[] = {
 		{ PHASE_PLAN, get_plan },
 		{ PHASE_INDEX, get_index },
-		{ PHASE_TARGET, open_target },
-		{ PHASE_WRITE, write_target },
+		{ PHASE_TARGET, open_targets },
+		{ PHASE_WRITE, write_targets },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -229,9 +355,11 @@ int job_run(struct job_result *out, const struct job_options *options, struct er
 		rc = deliver_receipt(&job, err);
 		out->exit = rc ? EXIT_NOT_REPORTED : EXIT_DONE;
 	}
-	snprintf(out->disk, sizeof(out->disk), "%s", job.target.path);
-	snprintf(out->image_id, sizeof(out->image_id), "%s", job.plan.image_id);
-	out->disk_bytes = job.plan.disk_bytes;
+	if (job.count) {
+		snprintf(out->disk, sizeof(out->disk), "%s", job.disks[0].target.path);
+		snprintf(out->image_id, sizeof(out->image_id), "%s", job.disks[0].plan->image.id);
+	}
+	out->disk_bytes = sum_disk_bytes(&job.plan);
 	out->landing = job.landing;
 	return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* job: the way of one image to one disk, from asking for the plan to the receipt. */
+/* job: the way of one item to its disks, from asking for the plan to the receipt. */
 #ifndef VMCAST_JOB_H
 #define VMCAST_JOB_H
 
@@ -12,17 +12,18 @@
 struct job_options {
 	const struct service *service;
 	const char *item;
-	const char *disk_path;         /* the user named the target; NULL: choose among the machine's disks by rule */
-	const char *rule;              /* replaces the plan's; NULL: the plan's. Not used with `disk_path` */
+	const char *const *disk_paths; /* the user named the targets, in the order of the item's disks */
+	size_t disk_path_count;        /* 0: choose among the machine's disks by rule */
+	const char *rules;             /* replace the plan's, see target_rule_split; NULL: the plan's */
 	const struct machine *machine; /* told to the service; NULL: a host, which has no landing either */
 	struct progress *progress;
 };
 
 struct job_result {
 	enum exit_code exit;
-	char disk[512];                /* path of the target; empty if none was chosen */
-	char image_id[65];             /* empty if there was no plan */
-	uint64_t disk_bytes;           /* of the image */
+	char disk[512];                /* path of the boot disk's target; empty if none was chosen */
+	char image_id[65];             /* of the boot disk; empty if there was no plan */
+	uint64_t disk_bytes;           /* of all images */
 	const struct landing *landing; /* where to go next; NULL on a host */
 };
 

@@ -15,12 +15,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define PROGRESS_DISK 128 /* what the service keeps of it */
+
 struct progress_state {
 	enum phase phase;
 	uint64_t bytes_done;
-	uint64_t bytes_total; /* 0: not yet known */
-	uint64_t bytes_per_s; /* of the last few seconds; of all once it is fetched */
-	char disk[32];        /* the target's name; empty: not yet chosen */
+	uint64_t bytes_total;     /* 0: not yet known */
+	uint64_t bytes_per_s;     /* of the last few seconds; of all once it is fetched */
+	char disk[PROGRESS_DISK]; /* the target's name, or several; empty: not yet chosen */
 };
 
 struct progress;

@@ -11,7 +11,7 @@
 
 struct remote_image {
 	struct http *http;
-	const struct boot_plan *plan;
+	const struct plan_image *image;
 	struct index *index;
 	struct retry retry;
 	uint64_t frames_end; /* offset behind the last frame */
@@ -33,9 +33,9 @@ static int check_head(void *ctx, const struct http_response *rs, struct err *err
 
 	if (rs->status != 206)
 		return err_set(err, -EPROTO, "the server sends no parts of files (status %d)", rs->status);
-	if (rs->range_total && rs->range_total != r->plan->image_bytes)
+	if (rs->range_total && rs->range_total != r->image->image_bytes)
 		return err_set(err, -EPROTO, "the server's file has %" PRIu64 " bytes, the image %" PRIu64,
-			       rs->range_total, r->plan->image_bytes);
+			       rs->range_total, r->image->image_bytes);
 	if (rs->etag[0] && strcmp(rs->etag, r->etag) != 0)
 		return err_set(err, -EPROTO, "the server's file is another one (ETag %s)", rs->etag);
 	return 0;
@@ -87,7 +87,7 @@ static int fetch_once(struct remote_image *r, unsigned *retry_after_s, uint64_t 
 	if (rc)
 		return rc;
 	struct http_request rq = {
-		.url = r->plan->image_url,
+		.url = r->image->image_url,
 		.ranged = true,
 		.range_off = r->entry.frame_off,
 		.range_bytes = stop_off - r->entry.frame_off,
@@ -163,7 +163,7 @@ static int find_frames_end(struct remote_image *r, struct err *err)
 	return rc;
 }
 
-int remote_image_open(struct remote_image **out, struct index *index, const struct boot_plan *plan,
+int remote_image_open(struct remote_image **out, struct index *index, const struct plan_image *image,
 		      const struct service *service, struct err *err)
 {
 	CLEANUP(remote_image_close) struct remote_image *r = calloc(1, sizeof(*r));
@@ -173,8 +173,8 @@ int remote_image_open(struct remote_image **out, struct index *index, const stru
 	if (!r || !r->frame)
 		return err_set(err, -ENOMEM, "image: out of memory");
 	r->index = index;
-	r->plan = plan;
-	snprintf(r->etag, sizeof(r->etag), "\"%s\"", plan->image_id);
+	r->image = image;
+	snprintf(r->etag, sizeof(r->etag), "\"%s\"", image->id);
 	retry_init(&r->retry, service->retry_s, service->stop);
 	int rc = service_connect(&r->http, service, err);
 	if (!rc)

@@ -14,8 +14,8 @@
 
 struct remote_image;
 
-/* `index`, `plan` and `service` are borrowed until remote_image_close. */
-int remote_image_open(struct remote_image **out, struct index *index, const struct boot_plan *plan,
+/* `index`, `image` and `service` are borrowed until remote_image_close. */
+int remote_image_open(struct remote_image **out, struct index *index, const struct plan_image *image,
 		      const struct service *service, struct err *err);
 void remote_image_close(struct remote_image **r);
 

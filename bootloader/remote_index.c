@@ -11,7 +11,7 @@
 
 struct remote_index {
 	struct http *http;
-	const struct boot_plan *plan;
+	const struct plan_image *image;
 	struct retry retry; /* of reads while it is being opened */
 	bool is_open;       /* and reads are not retried any more */
 	struct index *index;
@@ -40,7 +40,7 @@ static int take_body(void *ctx, const uint8_t *data, size_t len, struct err *err
 static int read_once(struct remote_index *r, unsigned *retry_after_s, size_t len, uint64_t off, struct err *err)
 {
 	struct http_request rq = {
-		.url = r->plan->index_url,
+		.url = r->image->index_url,
 		.ranged = true,
 		.range_off = off,
 		.range_bytes = len,
@@ -79,25 +79,25 @@ static int read_at(void *ctx, uint8_t *buf, size_t len, uint64_t off, struct err
 }
 
 /* The digest makes the index right; what the plan says besides must agree with it, or somebody's books are wrong. */
-static int check_plan(const struct boot_plan *plan, const struct index_header *h, struct err *err)
+static int check_plan(const struct plan_image *image, const struct index_header *h, struct err *err)
 {
-	if (h->disk_bytes != plan->disk_bytes || h->image_bytes != plan->image_bytes)
+	if (h->disk_bytes != image->disk_bytes || h->image_bytes != image->image_bytes)
 		return err_set(err, -EBADMSG,
 			       "index: disk of %" PRIu64 " and image of %" PRIu64 " bytes, the plan says %" PRIu64
 			       " and %" PRIu64,
-			       h->disk_bytes, h->image_bytes, plan->disk_bytes, plan->image_bytes);
+			       h->disk_bytes, h->image_bytes, image->disk_bytes, image->image_bytes);
 	return 0;
 }
 
 static int open_patiently(struct remote_index *r, const struct service *service, struct err *err)
 {
-	struct index_source source = { .read_at = read_at, .ctx = r, .bytes = r->plan->index_bytes };
+	struct index_source source = { .read_at = read_at, .ctx = r, .bytes = r->image->index_bytes };
 	struct retry content;
 	int rc;
 
 	retry_init(&r->retry, service->retry_s, service->stop);
 	retry_init(&content, service->retry_s, service->stop);
-	while ((rc = index_open(&r->index, &source, r->plan->index_digest, err)) != 0) {
+	while ((rc = index_open(&r->index, &source, r->image->index_digest, err)) != 0) {
 		/* What read_at gave up on was retried there already. */
 		if (rc != -EACCES && rc != -EBADMSG)
 			break;
@@ -110,19 +110,19 @@ static int open_patiently(struct remote_index *r, const struct service *service,
 	return rc;
 }
 
-int remote_index_open(struct remote_index **out, const struct boot_plan *plan, const struct service *service,
+int remote_index_open(struct remote_index **out, const struct plan_image *image, const struct service *service,
 		      struct err *err)
 {
 	CLEANUP(remote_index_close) struct remote_index *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return err_set(err, -ENOMEM, "index: out of memory");
-	r->plan = plan;
+	r->image = image;
 	int rc = service_connect(&r->http, service, err);
 	if (!rc)
 		rc = open_patiently(r, service, err);
 	if (!rc)
-		rc = check_plan(plan, index_get_header(r->index), err);
+		rc = check_plan(image, index_get_header(r->index), err);
 	if (rc)
 		return rc;
 	*out = TAKE(r);

@@ -9,12 +9,12 @@
 struct remote_index;
 
 /*
- * Fetch and check the index that `plan` names; both it and `service` are borrowed until remote_index_close. Network
+ * Fetch and check the index that `image` names; both it and `service` are borrowed until remote_index_close. Network
  * errors are retried; so is, a few times, an index with another digest. Pages that are needed again later are fetched
  * without retries of their own: who needs them decides. Codes as index_open's, and -EBADMSG if it does not agree with
  * the plan.
  */
-int remote_index_open(struct remote_index **out, const struct boot_plan *plan, const struct service *service,
+int remote_index_open(struct remote_index **out, const struct plan_image *image, const struct service *service,
 		      struct err *err);
 void remote_index_close(struct remote_index **r);
 

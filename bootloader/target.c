@@ -2,6 +2,7 @@
 /* target: see target.h */
 #include "target.h"
 
+#include "log.h"
 #include "units.h"
 
 #include <errno.h>
@@ -105,5 +106,61 @@ int target_choose(const struct disk **out, const struct disk_list *list, const s
 	if (rc)
 		return rc;
 	*out = chosen;
+	return 0;
+}
+
+/* What the item has and what the machine has, so that its operator can say which goes where. */
+static int refuse_without_rules(const struct disk_list *list, const struct target_need *needs, size_t count,
+				struct err *err)
+{
+	char wanted[LIST_TEXT / 2] = "", there[LIST_TEXT / 2] = "", what[WHY_TEXT], size[UNITS_TEXT], label[24],
+				name[40];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(label, sizeof(label), "%zu", i + 1);
+		snprintf(what, sizeof(what), "%s%s%s", units_bytes(size, needs[i].disk_bytes),
+			 needs[i].name[0] ? ", " : "", log_quote(name, sizeof(name), needs[i].name));
+		add_text(wanted, sizeof(wanted), label, what);
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		const struct disk *disk = &list->disks[i];
+
+		snprintf(what, sizeof(what), "%s%s%.40s%s%.60s", units_bytes(size, disk->id.bytes),
+			 disk->id.serial[0] ? ", serial=" : "", disk->id.serial, disk->why[0] ? ", " : "", disk->why);
+		add_text(there, sizeof(there), disk->id.name, what);
+	}
+	return err_set(err, -ENOTUNIQ,
+		       "the item has %zu disks (%s), and no rules say which of this machine's (%s) get them", count,
+		       wanted, there);
+}
+
+static int check_distinct(const struct disk *const *chosen, const struct target_need *needs, size_t nr, struct err *err)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (chosen[i] == chosen[nr])
+			return err_set(
+				err, -ENOTUNIQ,
+				"disk %s is named twice: by the rule '%.100s' for disk %zu of the item and by the "
+				"rule '%.100s' for disk %zu",
+				chosen[nr]->id.name, needs[i].rule, i + 1, needs[nr].rule, nr + 1);
+	return 0;
+}
+
+int target_choose_all(const struct disk **out, const struct disk_list *list, const struct target_need *needs,
+		      size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count && count > 1; i++)
+		if (!needs[i].rule)
+			return refuse_without_rules(list, needs, count, err);
+	for (size_t i = 0; i < count; i++) {
+		int rc = target_choose(&out[i], list, &needs[i], err);
+
+		if (rc && count > 1)
+			err_wrap(err, "disk %zu of the item", i + 1);
+		if (!rc)
+			rc = check_distinct(out, needs, i, err);
+		if (rc)
+			return rc;
+	}
 	return 0;
 }

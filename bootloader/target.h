@@ -9,6 +9,7 @@
 #include "disk.h"
 
 struct target_need {
+	const char *name;      /* of the item's disk, foreign text; only where there are several */
 	uint64_t disk_bytes;   /* the image's */
 	uint32_t sector_bytes; /* logical sector size its GPT is made for; 0: any will do */
 	const char *rule;      /* NULL: the machine must have exactly one disk that can be taken */
@@ -20,6 +21,14 @@ struct target_need {
  */
 int target_choose(const struct disk **out, const struct disk_list *list, const struct target_need *need,
 		  struct err *err);
+
+/*
+ * The same for each disk of an item that has several: each is chosen by a rule of its own, and no two may come to be the
+ * same. `out` has room for `count`. -ENOTUNIQ also where a rule is missing; the error then lists the item's disks and the
+ * machine's.
+ */
+int target_choose_all(const struct disk **out, const struct disk_list *list, const struct target_need *needs,
+		      size_t count, struct err *err);
 
 /*
  * Check one disk that the user named by its path: refused only for what would destroy something in use or cannot work.

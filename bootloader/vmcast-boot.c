@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vmcast-boot: puts the image that the service plans for this machine on its disk. See vmcast-boot(8).
+ * vmcast-boot: puts the item that the service plans for this machine on its disks. See vmcast-boot(8).
  *
  * Reading order: job.c (the steps), write.c (the order of writes), remote_image.c (the fetch), target.c and disk.c
  * (which disk), device_fd.c (how it is written).
@@ -30,7 +30,8 @@
 struct options {
 	const char *server;
 	const char *item;
-	const char *disk;
+	const char *disks[PLAN_DISKS_MAX];
+	size_t disk_count;
 	const char *cmdline; /* NULL: /proc/cmdline */
 	unsigned stall_s;    /* 0: the HTTP client's default */
 	unsigned retry_s;
@@ -120,7 +121,7 @@ static int command_run(const struct options *o)
 	struct job_options job = {
 		.service = &service,
 		.item = cmdline.item,
-		.rule = cmdline.disk[0] ? cmdline.disk : NULL,
+		.rules = cmdline.disk[0] ? cmdline.disk : NULL,
 		.machine = &machine,
 		.progress = progress,
 	};
@@ -156,7 +157,7 @@ static int command_write(const struct options *o)
 	struct err err = { 0 };
 	struct job_result result;
 
-	if (!o->server || !o->item || !o->disk) {
+	if (!o->server || !o->item || !o->disk_count) {
 		err_set(&err, -EINVAL, "write: --server, --item and --disk are needed");
 		return fail(EXIT_USAGE, &err);
 	}
@@ -170,7 +171,13 @@ static int command_write(const struct options *o)
 		.retry_s = o->retry_s ? o->retry_s : WRITE_RETRY_S,
 		.stop = &stop,
 	};
-	struct job_options job = { .service = &service, .item = o->item, .disk_path = o->disk, .progress = progress };
+	struct job_options job = {
+		.service = &service,
+		.item = o->item,
+		.disk_paths = o->disks,
+		.disk_path_count = o->disk_count,
+		.progress = progress,
+	};
 	uint64_t begin_ms = clock_ms();
 
 	job_run(&result, &job, &err);
@@ -205,7 +212,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "run", RUN, command_run, "in the boot environment: do what the kernel command line says, then reboot" },
-	{ "write", WRITE, command_write, "on any host: write an item's image to a disk or file" },
+	{ "write", WRITE, command_write, "on any host: write an item to a disk or file, or to several" },
 	{ "disks", DISKS, command_disks, "list the disks of this machine, and why one cannot be a target" },
 };
 
@@ -242,7 +249,9 @@ static int set_item(struct options *o, const char *value)
 
 static int set_disk(struct options *o, const char *value)
 {
-	return set_text(&o->disk, value);
+	if (o->disk_count == PLAN_DISKS_MAX)
+		return -EINVAL;
+	return set_text(&o->disks[o->disk_count++], value);
 }
 
 static int set_cmdline(struct options *o, const char *value)
@@ -283,7 +292,8 @@ static const struct flag {
 } flags[] = {
 	{ "server", "URL", WRITE, set_server, "the service, such as http://10.77.0.1:8880" },
 	{ "item", "ID", WRITE, set_item, "the item to write" },
-	{ "disk", "PATH", WRITE, set_disk, "whole disk or regular file (created if there is none)" },
+	{ "disk", "PATH", WRITE, set_disk,
+	  "whole disk or regular file (created if there is none); once for each disk of the item" },
 	{ "cmdline", "TEXT", RUN, set_cmdline, "instead of /proc/cmdline; does not reboot" },
 	{ "stall-timeout", "S", RUN | WRITE, set_stall, "give a silent connection up after so long (30s)" },
 	{ "retry-for", "S", RUN | WRITE, set_retry,

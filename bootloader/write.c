@@ -10,14 +10,18 @@
  *    A power cut leaves the old system or pieces of its ends: nothing else was touched yet. Afterwards a blank disk.
  * 2. Every chunk between the ends, checked, in order.
  *    A blank disk. The next run finds the chunks that are right and goes on behind them.
- * 3. The ends without their labels (LABEL_BYTES, BACKUP_BYTES); flush, which is the body's, too.
+ * 3. The ends without their labels (LABEL_BYTES, BACKUP_BYTES); flush, which is the body's, too; read back.
  *    A blank disk: no boot sector, no partition table, no descriptor.
  * 4. The labels, but for the boot sectors (BOOT_BYTES); flush; read back.
  *    A disk that nothing boots. Firmware that overlooks the missing MBR and takes the backup GPT finds a whole image.
  * 5. The boot sectors; flush; read back.
  *    The same, or the bootable image.
  *
- * A failure in steps 3 to 5 blanks both ends again: what cannot be read back must not boot.
+ * Of several disks all go through step 1 before the first goes on, then each through steps 2 and 3, then all through 4,
+ * and all through 5; in each of them the disk that the machine boots from is the last. So nothing boots from any disk
+ * before everything but boot sectors is on all of them, and nothing from the boot disk before all others are finished.
+ *
+ * A failure in steps 3 to 5 blanks the ends of all disks again: what cannot be read back must not boot.
  */
 #include "write.h"
 
@@ -46,58 +50,44 @@
 static const uint64_t btrfs_copies[] = { 64ull << 20, 256ull << 30 };
 #define BTRFS_COPY_BYTES 4096u
 
-/* One end of the image, held back. */
-struct end {
+/* A piece of an image that is held back: one of its ends, or of these what is written last. */
+struct held {
 	uint64_t off;
-	size_t len; /* 0: the image is so short that the first end is all of it */
+	size_t len; /* 0: the image is so short that the piece before it is all there is */
 	uint8_t *bytes;
 };
 
-struct writer {
+/* One disk on its way. */
+struct disk_write {
 	struct device *dev;
 	struct index *index;
 	const struct index_header *header;
 	const struct chunk_source *source;
+	struct held ends[2];   /* their bytes are the writer's, which all disks use in turn */
+	struct held labels[2]; /* the outer parts of the ends, kept to the last */
+};
+
+struct writer {
+	struct disk_write *disks;
+	size_t count;
 	struct progress *progress;
 	const atomic_bool *stop;
 	struct frame_opener *opener;
 	uint8_t *chunk; /* room for the largest, and for END_BYTES */
-	struct end head;
-	struct end tail;
+	uint8_t *ends[2];
+	struct disk_write *at; /* the disk whose body is being written */
 };
 
 static void writer_done(struct writer *w)
 {
+	for (size_t i = 0; w->disks && i < w->count; i++)
+		for (size_t j = 0; j < 2; j++)
+			free(w->disks[i].labels[j].bytes);
+	free(w->disks);
 	frame_opener_free(&w->opener);
 	free(w->chunk);
-	free(w->head.bytes);
-	free(w->tail.bytes);
-}
-
-/* Everything that takes memory happens here, before the disk is touched. */
-static int writer_init(struct writer *w, const struct write_options *o, struct err *err)
-{
-	const struct index_header *h = index_get_header(o->index);
-	size_t room = h->chunk_bytes > END_BYTES ? h->chunk_bytes : END_BYTES;
-
-	*w = (struct writer){
-		.dev = o->dev,
-		.index = o->index,
-		.header = h,
-		.source = o->source,
-		.progress = o->progress,
-		.stop = o->stop,
-		.chunk = device_buffer(room),
-		.head.bytes = device_buffer(END_BYTES),
-		.tail.bytes = device_buffer(END_BYTES),
-	};
-	if (!w->chunk || !w->head.bytes || !w->tail.bytes)
-		return err_set(err, -ENOMEM, "write: out of memory");
-	w->head.len = h->disk_bytes < END_BYTES ? (size_t)h->disk_bytes : END_BYTES;
-	uint64_t rest = h->disk_bytes - w->head.len;
-	w->tail.len = rest < END_BYTES ? (size_t)rest : END_BYTES;
-	w->tail.off = h->disk_bytes - w->tail.len;
-	return frame_opener_new(&w->opener, h->chunk_bytes, err);
+	free(w->ends[0]);
+	free(w->ends[1]);
 }
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -110,6 +100,54 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* The first `head` bytes of an image, and of what is left the last `tail`. */
+static void cut_ends(struct held out[static 2], uint64_t disk_bytes, size_t head, size_t tail)
+{
+	out[0].off = 0;
+	out[0].len = (size_t)min_u64(head, disk_bytes);
+	out[1].len = (size_t)min_u64(tail, disk_bytes - out[0].len);
+	out[1].off = disk_bytes - out[1].len;
+}
+
+static int disk_init(struct disk_write *d, const struct write_disk *disk, const struct writer *w, struct err *err)
+{
+	d->dev = disk->dev;
+	d->index = disk->index;
+	d->header = index_get_header(disk->index);
+	d->source = &disk->source;
+	cut_ends(d->ends, d->header->disk_bytes, END_BYTES, END_BYTES);
+	cut_ends(d->labels, d->header->disk_bytes, LABEL_BYTES, BACKUP_BYTES);
+	for (size_t i = 0; i < 2; i++)
+		d->ends[i].bytes = w->ends[i];
+	d->labels[0].bytes = device_buffer(LABEL_BYTES);
+	d->labels[1].bytes = device_buffer(BACKUP_BYTES);
+	return d->labels[0].bytes && d->labels[1].bytes ? 0 : err_set(err, -ENOMEM, "write: out of memory");
+}
+
+/* Everything that takes memory happens here, before any disk is touched. */
+static int writer_init(struct writer *w, const struct write_options *o, struct err *err)
+{
+	size_t chunk_bytes = 0, room;
+
+	for (size_t i = 0; i < o->count; i++)
+		chunk_bytes = (size_t)max_u64(chunk_bytes, index_get_header(o->disks[i].index)->chunk_bytes);
+	room = (size_t)max_u64(chunk_bytes, END_BYTES);
+	*w = (struct writer){
+		.disks = calloc(o->count, sizeof(*w->disks)),
+		.count = o->count,
+		.progress = o->progress,
+		.stop = o->stop,
+		.chunk = device_buffer(room),
+		.ends = { device_buffer(END_BYTES), device_buffer(END_BYTES) },
+	};
+	if (!w->disks || !w->chunk || !w->ends[0] || !w->ends[1])
+		return err_set(err, -ENOMEM, "write: out of memory");
+	for (size_t i = 0; i < o->count; i++)
+		if (disk_init(&w->disks[i], &o->disks[i], w, err) != 0)
+			return err->code;
+	return frame_opener_new(&w->opener, chunk_bytes, err);
+}
+
 struct range {
 	uint64_t off;
 	uint64_t len;
@@ -117,56 +155,49 @@ struct range {
 
 /* Really written, not discarded or deallocated: for these few bytes there is no reason to trust anything but a write.
  */
-static int blank_range(struct writer *w, const struct range *r, struct err *err)
+static int blank_range(struct writer *w, const struct disk_write *d, const struct range *r, struct err *err)
 {
 	memset(w->chunk, 0, (size_t)r->len);
-	return device_write(w->dev, w->chunk, (size_t)r->len, r->off, err);
+	return device_write(d->dev, w->chunk, (size_t)r->len, r->off, err);
 }
 
-static int blank_end(struct writer *w, const struct end *end, struct err *err)
+static int check_blank(struct writer *w, const struct disk_write *d, const struct range *r, struct err *err)
 {
-	struct range r = { end->off, end->len };
-
-	return r.len ? blank_range(w, &r, err) : 0;
-}
-
-static int check_blank(struct writer *w, const struct range *r, struct err *err)
-{
-	int rc = device_read(w->dev, w->chunk, (size_t)r->len, r->off, err);
+	int rc = device_read(d->dev, w->chunk, (size_t)r->len, r->off, err);
 
 	if (rc)
 		return rc;
 	if (bytes_are_zero(w->chunk, (size_t)r->len))
 		return 0;
 	return err_set(err, -EIO, "disk %s: byte %" PRIu64 " and what follows do not read back as the zeros written",
-		       w->dev->name, r->off);
+		       d->dev->name, r->off);
 }
 
-static int blank(struct writer *w, struct err *err)
+static int blank(struct writer *w, const struct disk_write *d, struct err *err)
 {
 	struct range ranges[3 + sizeof(btrfs_copies) / sizeof(btrfs_copies[0])];
-	uint64_t disk_bytes = w->dev->bytes, end_bytes = min_u64(END_BYTES, disk_bytes);
+	uint64_t disk_bytes = d->dev->bytes, end_bytes = min_u64(END_BYTES, disk_bytes);
 	size_t count = 0;
 
 	ranges[count++] = (struct range){ 0, end_bytes };
 	ranges[count++] = (struct range){ disk_bytes - end_bytes, end_bytes };
-	if (w->tail.len)
-		ranges[count++] = (struct range){ w->tail.off, w->tail.len };
+	if (d->ends[1].len)
+		ranges[count++] = (struct range){ d->ends[1].off, d->ends[1].len };
 	for (size_t i = 0; i < sizeof(btrfs_copies) / sizeof(btrfs_copies[0]); i++)
-		if (btrfs_copies[i] >= w->header->disk_bytes && btrfs_copies[i] + BTRFS_COPY_BYTES <= disk_bytes)
+		if (btrfs_copies[i] >= d->header->disk_bytes && btrfs_copies[i] + BTRFS_COPY_BYTES <= disk_bytes)
 			ranges[count++] = (struct range){ btrfs_copies[i], BTRFS_COPY_BYTES };
 	int rc = 0;
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = blank_range(w, &ranges[i], err);
+		rc = blank_range(w, d, &ranges[i], err);
 	if (!rc)
-		rc = device_flush(w->dev, err);
+		rc = device_flush(d->dev, err);
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = check_blank(w, &ranges[i], err);
+		rc = check_blank(w, d, &ranges[i], err);
 	return rc ? err_wrap(err, "make the disk unbootable first") : 0;
 }
 
 /* Keep what of a chunk at `off` belongs to an end. `chunk` is NULL for zeros. */
-static void hold_back(struct end *end, const uint8_t *chunk, uint64_t off, uint32_t len)
+static void hold_back(struct held *end, const uint8_t *chunk, uint64_t off, uint32_t len)
 {
 	uint64_t from = max_u64(off, end->off), to = min_u64(off + len, end->off + end->len);
 
@@ -179,17 +210,17 @@ static void hold_back(struct end *end, const uint8_t *chunk, uint64_t off, uint3
 }
 
 /* A checked chunk goes to its place: the ends to memory, the rest to the disk. */
-static int place(struct writer *w, const uint8_t *chunk, uint64_t off, uint32_t len, struct err *err)
+static int place(struct disk_write *d, const uint8_t *chunk, uint64_t off, uint32_t len, struct err *err)
 {
-	uint64_t from = max_u64(off, w->head.len), to = min_u64(off + len, w->tail.off);
+	uint64_t from = max_u64(off, d->ends[0].len), to = min_u64(off + len, d->ends[1].off);
 
-	hold_back(&w->head, chunk, off, len);
-	hold_back(&w->tail, chunk, off, len);
+	hold_back(&d->ends[0], chunk, off, len);
+	hold_back(&d->ends[1], chunk, off, len);
 	if (from >= to)
 		return 0;
 	if (!chunk)
-		return device_zero(w->dev, to - from, from, err);
-	return device_write(w->dev, chunk + (from - off), (size_t)(to - from), from, err);
+		return device_zero(d->dev, to - from, from, err);
+	return device_write(d->dev, chunk + (from - off), (size_t)(to - from), from, err);
 }
 
 static bool has_digest(const uint8_t *chunk, uint32_t len, const struct index_entry *entry)
@@ -204,7 +235,7 @@ static bool has_digest(const uint8_t *chunk, uint32_t len, const struct index_en
 static int take_chunk(void *ctx, uint64_t nr, const struct index_entry *entry, const uint8_t *frame, struct err *err)
 {
 	struct writer *w = ctx;
-	uint32_t len = index_chunk_bytes(w->header, nr);
+	uint32_t len = index_chunk_bytes(w->at->header, nr);
 	const uint8_t *chunk = NULL; /* a zero chunk: the index says what it is, its frame is not even looked at */
 
 	if (w->stop && atomic_load(w->stop))
@@ -218,7 +249,7 @@ static int take_chunk(void *ctx, uint64_t nr, const struct index_entry *entry, c
 			return err_set(err, -EBADMSG, "its bytes do not have the digest that the index says");
 		chunk = w->chunk;
 	}
-	int rc = place(w, chunk, nr * w->header->chunk_bytes, len, err);
+	int rc = place(w->at, chunk, nr * w->at->header->chunk_bytes, len, err);
 	if (!rc)
 		progress_add(w->progress, entry->frame_bytes);
 	return rc;
@@ -227,10 +258,10 @@ static int take_chunk(void *ctx, uint64_t nr, const struct index_entry *entry, c
 /* Whether the disk already holds chunk `nr`. A disk that cannot be read here is left to the write to fail or to heal. */
 static bool is_there(struct writer *w, uint64_t nr, const struct index_entry *entry)
 {
-	uint32_t len = index_chunk_bytes(w->header, nr);
+	uint32_t len = index_chunk_bytes(w->at->header, nr);
 	struct err ignored = { 0 };
 
-	return device_read(w->dev, w->chunk, len, nr * w->header->chunk_bytes, &ignored) == 0 &&
+	return device_read(w->at->dev, w->chunk, len, nr * w->at->header->chunk_bytes, &ignored) == 0 &&
 	       has_digest(w->chunk, len, entry);
 }
 
@@ -246,7 +277,8 @@ struct resume {
  */
 static int find_resume(struct resume *out, struct writer *w, uint64_t first, struct err *err)
 {
-	uint64_t end = w->tail.off / w->header->chunk_bytes; /* chunks that reach into the tail are always fetched */
+	/* Chunks that reach into the tail are always fetched. */
+	uint64_t end = w->at->ends[1].off / w->at->header->chunk_bytes;
 	struct index_entry entry;
 	uint64_t bytes = 0;
 	struct err ignored;
@@ -256,7 +288,7 @@ static int find_resume(struct resume *out, struct writer *w, uint64_t first, str
 		if (w->stop && atomic_load(w->stop))
 			return err_set(err, -ECANCELED, "interrupted");
 		/* An index that cannot be read just now is left to the fetch, which tries again. */
-		if (index_get_entry(w->index, &entry, nr, &ignored) != 0 || !is_there(w, nr, &entry))
+		if (index_get_entry(w->at->index, &entry, nr, &ignored) != 0 || !is_there(w, nr, &entry))
 			break;
 		bytes += entry.frame_bytes;
 		if (entry.kind == CHUNK_DATA)
@@ -268,9 +300,9 @@ static int find_resume(struct resume *out, struct writer *w, uint64_t first, str
 static int write_body(struct writer *w, struct err *err)
 {
 	struct chunk_sink sink = { .take = take_chunk, .ctx = w };
-	const struct chunk_source *source = w->source;
-	uint64_t head_chunks = (w->head.len - 1) / w->header->chunk_bytes + 1;
-	uint64_t chunk_count = w->header->chunk_count;
+	const struct chunk_source *source = w->at->source;
+	uint64_t head_chunks = (w->at->ends[0].len - 1) / w->at->header->chunk_bytes + 1;
+	uint64_t chunk_count = w->at->header->chunk_count;
 	struct resume resume;
 	int rc = find_resume(&resume, w, head_chunks, err);
 
@@ -289,111 +321,160 @@ static int write_body(struct writer *w, struct err *err)
 	return rc;
 }
 
-/* The part of `end` that lies in from..to-1 of the disk; false if there is none. */
-static bool part_of(struct range *out, const struct end *end, uint64_t from, uint64_t to)
+/* The part of `held` that lies in from..to-1 of the disk; false if there is none. */
+static bool part_of(struct range *out, const struct held *held, uint64_t from, uint64_t to)
 {
-	from = max_u64(from, end->off);
-	to = min_u64(to, end->off + end->len);
+	from = max_u64(from, held->off);
+	to = min_u64(to, held->off + held->len);
 	*out = (struct range){ from, from < to ? to - from : 0 };
 	return out->len > 0;
 }
 
-/* Write what was held back of from..to-1. */
-static int write_held(struct writer *w, uint64_t from, uint64_t to, struct err *err)
+/* Write what is held of from..to-1. */
+static int write_held(const struct disk_write *d, const struct held held[static 2], uint64_t from, uint64_t to,
+		      struct err *err)
 {
-	const struct end *const ends[] = { &w->head, &w->tail };
 	int rc = 0;
 
 	for (size_t i = 0; i < 2 && !rc; i++) {
 		struct range r;
 
-		if (part_of(&r, ends[i], from, to))
-			rc = device_write(w->dev, ends[i]->bytes + (r.off - ends[i]->off), (size_t)r.len, r.off, err);
+		if (part_of(&r, &held[i], from, to))
+			rc = device_write(d->dev, held[i].bytes + (r.off - held[i].off), (size_t)r.len, r.off, err);
 	}
 	return rc;
 }
 
-/* Compare from..to-1 on the disk with what was held back. */
-static int check_held(struct writer *w, uint64_t from, uint64_t to, struct err *err)
+/* Compare from..to-1 on the disk with what is held. */
+static int check_held(struct writer *w, const struct disk_write *d, const struct held held[static 2], uint64_t from,
+		      uint64_t to, struct err *err)
 {
-	const struct end *const ends[] = { &w->head, &w->tail };
-
 	for (size_t i = 0; i < 2; i++) {
 		struct range r;
 
-		if (!part_of(&r, ends[i], from, to))
+		if (!part_of(&r, &held[i], from, to))
 			continue;
-		int rc = device_read(w->dev, w->chunk, (size_t)r.len, r.off, err);
+		int rc = device_read(d->dev, w->chunk, (size_t)r.len, r.off, err);
 		if (rc)
 			return rc;
-		if (memcmp(w->chunk, ends[i]->bytes + (r.off - ends[i]->off), (size_t)r.len) != 0)
+		if (memcmp(w->chunk, held[i].bytes + (r.off - held[i].off), (size_t)r.len) != 0)
 			return err_set(err, -EIO,
 				       "disk %s: byte %" PRIu64 " and what follows do not read back as written",
-				       w->dev->name, r.off);
+				       d->dev->name, r.off);
 	}
 	return 0;
+}
+
+/* Keep the labels, since the next disk's ends come to where these ones are. */
+static void keep_labels(struct disk_write *d)
+{
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < 2; j++) {
+			struct range r;
+
+			if (part_of(&r, &d->ends[j], d->labels[i].off, d->labels[i].off + d->labels[i].len))
+				memcpy(d->labels[i].bytes + (r.off - d->labels[i].off),
+				       d->ends[j].bytes + (r.off - d->ends[j].off), (size_t)r.len);
+		}
+}
+
+/* Step 3. */
+static int write_ends(struct writer *w, struct disk_write *d, struct err *err)
+{
+	uint64_t from = d->labels[0].len, to = d->labels[1].off;
+	int rc = write_held(d, d->ends, from, to, err);
+
+	if (!rc)
+		rc = device_flush(d->dev, err);
+	if (!rc)
+		rc = check_held(w, d, d->ends, from, to, err);
+	keep_labels(d);
+	return rc;
+}
+
+/* Step 4. */
+static int write_labels(struct writer *w, struct disk_write *d, struct err *err)
+{
+	int rc = write_held(d, d->labels, BOOT_BYTES, d->header->disk_bytes, err);
+
+	if (!rc)
+		rc = device_flush(d->dev, err);
+	return rc ? rc : check_held(w, d, d->labels, BOOT_BYTES, d->header->disk_bytes, err);
+}
+
+/* Step 5. */
+static int write_boot(struct writer *w, struct disk_write *d, struct err *err)
+{
+	int rc = write_held(d, d->labels, 0, BOOT_BYTES, err);
+
+	if (!rc)
+		rc = device_flush(d->dev, err);
+	return rc ? rc : check_held(w, d, d->labels, 0, BOOT_BYTES, err);
 }
 
 /* Nobody knows what of the ends arrived. */
 static void blank_again(struct writer *w, struct err *err)
 {
-	struct err ignored = { 0 };
-	int rc = blank_end(w, &w->head, &ignored);
+	for (size_t i = 0; i < w->count; i++) {
+		const struct disk_write *d = &w->disks[i];
+		struct err ignored = { 0 };
+		int rc = 0;
 
-	if (!rc)
-		rc = blank_end(w, &w->tail, &ignored);
-	if (!rc)
-		rc = device_flush(w->dev, &ignored);
+		for (size_t j = 0; j < 2 && !rc; j++) {
+			struct range r = { d->ends[j].off, d->ends[j].len };
+
+			rc = r.len ? blank_range(w, d, &r, &ignored) : 0;
+		}
+		if (!rc)
+			rc = device_flush(d->dev, &ignored);
+		if (rc)
+			err_wrap(err, "DISK %s MAY BE BOOTABLE, it could not be blanked again", d->dev->name);
+	}
+}
+
+/* A step of all disks, the boot disk's last. */
+static int each_disk(struct writer *w, int (*step)(struct writer *w, struct disk_write *d, struct err *err),
+		     struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = w->count; i-- > 0 && !rc;)
+		rc = step(w, &w->disks[i], err);
+	return rc;
+}
+
+static int write_content(struct writer *w, struct disk_write *d, struct err *err)
+{
+	w->at = d;
+	int rc = write_body(w, err);
 	if (rc)
-		err_wrap(err, "THE DISK MAY BE BOOTABLE, it could not be blanked again");
-}
-
-static int write_labels(struct writer *w, struct err *err)
-{
-	uint64_t end = w->header->disk_bytes;
-	uint64_t backup = max_u64(end - min_u64(end, BACKUP_BYTES), BOOT_BYTES);
-	int rc = write_held(w, LABEL_BYTES, backup, err);
-
-	if (!rc)
-		rc = device_flush(w->dev, err);
-	if (!rc)
-		rc = write_held(w, BOOT_BYTES, LABEL_BYTES, err);
-	if (!rc)
-		rc = write_held(w, backup, end, err);
-	if (!rc)
-		rc = device_flush(w->dev, err);
-	return rc ? rc : check_held(w, BOOT_BYTES, end, err);
-}
-
-static int write_boot(struct writer *w, struct err *err)
-{
-	int rc = write_held(w, 0, BOOT_BYTES, err);
-
-	if (!rc)
-		rc = device_flush(w->dev, err);
-	return rc ? rc : check_held(w, 0, BOOT_BYTES, err);
-}
-
-static int commit(struct writer *w, struct err *err)
-{
-	int rc = write_labels(w, err);
-
-	if (!rc)
-		rc = write_boot(w, err);
+		return w->count > 1 ? err_wrap(err, "for disk %s", d->dev->name) : rc;
+	rc = write_ends(w, d, err);
 	if (rc)
 		blank_again(w, err);
 	return rc;
 }
 
-int write_image(const struct write_options *options, struct err *err)
+static int commit(struct writer *w, struct err *err)
+{
+	int rc = each_disk(w, write_labels, err);
+
+	if (!rc)
+		rc = each_disk(w, write_boot, err);
+	if (rc)
+		blank_again(w, err);
+	return rc;
+}
+
+int write_images(const struct write_options *options, struct err *err)
 {
 	CLEANUP(writer_done) struct writer w = { 0 };
 	int rc = writer_init(&w, options, err);
 
+	for (size_t i = 0; i < w.count && !rc; i++)
+		rc = blank(&w, &w.disks[i], err);
 	if (!rc)
-		rc = blank(&w, err);
-	if (!rc)
-		rc = write_body(&w, err);
+		rc = each_disk(&w, write_content, err);
 	if (rc)
 		return rc;
 	progress_mark(w.progress, "last byte", "everything is written but what makes it bootable");

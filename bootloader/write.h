@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * write: puts an image on a device so that a power cut at any instant leaves either a disk that nothing boots from, or
- * the whole image. The order, and what each step is for, is at the top of write.c.
+ * write: puts an item's images on their devices so that a power cut at any instant leaves either disks that nothing boots
+ * from, or the whole item. The order, and what each step is for, is at the top of write.c.
  */
 #ifndef VMCAST_WRITE_H
 #define VMCAST_WRITE_H
@@ -12,19 +12,24 @@
 
 #include <stdatomic.h>
 
-struct write_options {
+struct write_disk {
 	struct device *dev; /* at least as large as the image */
 	struct index *index;
-	const struct chunk_source *source;
-	struct progress *progress; /* NULL: nobody looks */
-	const atomic_bool *stop;   /* NULL: never */
+	struct chunk_source source;
+};
+
+struct write_options {
+	const struct write_disk *disks; /* the one that the machine boots from first; it is finished last */
+	size_t count;                   /* at least 1 */
+	struct progress *progress;      /* NULL: nobody looks */
+	const atomic_bool *stop;        /* NULL: never */
 };
 
 /*
- * -EIO: the device failed; -EBADMSG: a chunk did not have its digest after retries; else what the source returned.
- * After any failure but -ENOMEM (nothing was touched) the device is unbootable, or the error says that even this could
- * not be done.
+ * -EIO: a device failed; -EBADMSG: a chunk did not have its digest after retries; else what the source returned. After
+ * any failure but -ENOMEM (nothing was touched) every device is unbootable, or the error says that even this could not
+ * be done. Memory does not grow with the images; each further disk takes 68 KiB.
  */
-int write_image(const struct write_options *options, struct err *err);
+int write_images(const struct write_options *options, struct err *err);
 
 #endif

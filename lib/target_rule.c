@@ -2,6 +2,7 @@
 /* target_rule: see target_rule.h */
 #include "target_rule.h"
 
+#include "cleanup.h"
 #include "units.h"
 
 #include <errno.h>
@@ -99,6 +100,9 @@ int target_rule_check(const char *rule, struct err *err)
 	for (const unsigned char *c = (const unsigned char *)rule; *c; c++)
 		if (*c < 0x20 || *c == 0x7f)
 			return err_set(err, -EINVAL, "target rule: contains a control character");
+	if (strchr(rule, ';'))
+		return err_set(err, -EINVAL,
+			       "target rule: contains ';', which stands between the rules of several disks");
 	strcpy(copy, rule);
 	while (next_condition(&rest, &key, &value)) {
 		const struct rule_key *known = find_key(key);
@@ -129,4 +133,35 @@ bool target_rule_matches(const char *rule, const struct disk_identity *disk, cha
 		return false;
 	}
 	return true;
+}
+
+size_t target_rule_split(const char **rules, size_t room, char *text)
+{
+	size_t count = 0;
+
+	for (char *rule = strsep(&text, ";"); rule; rule = strsep(&text, ";")) {
+		if (count == room)
+			return room + 1;
+		rule += strspn(rule, " ");
+		for (size_t len = strlen(rule); len && rule[len - 1] == ' '; len--)
+			rule[len - 1] = '\0';
+		rules[count++] = rule;
+	}
+	return count;
+}
+
+int target_rules_check(const char *text, struct err *err)
+{
+	CLEANUP(free_str) char *copy = strdup(text);
+	const char *rules[TARGET_RULES_MAX];
+	int rc = 0;
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "out of memory");
+	size_t count = target_rule_split(rules, TARGET_RULES_MAX, copy);
+	if (count > TARGET_RULES_MAX)
+		return err_set(err, -EINVAL, "target rules: more than %d", TARGET_RULES_MAX);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = target_rule_check(rules[i], err);
+	return rc;
 }

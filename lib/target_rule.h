@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TARGET_RULES_MAX 64 /* disks of one item */
+
 /* What a rule can look at. Strings are never NULL; unknown ones are empty (and then match nothing). */
 struct disk_identity {
 	char name[32]; /* kernel name without /dev/: "vda"; not stable between boots */
@@ -30,5 +32,15 @@ int target_rule_check(const char *rule, struct err *err);
 /* Whether `disk` meets every condition; if not, `why` (may be NULL) says which one failed. The rule must have been
  * checked. */
 bool target_rule_matches(const char *rule, const struct disk_identity *disk, char *why, size_t room);
+
+/*
+ * The rules of an item's disks are one text, joined by ` ; ` in the order of the disks. Cut `text` in place into at most
+ * `room` of them, without the blanks around; `rules` are borrowed from it. Returns how many there are, `room` + 1 if
+ * there are more.
+ */
+size_t target_rule_split(const char **rules, size_t room, char *text);
+
+/* Check each rule of such a text as target_rule_check does. */
+int target_rules_check(const char *text, struct err *err);
 
 #endif

@@ -31,10 +31,11 @@ static void test_good(void)
 	is_int(parse(&plan, good, &err), 0, "a good plan is read");
 	is_str(plan.job, "0123456789abcdef", "job");
 	is_str(plan.title, "Debian 12", "title");
-	is_str(plan.image_url, "http://10.77.0.1:8880/images/" ID "/image.zst", "paths become URLs on the server");
-	is_str(plan.image_id, ID, "image id");
-	is_str(plan.target, "bus=virtio", "target");
-	ok(plan.disk_bytes == 1ull << 41, "sizes are 64-bit");
+	is_str(plan.disks[0].image.image_url, "http://10.77.0.1:8880/images/" ID "/image.zst", "paths become URLs on the server");
+	is_str(plan.disks[0].image.id, ID, "image id");
+	is_str(plan.disks[0].target, "bus=virtio", "target");
+	is_int(plan.disk_count, 1, "one disk");
+	ok(plan.disks[0].image.disk_bytes == 1ull << 41, "sizes are 64-bit");
 }
 
 static void test_faults(void)

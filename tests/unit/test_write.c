@@ -118,12 +118,14 @@ static void make_image(struct image *im)
 
 static int write_to(struct device_memory *m, struct err *err)
 {
-	struct chunk_source source = { .fetch = fetch, .ctx = &image };
-	struct write_options options = { .dev = &m->dev, .index = image.index, .source = &source };
+	struct write_disk disk = {
+		.dev = &m->dev, .index = image.index, .source = { .fetch = fetch, .ctx = &image }
+	};
+	struct write_options options = { .disks = &disk, .count = 1 };
 
 	*err = (struct err){ 0 };
 	image.taken = 0;
-	return write_image(&options, err);
+	return write_images(&options, err);
 }
 
 static void close_memory(struct device_memory *m)

@@ -15,10 +15,10 @@ static struct device_memory *of(struct device *dev)
 /* Log one operation; fails where it has been told to. */
 static int record(struct device_memory *m, enum device_memory_op op, uint64_t off, uint64_t len, struct err *err)
 {
-	size_t nr = m->log_count;
+	size_t at = (*m->clock)++;
 
-	if (nr == m->log_room) {
-		size_t room = nr ? nr * 2 : 64;
+	if (m->log_count == m->log_room) {
+		size_t room = m->log_count ? m->log_count * 2 : 64;
 		struct device_memory_record *log = reallocarray(m->log, room, sizeof(*log));
 
 		if (!log)
@@ -26,15 +26,15 @@ static int record(struct device_memory *m, enum device_memory_op op, uint64_t of
 		m->log = log;
 		m->log_room = room;
 	}
-	m->log[m->log_count++] = (struct device_memory_record){ .op = op, .off = off, .len = len };
-	if (nr == m->fail_at || (m->fail_for_ever && nr > m->fail_at))
-		return err_set(err, -EIO, "memory disk: operation %zu at byte %" PRIu64 " was told to fail", nr, off);
+	m->log[m->log_count++] = (struct device_memory_record){ .op = op, .off = off, .len = len, .at = at };
+	if (at == m->fail_at || (m->fail_for_ever && at > m->fail_at))
+		return err_set(err, -EIO, "memory disk: operation %zu at byte %" PRIu64 " was told to fail", at, off);
 	return 0;
 }
 
 static bool has_power(const struct device_memory *m)
 {
-	return !m->fail_for_ever || m->log_count <= m->fail_at;
+	return !m->fail_for_ever || *m->clock <= m->fail_at;
 }
 
 static int memory_write(struct device *dev, const uint8_t *data, size_t len, uint64_t off, struct err *err)
@@ -99,6 +99,7 @@ struct device_memory *device_memory_new(uint8_t *medium, uint64_t bytes)
 	}
 	m->dev = (struct device){ .ops = &memory_ops, .bytes = bytes, .name = "memory" };
 	m->medium = medium;
+	m->clock = &m->own_clock;
 	m->fail_at = SIZE_MAX;
 	memcpy(m->cache, medium, bytes);
 	return m;

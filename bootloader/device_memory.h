@@ -16,6 +16,7 @@ struct device_memory_record {
 	enum device_memory_op op;
 	uint64_t off;
 	uint64_t len;
+	size_t at; /* on the clock */
 };
 
 struct device_memory {
@@ -25,7 +26,9 @@ struct device_memory {
 	struct device_memory_record *log;
 	size_t log_count;
 	size_t log_room;
-	size_t fail_at;     /* this operation (from 0) fails; SIZE_MAX: none */
+	size_t *clock;      /* counts operations; disks on one power supply share it */
+	size_t own_clock;   /* of a disk that has its own, as it has at first */
+	size_t fail_at;     /* the operation at this time (from 0) fails; SIZE_MAX: none */
 	bool fail_for_ever; /* and so do all after it: the power is gone */
 };
 

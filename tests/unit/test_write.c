@@ -34,6 +34,7 @@ struct image {
 };
 
 static struct image image = { .corrupt = UINT64_MAX };
+static struct image other = { .corrupt = UINT64_MAX }; /* of the same item's second disk */
 
 static int read_index(void *ctx, uint8_t *buf, size_t len, uint64_t off, struct err *err)
 {
@@ -62,10 +63,8 @@ static int fetch(void *ctx, uint64_t first, uint64_t end, const struct chunk_sin
 }
 
 /* Random data with a hole right behind the head, which makes zero chunks. */
-static void fill(uint8_t *raw)
+static void fill(uint8_t *raw, uint32_t x)
 {
-	uint32_t x = 12345;
-
 	for (size_t i = 0; i < IMAGE_BYTES; i++) {
 		x = x * 1664525u + 1013904223u;
 		raw[i] = i / CHUNK >= 16 && i / CHUNK < 22 ? 0 : (uint8_t)(x >> 24);
@@ -84,7 +83,7 @@ static void make_wrong(struct image *im, struct frame_packer *packer)
 	frame_pack(packer, im->wrong, frame_bound(CHUNK), chunk, CHUNK, &err);
 }
 
-static void make_image(struct image *im)
+static void make_image(struct image *im, uint32_t seed)
 {
 	struct index_header h = {
 		.disk_bytes = IMAGE_BYTES, .chunk_count = CHUNKS, .chunk_bytes = CHUNK, .image_bytes = 0
@@ -93,7 +92,7 @@ static void make_image(struct image *im)
 	uint8_t digest[DIGEST_BYTES];
 	struct err err = { 0 };
 
-	fill(im->raw);
+	fill(im->raw, seed);
 	frame_packer_new(&packer, 1, &err);
 	for (uint64_t nr = 0; nr < CHUNKS; nr++) {
 		const uint8_t *chunk = im->raw + nr * CHUNK;
@@ -118,13 +117,23 @@ static void make_image(struct image *im)
 
 static int write_to(struct device_memory *m, struct err *err)
 {
-	struct write_disk disk = {
-		.dev = &m->dev, .index = image.index, .source = { .fetch = fetch, .ctx = &image }
-	};
+	struct write_disk disk = { .dev = &m->dev, .index = image.index, .source = { .fetch = fetch, .ctx = &image } };
 	struct write_options options = { .disks = &disk, .count = 1 };
 
 	*err = (struct err){ 0 };
 	image.taken = 0;
+	return write_images(&options, err);
+}
+
+static int write_two(struct device_memory *boot, struct device_memory *data, struct err *err)
+{
+	struct write_disk disks[] = {
+		{ .dev = &boot->dev, .index = image.index, .source = { .fetch = fetch, .ctx = &image } },
+		{ .dev = &data->dev, .index = other.index, .source = { .fetch = fetch, .ctx = &other } },
+	};
+	struct write_options options = { .disks = disks, .count = 2 };
+
+	*err = (struct err){ 0 };
 	return write_images(&options, err);
 }
 
@@ -147,9 +156,14 @@ static bool is_untouched(const uint8_t *disk)
 	       all(disk + IMAGE_BYTES, OLD, DISK_BYTES - IMAGE_BYTES - MIB);
 }
 
+static bool has_part(const uint8_t *disk, const struct image *im, size_t from, size_t to)
+{
+	return memcmp(disk + from, im->raw + from, to - from) == 0;
+}
+
 static bool is_whole(const uint8_t *disk)
 {
-	return memcmp(disk, image.raw, IMAGE_BYTES) == 0;
+	return has_part(disk, &image, 0, IMAGE_BYTES);
 }
 
 /* No boot sector, partition table, descriptor or superblock: nothing on earth boots from it. */
@@ -160,14 +174,48 @@ static bool is_blank(const uint8_t *disk)
 }
 
 /* What a power cut may leave: the old system, a blank disk, or labels with everything that they lead to. */
-static bool is_safe(const uint8_t *disk)
+static bool is_safe_for(const uint8_t *disk, const struct image *im)
 {
 	if (is_untouched(disk) || is_blank(disk))
 		return true;
 	size_t from = all(disk, 0, BOOT_BYTES) ? LABEL_BYTES : BOOT_BYTES;
 	size_t to = IMAGE_BYTES - (all(disk, 0, BOOT_BYTES) ? BACKUP : 0);
 
-	return memcmp(disk + from, image.raw + from, to - from) == 0;
+	return has_part(disk, im, from, to);
+}
+
+static bool is_safe(const uint8_t *disk)
+{
+	return is_safe_for(disk, &image);
+}
+
+static bool has_labels(const uint8_t *disk)
+{
+	return !is_untouched(disk) && !is_blank(disk);
+}
+
+static bool has_boot(const uint8_t *disk)
+{
+	return has_labels(disk) && !all(disk, 0, BOOT_BYTES);
+}
+
+/*
+ * The same for two disks of one item: nothing is written before both are unbootable; labels come when both have the
+ * rest, boot sectors when both have labels, and those of the boot disk when the other one is whole.
+ */
+static bool are_safe(const uint8_t *boot, const uint8_t *data)
+{
+	if (!is_safe_for(boot, &image) || !is_safe_for(data, &other))
+		return false;
+	if ((!is_untouched(boot) || !is_untouched(data)) && (boot[0] == OLD || data[0] == OLD))
+		return false;
+	if ((has_labels(boot) || has_labels(data)) && (!has_part(boot, &image, LABEL_BYTES, IMAGE_BYTES - BACKUP) ||
+						       !has_part(data, &other, LABEL_BYTES, IMAGE_BYTES - BACKUP)))
+		return false;
+	if ((has_boot(boot) || has_boot(data)) &&
+	    (!has_part(boot, &image, BOOT_BYTES, IMAGE_BYTES) || !has_part(data, &other, BOOT_BYTES, IMAGE_BYTES)))
+		return false;
+	return !has_boot(boot) || has_part(data, &other, 0, IMAGE_BYTES);
 }
 
 static struct device_memory *new_disk(uint8_t *medium)
@@ -233,10 +281,10 @@ static void lose_power(struct device_memory *m, unsigned seed)
 	size_t begin = 0;
 
 	srand(seed);
-	for (size_t i = 0; i < m->log_count && i < m->fail_at; i++)
+	for (size_t i = 0; i < m->log_count && m->log[i].at < m->fail_at; i++)
 		if (m->log[i].op == OP_FLUSH)
 			begin = i + 1;
-	for (size_t i = begin; i < m->log_count && i <= m->fail_at; i++) {
+	for (size_t i = begin; i < m->log_count && m->log[i].at <= m->fail_at; i++) {
 		if (m->log[i].op != OP_WRITE && m->log[i].op != OP_ZERO)
 			continue;
 		for (uint64_t off = m->log[i].off; off < m->log[i].off + m->log[i].len; off += SECTOR)
@@ -281,6 +329,100 @@ static void test_power_cuts(uint8_t *medium, size_t count)
 	ok(unsafe == 0, "a power cut at any of %zu operations never leaves half an image that boots", count);
 	ok(silent == 0, "and never counts as success");
 	ok(not_resumed == 0, "and the next run ends with the whole image");
+}
+
+/* Two disks on one power supply, which fails at operation `at`. */
+struct pair {
+	struct device_memory *boot, *data;
+};
+
+static struct pair new_pair(uint8_t *boot, uint8_t *data, size_t at)
+{
+	struct pair p = { device_memory_new(boot, DISK_BYTES), device_memory_new(data, DISK_BYTES) };
+
+	p.data->clock = p.boot->clock;
+	p.boot->fail_at = p.data->fail_at = at;
+	p.boot->fail_for_ever = p.data->fail_for_ever = at != SIZE_MAX;
+	return p;
+}
+
+static void close_pair(const struct pair *p)
+{
+	close_memory(p->data);
+	close_memory(p->boot);
+}
+
+static bool cut_two(uint8_t *boot, uint8_t *data, size_t at, unsigned seed)
+{
+	struct err err;
+
+	memset(boot, OLD, DISK_BYTES);
+	memset(data, OLD, DISK_BYTES);
+	struct pair p = new_pair(boot, data, at);
+	int rc = write_two(p.boot, p.data, &err);
+	lose_power(p.boot, seed);
+	lose_power(p.data, seed);
+	close_pair(&p);
+	return rc == -EIO && are_safe(boot, data);
+}
+
+static bool resume_two(uint8_t *boot, uint8_t *data)
+{
+	struct pair p = new_pair(boot, data, SIZE_MAX);
+	struct err err;
+	int rc = write_two(p.boot, p.data, &err);
+
+	close_pair(&p);
+	return rc == 0 && is_whole(boot) && has_part(data, &other, 0, IMAGE_BYTES);
+}
+
+/* One operation of one disk fails: what was there already of both must not boot. */
+static bool fail_two(uint8_t *boot, uint8_t *data, size_t at)
+{
+	struct err err;
+
+	memset(boot, OLD, DISK_BYTES);
+	memset(data, OLD, DISK_BYTES);
+	struct pair p = new_pair(boot, data, at);
+	p.boot->fail_for_ever = p.data->fail_for_ever = false;
+	int rc = write_two(p.boot, p.data, &err);
+	bool is_right = rc == 0 || ((is_untouched(p.boot->cache) || is_blank(p.boot->cache)) &&
+				    (is_untouched(p.data->cache) || is_blank(p.data->cache)));
+	close_pair(&p);
+	return is_right;
+}
+
+static void test_two_disks(uint8_t *boot, uint8_t *data)
+{
+	unsigned unsafe = 0, not_resumed = 0, bootable = 0;
+	struct err err;
+
+	memset(boot, OLD, DISK_BYTES);
+	memset(data, OLD, DISK_BYTES);
+	struct pair p = new_pair(boot, data, SIZE_MAX);
+	is_int(write_two(p.boot, p.data, &err), 0, "an item of two disks is written");
+	ok(is_whole(boot) && has_part(data, &other, 0, IMAGE_BYTES), "each with its own image");
+	size_t count = *p.boot->clock;
+	close_pair(&p);
+	for (size_t at = 0; at < count; at++) {
+		for (unsigned seed = 0; seed < 3; seed++)
+			if (!cut_two(boot, data, at, seed) && unsafe++ == 0)
+				printf("# first unsafe: operation %zu, seed %u\n", at, seed);
+		not_resumed += !resume_two(boot, data);
+		bootable += !fail_two(boot, data, at);
+	}
+	ok(unsafe == 0,
+	   "a power cut at any of %zu operations on two disks leaves nothing that boots before all is there", count);
+	ok(not_resumed == 0, "and the next run ends with both");
+	ok(bootable == 0, "a failure of any single operation leaves both unbootable");
+	other.corrupt = WRONG;
+	memset(boot, OLD, DISK_BYTES);
+	memset(data, OLD, DISK_BYTES);
+	p = new_pair(boot, data, SIZE_MAX);
+	is_int(write_two(p.boot, p.data, &err), -EBADMSG, "a chunk of one without its digest ends both");
+	other.corrupt = UINT64_MAX;
+	ok(is_blank(p.boot->cache) && is_blank(p.data->cache), "unbootable");
+	close_pair(&p);
 }
 
 static void test_disk_failures(uint8_t *medium, size_t count)
@@ -335,11 +477,20 @@ static void test_exact_fit(uint8_t *medium)
 	close_memory(m);
 }
 
+static void free_image(struct image *im)
+{
+	index_close(&im->index);
+	for (size_t i = 0; i < CHUNKS; i++)
+		free(im->frames[i]);
+	free(im->wrong);
+}
+
 int main(void)
 {
-	uint8_t *medium = malloc(DISK_BYTES);
+	uint8_t *medium = malloc(DISK_BYTES), *second = malloc(DISK_BYTES);
 
-	make_image(&image);
+	make_image(&image, 12345);
+	make_image(&other, 54321);
 	size_t count = count_operations(medium);
 	test_order(medium);
 	test_corrupt(medium);
@@ -347,10 +498,10 @@ int main(void)
 	test_exact_fit(medium);
 	test_disk_failures(medium, count);
 	test_power_cuts(medium, count);
-	index_close(&image.index);
-	for (size_t i = 0; i < CHUNKS; i++)
-		free(image.frames[i]);
-	free(image.wrong);
+	test_two_disks(medium, second);
+	free_image(&image);
+	free_image(&other);
 	free(medium);
+	free(second);
 	return done_testing();
 }

@@ -31,11 +31,68 @@ static void test_good(void)
 	is_int(parse(&plan, good, &err), 0, "a good plan is read");
 	is_str(plan.job, "0123456789abcdef", "job");
 	is_str(plan.title, "Debian 12", "title");
-	is_str(plan.disks[0].image.image_url, "http://10.77.0.1:8880/images/" ID "/image.zst", "paths become URLs on the server");
+	is_str(plan.disks[0].image.image_url, "http://10.77.0.1:8880/images/" ID "/image.zst",
+	       "paths become URLs on the server");
 	is_str(plan.disks[0].image.id, ID, "image id");
 	is_str(plan.disks[0].target, "bus=virtio", "target");
 	is_int(plan.disk_count, 1, "one disk");
 	ok(plan.disks[0].image.disk_bytes == 1ull << 41, "sizes are 64-bit");
+}
+
+#define IMAGE(id)                                                                                                      \
+	"{\"id\":\"" id "\",\"url\":\"/images/" id "/image.zst\",\"index_url\":\"/images/" id "/index\","              \
+	"\"index_digest\":\"sha256:" id "\",\"index_bytes\":176,\"disk_bytes\":4096,\"image_bytes\":5000}"
+#define HEAD                                                                                                           \
+	"{\"version\":1,\"job\":\"0123456789abcdef\",\"ticket\":\"0123\",\"item\":{\"title\":\"OVA\"},"                \
+	"\"landing\":\"reboot\",\"trust\":null,"
+
+static void test_several(void)
+{
+	CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
+	struct err err;
+
+	is_int(parse(&plan,
+		     HEAD "\"disks\":[{\"name\":\"system\",\"bus\":\"scsi\",\"boot\":true,\"target\":\"serial=A\","
+			  "\"image\":" IMAGE(ID) "},{\"boot\":false,\"target\":null,\"image\":" IMAGE(OTHER) "}]}",
+		     &err),
+	       0, "a plan with two disks is read");
+	is_int(plan.disk_count, 2, "with both");
+	is_str(plan.disks[0].name, "system", "the first one's name");
+	is_str(plan.disks[0].target, "serial=A", "rule");
+	is_str(plan.disks[0].image.id, ID, "and image");
+	is_str(plan.disks[1].name, "", "the second has no name");
+	is_str(plan.disks[1].target, "", "nor rule");
+	is_str(plan.disks[1].image.index_url, "http://10.77.0.1:8880/images/" OTHER "/index", "but its own image");
+}
+
+static void test_several_faults(void)
+{
+	static const struct {
+		const char *disks;
+		const char *name;
+	} cases[] = {
+		{ "[]", "no disk" },
+		{ "{}", "disks that are no list" },
+		{ "[7]", "a disk that is no object" },
+		{ "[{\"boot\":false,\"image\":" IMAGE(ID) "}]", "no boot disk" },
+		{ "[{\"boot\":true,\"image\":" IMAGE(ID) "},{\"boot\":true,\"image\":" IMAGE(OTHER) "}]",
+		  "two boot disks" },
+		{ "[{\"boot\":false,\"image\":" IMAGE(ID) "},{\"boot\":true,\"image\":" IMAGE(OTHER) "}]",
+		  "a boot disk that is not the first" },
+		{ "[{\"boot\":true,\"image\":" IMAGE(ID) "},{\"image\":{}}]", "a disk without its image" },
+		{ "[{\"boot\":true,\"target\":\"serial=A ; serial=B\",\"image\":" IMAGE(ID) "}]",
+		  "two rules for one disk" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
+		char text[4096];
+		struct err err;
+
+		snprintf(text, sizeof(text), HEAD "\"disks\":%s}", cases[i].disks);
+		is_int(parse(&plan, text, &err), -EPROTO, cases[i].name);
+		printf("# %s\n", err.text);
+	}
 }
 
 static void test_faults(void)
@@ -108,6 +165,8 @@ static void test_request(void)
 int main(void)
 {
 	test_good();
+	test_several();
+	test_several_faults();
 	test_faults();
 	test_request();
 	return done_testing();

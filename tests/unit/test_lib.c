@@ -194,6 +194,24 @@ static void backoff_grows_and_ends(void)
 	is_int(backoff_next_ms(&b, 0), -1, "no patience, no wait");
 }
 
+static void several_target_rules(void)
+{
+	char text[] = "serial=A B ;bus=nvme,bytes=8G;  wwn=1 ";
+	const char *rules[3];
+	struct err err;
+
+	is_int(target_rule_split(rules, 3, text), 3, "the rules of three disks are taken apart");
+	is_str(rules[0], "serial=A B", "without the blanks around them");
+	is_str(rules[1], "bus=nvme,bytes=8G", "in their order");
+	is_str(rules[2], "wwn=1", "to the last");
+	char more[] = "wwn=1;wwn=2;wwn=3";
+	is_int(target_rule_split(rules, 2, more), 3, "more than there is room for are told, and not stored");
+	is_int(target_rules_check("serial=A ; serial=B", &err), 0, "two good rules are good");
+	is_int(target_rules_check("serial=A", &err), 0, "so is one");
+	is_int(target_rules_check("serial=A ; size=B", &err), -EINVAL, "one bad rule of two is refused");
+	is_int(target_rules_check("serial=A ; ", &err), -EINVAL, "and an empty one");
+}
+
 static void target_rules(void)
 {
 	const struct disk_identity disk = { .name = "vda", .serial = "S1", .bus = "virtio", .bytes = 8ull << 30 };
@@ -207,6 +225,7 @@ static void target_rules(void)
 	is_int(target_rule_check("", &err), -EINVAL, "an empty rule is refused");
 	is_int(target_rule_check("bytes=big", &err), -EINVAL, "a size that is none is refused");
 	is_int(target_rule_check("serial=a\nb", &err), -EINVAL, "a control character is refused");
+	is_int(target_rule_check("serial=a;b", &err), -EINVAL, "what separates rules is refused within one");
 	ok(target_rule_matches("bus=virtio,bytes=8G", &disk, NULL, 0), "both conditions hold");
 	ok(!target_rule_matches("bus=virtio,serial=S2", &disk, why, sizeof(why)), "one does not");
 	is_str(why, "does not match serial=S2", "it says which");
@@ -225,5 +244,6 @@ int main(void)
 	json_fields_are_checked();
 	backoff_grows_and_ends();
 	target_rules();
+	several_target_rules();
 	return done_testing();
 }

@@ -106,6 +106,53 @@ static void test_many(void)
 	printf("# %s\n", err.text);
 }
 
+static void choose_two(struct disk *disks, size_t count, const char *rule_0, const char *rule_1, int want_rc,
+		       const char *want_text, const char *name)
+{
+	struct disk_list list = { .disks = disks, .count = count };
+	struct target_need needs[] = {
+		{ .name = "system", .disk_bytes = 4 * GIB, .sector_bytes = 512, .rule = rule_0 },
+		{ .name = "", .disk_bytes = 6 * GIB, .rule = rule_1 },
+	};
+	const struct disk *chosen[2] = { NULL, NULL };
+	struct err err = { 0 };
+	int rc = target_choose_all(chosen, &list, needs, 2, &err);
+
+	ok(rc == want_rc && (rc || (chosen[0] == &disks[1] && chosen[1] == &disks[0])) &&
+		   (!want_text || strstr(err.text, want_text)),
+	   "%s", name);
+	printf("# %d %s\n", rc, err.text);
+}
+
+static void test_several(void)
+{
+	struct disk two[] = { virtio("vda", "A", 8 * GIB), virtio("vdb", "B", 8 * GIB) };
+	struct disk small[] = { virtio("vda", "A", 5 * GIB), virtio("vdb", "B", 8 * GIB) };
+	struct disk busy[] = { used("vda", DISK_REFUSED, "vda1 is mounted at /"), virtio("vdb", "B", 8 * GIB) };
+
+	choose_two(two, 2, "serial=B", "serial=A", 0, NULL, "each disk of the item goes to the one its rule names");
+	choose_two(
+		two, 2, "serial=A", "serial=A", -ENOTUNIQ,
+		"disk vda is named twice: by the rule 'serial=A' for disk 1 of the item and by the rule 'serial=A' for "
+		"disk 2",
+		"two never go to the same");
+	choose_two(
+		two, 2, NULL, NULL, -ENOTUNIQ,
+		"the item has 2 disks (1: 4.0 GiB, system; 2: 6.0 GiB), and no rules say which of this machine's (vda: "
+		"8.0 GiB, serial=A; vdb: 8.0 GiB, serial=B) get them",
+		"without rules all are listed");
+	choose_two(two, 2, "serial=B", NULL, -ENOTUNIQ, "no rules say", "one rule is not enough");
+	choose_two(busy, 2, NULL, NULL, -ENOTUNIQ, "vda: 8.0 GiB, vda1 is mounted at /; vdb",
+		   "the list says which cannot be taken");
+	choose_two(two, 2, "serial=B", "serial=C", -ENODEV, "disk 2 of the item: no disk can be taken by the rule",
+		   "a rule that no disk meets is refused for its disk");
+	choose_two(two, 2, "bus=virtio", "serial=A", -ENOTUNIQ, "disk 1 of the item: 2 disks match",
+		   "a rule that two disks meet is, too");
+	choose_two(small, 2, "serial=B", "serial=A", -ENOSPC, "disk 2 of the item: disk /dev/vda: too small",
+		   "the second disk's size counts as the first's");
+	choose_two(busy, 2, "serial=B", "name=vda", -ENODEV, "vda1 is mounted", "and so does its use");
+}
+
 static void test_sectors(void)
 {
 	struct disk disk = virtio("vda", "A", 8 * GIB);
@@ -139,6 +186,7 @@ int main(void)
 {
 	test_choice();
 	test_many();
+	test_several();
 	test_sectors();
 	test_named();
 	return done_testing();

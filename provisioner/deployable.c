@@ -180,8 +180,8 @@ static int end_of_check(struct check *c, struct err *err)
 	return check_table(c, footer, sizeof(footer), err);
 }
 
-int deployable_verify(struct store_image *out, const struct deployable_files *files, const struct watch *watch,
-		      struct err *err)
+static int check_all(struct store_image *out, const struct deployable_files *files, const struct deployable_sink *sink,
+		     const struct watch *watch, struct err *err)
 {
 	CLEANUP(end_check) struct check c = { .image_fd = files->image_fd };
 	int index_fd = files->index_fd;
@@ -197,6 +197,8 @@ int deployable_verify(struct store_image *out, const struct deployable_files *fi
 		rc = watch_look(watch, "verify", nr * c.header->chunk_bytes, c.header->disk_bytes, err);
 		if (!rc)
 			rc = check_chunk(&c, nr, err);
+		if (!rc && sink)
+			rc = sink->take(sink->ctx, c.raw, index_chunk_bytes(c.header, nr), err);
 	}
 	if (!rc)
 		rc = end_of_check(&c, err);
@@ -208,6 +210,20 @@ int deployable_verify(struct store_image *out, const struct deployable_files *fi
 				     .sector_bytes = c.header->sector_bytes };
 	digest_hex(out->id, files->id);
 	return 0;
+}
+
+int deployable_verify(struct store_image *out, const struct deployable_files *files, const struct watch *watch,
+		      struct err *err)
+{
+	return check_all(out, files, NULL, watch, err);
+}
+
+int deployable_read(const struct deployable_files *files, const struct deployable_sink *sink, const struct watch *watch,
+		    struct err *err)
+{
+	struct store_image image;
+
+	return check_all(&image, files, sink, watch, err);
 }
 
 struct fetch {

@@ -34,6 +34,17 @@ struct deployable_files {
 int deployable_verify(struct store_image *out, const struct deployable_files *files, const struct watch *watch,
 		      struct err *err);
 
+/* What takes the disk of an image, chunk after chunk. */
+struct deployable_sink {
+	/* `raw` are the disk's next bytes, as their digest in the index says. A failure ends the work and is what it returns. */
+	int (*take)(void *ctx, const uint8_t *raw, size_t len, struct err *err);
+	void *ctx;
+};
+
+/* The same, and all of the disk goes into `sink`. */
+int deployable_read(const struct deployable_files *files, const struct deployable_sink *sink, const struct watch *watch,
+		    struct err *err);
+
 struct deployable_options {
 	const char *index_url, *image_url; /* absolute; http, https, or file where the policy lets it */
 	const uint8_t *id;

@@ -138,19 +138,19 @@ bool publish_is_absolute(const struct publish *p)
 }
 
 /* Whatever the file is called at home, its name in URLs and on any file system is a plain one. */
-static void choose_name(char out[static NAME_CHARS + 1], const char *path, const char *suffix)
+static void choose_name(char out[static NAME_CHARS + 1], const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	size_t room = NAME_CHARS - strlen(suffix), len = strlen(name), at = 0;
+	size_t len = strlen(name), at = 0;
 
 	/* What is at the end says what the file is. */
-	for (name += len > room ? len - room : 0; *name; name++) {
+	for (name += len > NAME_CHARS ? len - NAME_CHARS : 0; *name; name++) {
 		bool plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
 			     (*name >= '0' && *name <= '9') || *name == '.' || *name == '-' || *name == '_';
 
 		out[at++] = plain ? *name : '_';
 	}
-	strcpy(out + at, suffix);
+	out[at] = '\0';
 }
 
 static bool ends_with(const char *name, const char *end)
@@ -307,17 +307,14 @@ static int find_format(const struct sniff_format **out, int fd, const char *name
 static int make_original(struct publish *p, struct publish_result *out, int fd, const struct publish_image *image,
 			 const struct sniff_format *format, char type[static 64], struct err *err)
 {
-	static const char *const suffixes[] = {
-		[PUBLISH_AS_IT_IS] = "", [PUBLISH_XVM2] = ".xvm2", [PUBLISH_OVA] = ".ova"
-	};
 	const struct publish_options *o = p->options;
 	struct original original = { .bytes = 0 };
 	int rc = format_path(original.path, p->work, "original", err);
 
-	choose_name(original.name, image->path, suffixes[o->package]);
 	if (rc)
 		return rc;
 	if (o->package == PUBLISH_AS_IT_IS) {
+		choose_name(original.name, image->path);
 		choose_type(type, format, original.name);
 		rc = copy_original(p, &original, fd, err);
 	} else {
@@ -333,6 +330,11 @@ static int make_original(struct publish *p, struct publish_result *out, int fd, 
 			.watch = &o->watch,
 		};
 
+		char name[PUBLISH_NAME_ROOM];
+
+		publish_package_name(name, image->title);
+		snprintf(original.name, sizeof(original.name), "%s%s", name,
+			 o->package == PUBLISH_OVA ? ".ova" : ".xvm2");
 		snprintf(type, 64, "%s", o->package == PUBLISH_OVA ? "application/ovf" : "application/enomalism2-xvm2");
 		rc = o->package == PUBLISH_OVA ? publish_package_ova(&options, err)
 					       : publish_package_xvm2(&options, err);
@@ -379,6 +381,10 @@ static int make_forms(struct publish *p, struct publish_result *out, const struc
 		};
 
 		rc = publish_convert(&out->content, fd, &options, err);
+		if (!rc && !out->content.disk_count && (!o->original || o->package != PUBLISH_AS_IT_IS))
+			rc = err_set(err, -ENOTSUP,
+				     "it is %s, which has no disk: only its original form can be published",
+				     out->content.form ? out->content.form : content_kind_name(out->content.kind));
 	}
 	if (!rc && o->original)
 		rc = make_original(p, out, fd, image, format, type, err);
@@ -386,6 +392,8 @@ static int make_forms(struct publish *p, struct publish_result *out, const struc
 		rc = place_images(p, &out->content, err);
 	if (!rc && !o->original)
 		rc = name_image(p, out, type, err);
+	if (!rc && out->content.disk_count)
+		out->disk_bytes = out->content.disks[0].image.disk_bytes;
 	if (!o->deployable)
 		store_content_free(&out->content);
 	return rc;
@@ -403,17 +411,16 @@ static int announce(struct publish *p, struct publish_result *out, const struct 
 		.file = out->file,
 		.type = type,
 		.length = out->length,
+		.digest = out->digest,
 		.arch = p->options->arch,
 		.firmware = p->options->firmware,
-		.disk_bytes = out->content.disk_count ? out->content.disks[0].image.disk_bytes : 0,
+		.disk_bytes = out->disk_bytes,
 		.memory_bytes = p->options->memory_bytes,
 		.disks = out->content.disks,
 		.disk_count = out->content.disk_count,
 	};
-	struct publish_item with_digest = item;
+	int rc = publish_feed_put(p->feed, &item, err);
 
-	memcpy(with_digest.digest, out->digest, DIGEST_BYTES);
-	int rc = publish_feed_put(p->feed, &with_digest, err);
 	if (rc < 0)
 		return rc;
 	out->replaced = rc;

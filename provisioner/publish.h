@@ -48,6 +48,7 @@ struct publish_result {
 	char *file;    /* the enclosure, below the folder */
 	uint64_t length;
 	uint8_t digest[DIGEST_BYTES];
+	uint64_t disk_bytes;          /* of the boot disk, 0: not looked at */
 	struct store_content content; /* no disks: the deployable form was not asked for */
 };
 void publish_result_free(struct publish_result *result);

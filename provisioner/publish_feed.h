@@ -34,7 +34,7 @@ struct publish_item {
 	const char *file;                       /* the enclosure: a path below the folder */
 	const char *type;
 	uint64_t length;
-	uint8_t digest[DIGEST_BYTES];
+	const uint8_t *digest; /* SHA-256 of the enclosure, DIGEST_BYTES long */
 	const char *arch, *firmware;
 	uint64_t disk_bytes, memory_bytes; /* 0: not told */
 	const struct content_disk

@@ -28,6 +28,10 @@ struct publish_package_options {
 	const struct watch *watch;
 };
 
+#define PUBLISH_NAME_ROOM 56
+/* A title as files and machines may be called: letters, digits, dots and dashes. */
+void publish_package_name(char out[static PUBLISH_NAME_ROOM], const char *title);
+
 /* The package is flushed. */
 int publish_package_xvm2(const struct publish_package_options *options, struct err *err);
 int publish_package_ova(const struct publish_package_options *options, struct err *err);

@@ -369,6 +369,8 @@ static int print_results(const struct request *rq, struct err *err)
 		return all ? print_json(all, err) : err_set(err, -ENOMEM, "publish: out of memory");
 	}
 	json_array_foreach(rq->items, nr, row) print_item(row);
+	if (rq->remove)
+		print_fact("removed", rq->remove);
 	print_fact("feed", feed);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bytes: what buffers hold: little-endian integers, zeros. Input is always decoded this way, never by casting
+/* bytes: what buffers hold: integers of either byte order, zeros. Input is always decoded this way, never by casting
  * a struct over it. */
 #ifndef VMCAST_BYTES_H
 #define VMCAST_BYTES_H
@@ -22,6 +22,21 @@ static inline uint32_t le32(const uint8_t *p)
 static inline uint64_t le64(const uint8_t *p)
 {
 	return (uint64_t)le32(p) | (uint64_t)le32(p + 4) << 32;
+}
+
+static inline uint16_t be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
+}
+
+static inline uint64_t be64(const uint8_t *p)
+{
+	return (uint64_t)be32(p) << 32 | (uint64_t)be32(p + 4);
 }
 
 static inline void put_le32(uint8_t *p, uint32_t v)

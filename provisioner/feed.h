@@ -93,7 +93,8 @@ struct feed_note {
 };
 
 struct feed {
-	char *title; /* never NULL */
+	const char *form; /* "RSS 2.0" or "Atom 1.0" */
+	char *title;      /* never NULL */
 	char *link;
 	char *description;
 	char *language;

@@ -3,18 +3,20 @@
 #include "feed_reader.h"
 
 #include "cleanup.h"
+#include "feed_encoding.h"
 #include "log.h"
 #include "units.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <libxml/SAX2.h>
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* RSS itself is four levels deep; the rest is for XHTML that stands inline in a description. */
+/* RSS and Atom are six levels deep at most; the rest is for XHTML that stands inline in a description. */
 #define DEPTH_MAX 32u
 /*
  * What libxml2 does in quadratic time, so that a document of a few megabytes would take minutes: it compares each
@@ -28,25 +30,60 @@
 #define TOKEN_MAX   (256u << 10)
 #define PIECE_BYTES (16u << 10)
 
+#define ATOM_NAMESPACE  "http://www.w3.org/2005/Atom"
+#define MEDIA_NAMESPACE "http://search.yahoo.com/mrss"
+
+/* Whose an element is. */
+enum space { SPACE_OTHER, SPACE_RSS, SPACE_ATOM, SPACE_OURS, SPACE_MEDIA };
+
+/* Elements that are a text each. */
 static const struct {
+	enum space space;
 	const char *name;
-	bool ours; /* in FEED_NAMESPACE, not in that of RSS */
-} fields[FIELD_COUNT] = {
-	[FIELD_TITLE] = { "title", false },
-	[FIELD_DESCRIPTION] = { "description", false },
-	[FIELD_LINK] = { "link", false },
-	[FIELD_LANGUAGE] = { "language", false },
-	[FIELD_UUID] = { "uuid", false },
-	[FIELD_GUID] = { "guid", false },
-	[FIELD_PUB_DATE] = { "pubDate", false },
-	[FIELD_DIGEST] = { "digest", true },
-	[FIELD_ARCHITECTURE] = { "architecture", true },
-	[FIELD_FIRMWARE] = { "firmware", true },
-	[FIELD_DISK] = { "disk", true },
-	[FIELD_MEMORY] = { "memory", true },
-	[FIELD_LANDING] = { "landing", true },
-	[FIELD_CMDLINE] = { "cmdline", true },
+	enum feed_field field;
+} fields[] = {
+	{ SPACE_RSS, "title", FIELD_TITLE },
+	{ SPACE_RSS, "description", FIELD_DESCRIPTION },
+	{ SPACE_RSS, "link", FIELD_LINK },
+	{ SPACE_RSS, "language", FIELD_LANGUAGE },
+	{ SPACE_RSS, "uuid", FIELD_UUID },
+	{ SPACE_RSS, "guid", FIELD_GUID },
+	{ SPACE_RSS, "pubDate", FIELD_PUB_DATE },
+	{ SPACE_RSS, "ttl", FIELD_TTL },
+	{ SPACE_ATOM, "title", FIELD_TITLE },
+	{ SPACE_ATOM, "subtitle", FIELD_DESCRIPTION },
+	{ SPACE_ATOM, "summary", FIELD_DESCRIPTION },
+	{ SPACE_ATOM, "content", FIELD_CONTENT },
+	{ SPACE_ATOM, "id", FIELD_GUID },
+	{ SPACE_ATOM, "published", FIELD_PUB_DATE },
+	{ SPACE_ATOM, "updated", FIELD_UPDATED },
+	{ SPACE_OURS, "digest", FIELD_DIGEST },
+	{ SPACE_OURS, "architecture", FIELD_ARCHITECTURE },
+	{ SPACE_OURS, "firmware", FIELD_FIRMWARE },
+	{ SPACE_OURS, "disk", FIELD_DISK },
+	{ SPACE_OURS, "memory", FIELD_MEMORY },
+	{ SPACE_OURS, "landing", FIELD_LANDING },
+	{ SPACE_OURS, "cmdline", FIELD_CMDLINE },
 };
+
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+const char *const draft_image_names[IMAGE_FIELDS] = {
+	[IMAGE_INDEX] = "index",
+	[IMAGE_IMAGE] = "image",
+	[IMAGE_ID] = "id",
+	[IMAGE_INDEX_BYTES] = "index_bytes",
+	[IMAGE_IMAGE_BYTES] = "image_bytes",
+	[IMAGE_DISK_BYTES] = "disk_bytes",
+	[IMAGE_NAME] = "name",
+	[IMAGE_BUS] = "bus",
+};
+
+/* What surrounds what we read: elements of RSS lie one deeper than those of Atom. */
+static const struct dialect {
+	const char *form, *root, *item;
+	size_t item_depth;
+} rss = { "RSS 2.0", "rss", "item", 3 }, atom = { "Atom 1.0", "feed", "entry", 2 };
 
 struct reader {
 	xmlParserCtxtPtr xml;
@@ -57,22 +94,46 @@ struct reader {
 
 	size_t depth; /* open elements */
 	unsigned namespaces[DEPTH_MAX + 1], namespaces_open;
+	const struct dialect *dialect;
 	char *rss_uri; /* the root's namespace; NULL: none, as it should be */
 	bool in_channel, had_channel, in_item;
+	bool in_skips;                   /* in skipHours or skipDays */
+	bool in_group;                   /* in a media:group */
+	struct draft_enclosure *content; /* the media:content that is open */
 	uint64_t item_count;
 	struct feed_draft channel, item;
 
-	char **text; /* into a draft: the text being read; NULL: none is */
+	char **text;         /* into a draft: the text being read; NULL: none is */
+	bool text_is_markup; /* elements may stand in it */
 	size_t text_depth, text_len, text_room;
 };
 
+static void free_enclosure(struct draft_enclosure *e)
+{
+	free(e->url);
+	free(e->type);
+	free(e->length);
+	free(e->digest);
+	free(e->arch);
+	free(e->medium);
+	free(e->is_default);
+	free(e->hash);
+}
+
 static void clear_draft(struct feed_draft *d)
 {
-	for (int i = 0; i < FIELD_COUNT; i++)
+	for (size_t i = 0; i < FIELD_COUNT; i++)
 		free(d->texts[i]);
-	free(d->url);
-	free(d->type);
-	free(d->length);
+	for (size_t i = 0; i < d->enclosure_count; i++)
+		free_enclosure(&d->enclosures[i]);
+	for (size_t i = 0; i < d->image_count; i++)
+		for (size_t k = 0; k < IMAGE_FIELDS; k++)
+			free(d->images[i].attributes[k]);
+	for (size_t i = 0; i < d->category_count; i++)
+		free(d->categories[i]);
+	for (size_t i = 0; i < d->skip_count; i++)
+		free(d->skips[i]);
+	free(d->permalink);
 	*d = (struct feed_draft){ 0 };
 }
 
@@ -83,19 +144,15 @@ static void give_up(struct reader *r, int rc)
 	xmlStopParser(r->xml);
 }
 
-static void begin_text(struct reader *r, struct feed_draft *draft, int field)
+static void begin_text(struct reader *r, char **text)
 {
-	if (draft->texts[field]) {
-		if (fields[field].ours)
-			draft->doubled = fields[field].name;
-		return;
-	}
-	draft->texts[field] = calloc(1, 1);
-	if (!draft->texts[field]) {
+	*text = calloc(1, 1);
+	if (!*text) {
 		give_up(r, err_set(r->err, -ENOMEM, "feed: out of memory"));
 		return;
 	}
-	r->text = &draft->texts[field];
+	r->text = text;
+	r->text_is_markup = false;
 	r->text_depth = r->depth;
 	r->text_len = 0;
 	r->text_room = 1;
@@ -126,23 +183,139 @@ static void on_text(void *ctx, const xmlChar *bytes, int signed_len)
 	(*r->text)[r->text_len] = '\0';
 }
 
-/* Attributes come as five pointers each: name, prefix, namespace, value, end of the value. */
-static char *take_attribute(const xmlChar **attributes, int count, const char *name)
+/* An element within a text is markup of XHTML that was not escaped: as a tag it is taken out with the others. */
+static void add_tag(struct reader *r, const char *name)
 {
-	for (int i = 0; i < count; i++, attributes += 5) {
-		if (!attributes[1] && strcmp((const char *)attributes[0], name) == 0)
-			return strndup((const char *)attributes[3], (size_t)(attributes[4] - attributes[3]));
+	on_text(r, (const xmlChar *)"<", 1);
+	on_text(r, (const xmlChar *)name, (int)strlen(name));
+	on_text(r, (const xmlChar *)">", 1);
+}
+
+/* The attributes of one element, as libxml2 gives them: five pointers each, to name, prefix, namespace, value and the
+ * value's end. */
+struct attributes {
+	const xmlChar **all;
+	int count;
+};
+
+/* `uri` NULL: one without a namespace. Caller frees; NULL where there is none. */
+static char *take_attribute(const struct attributes *a, const char *name, const char *uri)
+{
+	const xmlChar **at = a->all;
+
+	for (int i = 0; i < a->count; i++, at += 5) {
+		bool same_space = uri ? at[2] && strcmp((const char *)at[2], uri) == 0 : !at[1];
+
+		if (same_space && strcmp((const char *)at[0], name) == 0)
+			return strndup((const char *)at[3], (size_t)(at[4] - at[3]));
 	}
 	return NULL;
 }
 
-static void take_enclosure(struct feed_draft *item, const xmlChar **attributes, int count)
+static bool attribute_is(const struct attributes *a, const char *name, const char *value)
 {
-	if (item->enclosures++)
+	CLEANUP(free_str) char *found = take_attribute(a, name, NULL);
+
+	return found && strcasecmp(found, value) == 0;
+}
+
+static unsigned line_of(const struct reader *r)
+{
+	int line = xmlSAX2GetLineNumber(r->xml);
+
+	return line > 0 ? (unsigned)line : 0;
+}
+
+/* `url` and `length` are what the dialect calls these attributes. NULL: there are enough. */
+static struct draft_enclosure *add_enclosure(struct reader *r, const struct attributes *a, const char *url,
+					     const char *length)
+{
+	struct feed_draft *item = &r->item;
+
+	if (item->enclosure_count == FEED_ENCLOSURES_MAX) {
+		item->enclosures_dropped++;
+		return NULL;
+	}
+	struct draft_enclosure *e = &item->enclosures[item->enclosure_count++];
+	*e = (struct draft_enclosure){ .line = line_of(r),
+				       .url = take_attribute(a, url, NULL),
+				       .type = take_attribute(a, "type", NULL),
+				       .length = take_attribute(a, length, NULL),
+				       .digest = take_attribute(a, "digest", FEED_NAMESPACE),
+				       .arch = take_attribute(a, "architecture", FEED_NAMESPACE) };
+	return e;
+}
+
+static void add_media(struct reader *r, const struct attributes *a)
+{
+	struct draft_enclosure *e = add_enclosure(r, a, "url", "fileSize");
+
+	r->content = e;
+	if (!e)
 		return;
-	item->url = take_attribute(attributes, count, "url");
-	item->type = take_attribute(attributes, count, "type");
-	item->length = take_attribute(attributes, count, "length");
+	e->media = true;
+	e->medium = take_attribute(a, "medium", NULL);
+	e->is_default = take_attribute(a, "isDefault", NULL);
+}
+
+/* One of a media:content is its own; another one is of all in the item. */
+static void add_hash(struct reader *r, const struct attributes *a)
+{
+	char **text = r->content ? &r->content->hash : &r->item.texts[FIELD_HASH];
+
+	if (!attribute_is(a, "algo", "sha-256") && !attribute_is(a, "algo", "sha256"))
+		r->item.weak_hash = true;
+	else if (*text)
+		r->item.doubled = "hash";
+	else
+		begin_text(r, text);
+}
+
+static void add_image(struct reader *r, const struct attributes *a)
+{
+	struct feed_draft *item = &r->item;
+
+	if (item->image_count == FEED_DISKS_MAX) {
+		item->images_dropped++;
+		return;
+	}
+	struct draft_image *image = &item->images[item->image_count++];
+	image->line = line_of(r);
+	for (size_t i = 0; i < IMAGE_FIELDS; i++)
+		image->attributes[i] = take_attribute(a, draft_image_names[i], NULL);
+}
+
+/* RSS has the category as text, Atom as an attribute. */
+static void add_category(struct reader *r, const struct attributes *a)
+{
+	struct feed_draft *item = &r->item;
+
+	if (item->category_count == FEED_CATEGORIES_MAX) {
+		item->categories_dropped++;
+		return;
+	}
+	char **category = &item->categories[item->category_count++];
+	if (r->dialect == &rss)
+		begin_text(r, category);
+	else
+		*category = take_attribute(a, "term", NULL);
+}
+
+/* Atom's links say what they lead to. */
+static void add_link(struct reader *r, struct feed_draft *draft, const struct attributes *a)
+{
+	CLEANUP(free_str) char *rel = take_attribute(a, "rel", NULL);
+
+	if (rel && strcmp(rel, "enclosure") == 0 && draft == &r->item)
+		add_enclosure(r, a, "href", "length");
+	else if ((!rel || strcmp(rel, "alternate") == 0) && !draft->texts[FIELD_LINK])
+		draft->texts[FIELD_LINK] = take_attribute(a, "href", NULL);
+}
+
+static void add_skip(struct reader *r)
+{
+	if (r->channel.skip_count < FEED_SKIPS_MAX)
+		begin_text(r, &r->channel.skips[r->channel.skip_count++]);
 }
 
 static void start_item(struct reader *r)
@@ -153,11 +326,20 @@ static void start_item(struct reader *r)
 		return;
 	}
 	r->in_item = true;
+	r->item.line = line_of(r);
 }
 
-static bool is_rss(const struct reader *r, const xmlChar *uri)
+static enum space space_of(const struct reader *r, const xmlChar *uri)
 {
-	return r->rss_uri && uri ? strcmp(r->rss_uri, (const char *)uri) == 0 : !r->rss_uri && !uri;
+	if (uri && strcmp((const char *)uri, FEED_NAMESPACE) == 0)
+		return SPACE_OURS;
+	/* With and without a slash at its end: both were published. */
+	if (uri && (strcmp((const char *)uri, MEDIA_NAMESPACE) == 0 || strcmp((const char *)uri, MEDIA_NAMESPACE "/") == 0))
+		return SPACE_MEDIA;
+	if (r->dialect == &atom)
+		return uri && strcmp((const char *)uri, ATOM_NAMESPACE) == 0 ? SPACE_ATOM : SPACE_OTHER;
+	bool same = r->rss_uri && uri ? strcmp(r->rss_uri, (const char *)uri) == 0 : !r->rss_uri && !uri;
+	return same ? SPACE_RSS : SPACE_OTHER;
 }
 
 static int check_bounds(struct reader *r, int namespaces, int attributes)
@@ -173,38 +355,115 @@ static int check_bounds(struct reader *r, int namespaces, int attributes)
 	return 0;
 }
 
-/* The two outermost elements must be <rss> and, within, <channel>. */
-static void start_frame(struct reader *r, const char *name, const xmlChar *uri)
+/* The outermost element: <rss>, or Atom's <feed>, which is the channel as well. */
+static void start_root(struct reader *r, const char *name, const xmlChar *uri)
 {
-	if (r->depth == 1 && strcmp(name, "rss") != 0) {
-		char shown[64];
+	char shown[64];
 
-		log_quote(shown, sizeof(shown), name);
-		give_up(r, err_set(r->err, -EBADMSG, "this is no RSS feed: it begins with <%s>", shown));
-	} else if (r->depth == 1 && uri) {
-		r->rss_uri = strdup((const char *)uri);
-	} else if (r->depth == 2 && is_rss(r, uri) && strcmp(name, "channel") == 0) {
+	if (strcmp(name, atom.root) == 0 && uri && strcmp((const char *)uri, ATOM_NAMESPACE) == 0) {
+		r->dialect = &atom;
 		r->in_channel = r->had_channel = true;
+		return;
 	}
+	r->dialect = &rss;
+	if (strcmp(name, rss.root) != 0)
+		give_up(r, err_set(r->err, -EBADMSG, "this is no RSS feed and no Atom feed: it begins with <%s>",
+				   log_quote(shown, sizeof(shown), name)));
+	else if (uri)
+		r->rss_uri = strdup((const char *)uri);
 }
 
-static void start_field(struct reader *r, struct feed_draft *draft, const char *name, const xmlChar *uri)
+/* An element that is a text of its own, if it is one that we know. */
+static void start_field(struct reader *r, struct feed_draft *draft, const char *name, enum space space,
+			const struct attributes *a)
 {
-	bool rss = is_rss(r, uri), ours = uri && strcmp((const char *)uri, FEED_NAMESPACE) == 0;
+	size_t nr = 0;
 
-	for (int i = 0; i < FIELD_COUNT; i++) {
-		if ((fields[i].ours ? ours : rss) && strcmp(fields[i].name, name) == 0) {
-			begin_text(r, draft, i);
-			return;
-		}
+	while (nr < FIELDS && (fields[nr].space != space || strcmp(fields[nr].name, name) != 0))
+		nr++;
+	if (nr == FIELDS) {
+		if (space == SPACE_OURS && !draft->unknown[0])
+			log_quote(draft->unknown, sizeof(draft->unknown), name);
+		return;
 	}
+	enum feed_field field = fields[nr].field;
+	if (draft->texts[field]) {
+		if (space == SPACE_OURS)
+			draft->doubled = fields[nr].name;
+		return;
+	}
+	if (field == FIELD_GUID)
+		draft->permalink = take_attribute(a, "isPermaLink", NULL);
+	begin_text(r, &draft->texts[field]);
+	r->text_is_markup = field == FIELD_TITLE || field == FIELD_DESCRIPTION || field == FIELD_CONTENT;
+}
+
+static void start_in_channel(struct reader *r, const char *name, enum space space, const struct attributes *a)
+{
+	if ((space == SPACE_RSS || space == SPACE_ATOM) && strcmp(name, r->dialect->item) == 0)
+		start_item(r);
+	else if (space == SPACE_RSS && (strcmp(name, "skipHours") == 0 || strcmp(name, "skipDays") == 0))
+		r->in_skips = true;
+	else if (space == SPACE_ATOM && strcmp(name, "link") == 0)
+		add_link(r, &r->channel, a);
+	else if (space != SPACE_MEDIA)
+		start_field(r, &r->channel, name, space, a);
+}
+
+/* Media RSS: the same in an item and in a group of it. */
+static void start_media(struct reader *r, const char *name, const struct attributes *a)
+{
+	if (strcmp(name, "content") == 0)
+		add_media(r, a);
+	else if (strcmp(name, "hash") == 0)
+		add_hash(r, a);
+	else if (strcmp(name, "group") == 0)
+		r->in_group = true;
+}
+
+static void start_in_item(struct reader *r, const char *name, enum space space, const struct attributes *a)
+{
+	if (space == SPACE_MEDIA)
+		start_media(r, name, a);
+	else if (space == SPACE_RSS && strcmp(name, "enclosure") == 0)
+		add_enclosure(r, a, "url", "length");
+	else if (space == SPACE_ATOM && strcmp(name, "link") == 0)
+		add_link(r, &r->item, a);
+	else if ((space == SPACE_RSS || space == SPACE_ATOM) && strcmp(name, "category") == 0)
+		add_category(r, a);
+	else if (space == SPACE_OURS && strcmp(name, "image") == 0)
+		add_image(r, a);
+	else
+		start_field(r, &r->item, name, space, a);
+}
+
+static void start_element(struct reader *r, const char *name, const xmlChar *uri, const struct attributes *a)
+{
+	if (r->depth == 1) {
+		start_root(r, name, uri);
+		return;
+	}
+	enum space space = space_of(r, uri);
+	size_t item_depth = r->dialect->item_depth;
+
+	if (r->dialect == &rss && r->depth == 2 && space == SPACE_RSS && strcmp(name, "channel") == 0)
+		r->in_channel = r->had_channel = true;
+	else if (r->depth == item_depth && r->in_channel)
+		start_in_channel(r, name, space, a);
+	else if (r->depth == item_depth + 1 && r->in_item)
+		start_in_item(r, name, space, a);
+	else if (r->depth == item_depth + 1 && r->in_skips)
+		add_skip(r);
+	else if (r->in_item && space == SPACE_MEDIA && (r->in_group || r->content))
+		start_media(r, name, a);
 }
 
 static void on_start(void *ctx, const xmlChar *xml_name, const xmlChar *prefix, const xmlChar *uri, int namespace_count,
 		     const xmlChar **namespaces, int attribute_count, int defaulted, const xmlChar **attributes)
 {
-	struct reader *r = ctx;
+	const struct attributes a = { attributes, attribute_count };
 	const char *name = (const char *)xml_name;
+	struct reader *r = ctx;
 
 	(void)prefix, (void)namespaces, (void)defaulted;
 	if (r->rc)
@@ -213,36 +472,43 @@ static void on_start(void *ctx, const xmlChar *xml_name, const xmlChar *prefix, 
 	int rc = check_bounds(r, namespace_count, attribute_count);
 	if (rc)
 		give_up(r, rc);
-	else if (r->depth <= 2)
-		start_frame(r, name, uri);
-	else if (r->depth == 3 && r->in_channel && is_rss(r, uri) && strcmp(name, "item") == 0)
-		start_item(r);
-	else if (r->depth == 3 && r->in_channel)
-		start_field(r, &r->channel, name, uri);
-	else if (r->depth == 4 && r->in_item && is_rss(r, uri) && strcmp(name, "enclosure") == 0)
-		take_enclosure(&r->item, attributes, attribute_count);
-	else if (r->depth == 4 && r->in_item)
-		start_field(r, &r->item, name, uri);
+	else if (!r->text)
+		start_element(r, name, uri, &a);
+	else if (r->text_is_markup)
+		add_tag(r, name);
+}
+
+static void end_item(struct reader *r)
+{
+	int rc = r->handler->on_item(r->handler->ctx, &r->item, r->err);
+
+	clear_draft(&r->item);
+	r->in_item = r->in_group = false;
+	if (rc)
+		give_up(r, rc);
 }
 
 static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
 {
 	struct reader *r = ctx;
 
-	(void)name, (void)prefix, (void)uri;
+	(void)prefix;
 	if (r->rc)
 		return;
+	size_t item_depth = r->dialect->item_depth;
 	if (r->text && r->depth == r->text_depth)
 		r->text = NULL;
-	if (r->in_item && r->depth == 3) {
-		int rc = r->handler->on_item(r->handler->ctx, &r->item, r->err);
-
-		clear_draft(&r->item);
-		r->in_item = false;
-		if (rc)
-			give_up(r, rc);
-	}
-	if (r->depth == 2)
+	else if (r->text && r->text_is_markup)
+		add_tag(r, (const char *)name);
+	else if (r->content && strcmp((const char *)name, "content") == 0 && space_of(r, uri) == SPACE_MEDIA)
+		r->content = NULL;
+	if (r->depth == item_depth && r->in_item)
+		end_item(r);
+	if (r->depth == item_depth)
+		r->in_skips = false;
+	if (r->depth == item_depth + 1)
+		r->in_group = false;
+	if (r->depth == item_depth - 1)
 		r->in_channel = false;
 	r->namespaces_open -= r->namespaces[r->depth];
 	r->depth--;
@@ -280,41 +546,6 @@ static void on_error(void *ctx, xmlErrorPtr error)
 	give_up(r, err_set(r->err, -EBADMSG, "feed is not well-formed XML: line %d: %s", error->line, shown));
 }
 
-/*
- * What a document may be encoded in: by its first bytes, and by the name it gives itself. libxml2 would hand any other
- * name to the C library's converters, some of which have been exploited; these few are simple tables.
- */
-static int check_encoding(const char *xml, size_t len, struct err *err)
-{
-	static const char *const known[] = { "utf-8",      "utf8",        "us-ascii",    "ascii",
-					     "iso-8859-1", "iso-8859-15", "windows-1252" };
-	static const char byte_order_mark[] = "\xef\xbb\xbf";
-	char declaration[256] = "", name[40] = "", shown[64];
-
-	if (len >= 3 && memcmp(xml, byte_order_mark, 3) == 0) {
-		xml += 3;
-		len -= 3;
-	}
-	/* UTF-16 and its like have a zero byte, or a mark of their own, among the first two. */
-	if (len < 2 || !memchr("< \t\r\n", xml[0], 5) || xml[1] == '\0')
-		return err_set(err, -EBADMSG, "this is no XML in UTF-8 or another encoding that is accepted");
-	if (len < 6 || strncmp(xml, "<?xml ", 6) != 0)
-		return 0;
-	const char *end = memmem(xml, len < sizeof(declaration) ? len : sizeof(declaration) - 1, "?>", 2);
-	if (!end)
-		return err_set(err, -EBADMSG, "feed: XML declaration is too long");
-	memcpy(declaration, xml, (size_t)(end - xml));
-	const char *at = strstr(declaration, "encoding");
-	if (!at || sscanf(at, "encoding%*[ \t\r\n=\"']%39[^ \t\r\n\"']", name) != 1)
-		return 0;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcasecmp(name, known[i]) == 0)
-			return 0;
-	}
-	return err_set(err, -ENOTSUP, "feed: encoding '%s' is not supported, use UTF-8",
-		       log_quote(shown, sizeof(shown), name));
-}
-
 static int parse_piece(struct reader *r, const char *piece, size_t len, bool last)
 {
 	xmlParseChunk(r->xml, piece, (int)len, last);
@@ -347,8 +578,8 @@ static int parse_document(struct reader *r, const char *xml, size_t len)
 	return r->handler->on_channel(r->handler->ctx, &r->channel, r->err);
 }
 
-int feed_read(const char *xml, size_t len, const struct feed_limits *limits, const struct feed_handler *handler,
-	      struct err *err)
+int feed_read(const char **form, const char *xml, size_t len, const struct feed_limits *limits,
+	      const struct feed_handler *handler, struct err *err)
 {
 	xmlSAXHandler sax = {
 		.initialized = XML_SAX2_MAGIC,
@@ -361,23 +592,28 @@ int feed_read(const char *xml, size_t len, const struct feed_limits *limits, con
 		.serror = on_error,
 	};
 	struct reader r = { .limits = limits, .handler = handler, .err = err };
+	CLEANUP(free_str) char *utf8 = NULL;
 	char most[UNITS_TEXT];
+	size_t utf8_len;
 
 	if (len > limits->bytes_max)
 		return err_set(err, -EFBIG, "feed is longer than %s (feed_bytes_max)",
 			       units_bytes(most, limits->bytes_max));
-	int rc = check_encoding(xml, len, err);
+	int rc = feed_encoding_convert(&utf8, &utf8_len, xml, len, err);
 	if (rc)
 		return rc;
 	xmlInitParser();
 	r.xml = xmlCreatePushParserCtxt(&sax, &r, NULL, 0, NULL);
 	if (!r.xml)
 		return err_set(err, -ENOMEM, "feed: out of memory");
-	xmlCtxtUseOptions(r.xml, XML_PARSE_NONET);
-	rc = parse_document(&r, xml, len);
+	/* Whatever the document declares, what the parser gets is UTF-8. */
+	xmlCtxtUseOptions(r.xml, XML_PARSE_NONET | XML_PARSE_IGNORE_ENC | XML_PARSE_NOENT);
+	rc = utf8 ? parse_document(&r, utf8, utf8_len) : parse_document(&r, xml, len);
 	xmlFreeParserCtxt(r.xml);
 	clear_draft(&r.channel);
 	clear_draft(&r.item);
 	free(r.rss_uri);
+	if (!rc)
+		*form = r.dialect->form;
 	return rc;
 }

@@ -132,18 +132,38 @@ static int fetch(struct document *doc, const struct config *config, const struct
 	return read_file(doc, path, err);
 }
 
-/* Enclosures may be named relative to the feed; from here on they are whole. */
-static int make_urls_absolute(struct feed *document, const char *feed_url, struct err *err)
+static int make_absolute(char **url, const char *base, struct err *err)
 {
-	for (size_t i = 0; i < document->item_count; i++) {
-		struct feed_item *item = &document->items[i];
-		char *joined;
+	char *joined;
+	int rc = http_url_join(&joined, base, *url, err);
 
-		if (http_url_join(&joined, feed_url, item->url, err) < 0)
-			return err_wrap(err, "enclosure of item '%s'", item->uuid);
-		free(item->url);
-		item->url = joined;
+	if (rc < 0)
+		return rc;
+	free(*url);
+	*url = joined;
+	return 0;
+}
+
+/* What an item names may be relative to the document; from here on it is whole. */
+static int make_item_absolute(struct feed_item *item, const char *base, struct err *err)
+{
+	int rc = make_absolute(&item->url, base, err);
+
+	for (size_t i = 0; !rc && i < item->mirror_count; i++)
+		rc = make_absolute(&item->mirrors[i].url, base, err);
+	for (size_t i = 0; !rc && i < item->disk_count; i++) {
+		rc = make_absolute(&item->disks[i].index_url, base, err);
+		if (!rc)
+			rc = make_absolute(&item->disks[i].image_url, base, err);
 	}
+	return rc;
+}
+
+static int make_urls_absolute(struct feed *document, const char *base, struct err *err)
+{
+	for (size_t i = 0; i < document->item_count; i++)
+		if (make_item_absolute(&document->items[i], base, err) < 0)
+			return err_wrap(err, "enclosure of item '%s'", document->items[i].uuid);
 	return 0;
 }
 

@@ -6,12 +6,16 @@
 #include "tap.h"
 
 #include <errno.h>
+#include <iconv.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define HEAD      "<rss version='2.0' xmlns:vmcast='urn:vmcast:1'><channel><title>T</title>"
 #define TAIL      "</channel></rss>"
 #define ENCLOSURE "<enclosure url='http://h/d.img'/>"
+#define DIGITS    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+#define IMAGE     " id='" DIGITS "' index='i' image='j' index_bytes='1' image_bytes='2' disk_bytes='3'"
+#define MEDIA     "http://search.yahoo.com/mrss/"
 
 static const struct feed_limits limits = { 16 << 20, 10000 };
 
@@ -102,6 +106,93 @@ static bool has_note(const struct feed *feed, const char *part)
 	return false;
 }
 
+static void test_atom(void)
+{
+	struct err err;
+	struct feed *feed = parse_file("atom.xml", &err);
+
+	if (!ok(feed && feed->item_count == 2, "Atom is read %s", err.text))
+		return;
+	is_str(feed->form, "Atom 1.0", "and told from RSS");
+	is_str(feed->title, "Nightly images", "its title");
+	is_str(feed->description, "What the build farm made", "its subtitle, without HTML");
+	is_str(feed->link, "http://farm.example/", "its link, not that to itself");
+	is_str(feed->uuid, "urn:uuid:60a76c80-d399-11d9-b93c-0003939e0af6", "its id");
+	const struct feed_item *item = &feed->items[0];
+	is_int(item->line, 10, "an entry's line");
+	is_str(item->uuid, "urn:uuid:1225c695-cfb8-4ebb-aaaa-80da344efa6a", "its id, not its source's");
+	is_str(item->title, "Debian nightly", "its title");
+	is_str(item->url, "nightly/debian.qcow2", "its enclosure");
+	is_str(item->type, "application/x-qemu-disk", "its type");
+	is_int(item->length, 352321536, "its length");
+	if (is_int(item->mirror_count, 1, "its mirror"))
+		is_str(item->mirrors[0].url, "http://mirror.example/debian.qcow2", "in order");
+	is_str(item->link, "http://farm.example/debian", "its link");
+	is_int(item->published, 1795064400, "when it was published, not when it was updated");
+	is_str(item->description, "Built from sid.\nRoot has no password.", "XHTML as lines of text");
+	if (is_int(item->category_count, 2, "its categories"))
+		is_str(item->categories[0], "debian", "by their terms");
+	is_int(item->memory_bytes_min, 1 << 30, "our own elements are read in Atom as well");
+	item = &feed->items[1];
+	is_str(item->title, "Firmware & tools", "HTML in a title");
+	is_str(item->description, "For laptops", "the summary");
+	is_int(item->published, 1794960000, "without a date of publication that of the update");
+	ok(!item->link, "an id is no link");
+	ok(has_note(feed, "'News, no image' left out: it has no enclosure"), "an entry without an image is left out");
+	is_int(feed->notes[0].line, 33, "and the note says where");
+	feed_free(&feed);
+}
+
+static void test_media(void)
+{
+	struct err err;
+	struct feed *feed = parse_file("media.xml", &err);
+
+	if (!ok(feed && feed->item_count == 4, "Media RSS is read %s", err.text))
+		return;
+	is_int(feed->ttl_s, 5400, "the channel's ttl");
+	is_int(feed->skip_hours, 1 << 0 | 1 << 1 | 1 << 23, "the hours to skip");
+	is_int(feed->skip_days, 1 << 0 | 1 << 6, "the days to skip");
+	const struct feed_item *item = &feed->items[0];
+	is_str(item->url, "mail.ova", "the default of a group comes first");
+	ok(item->has_digest && item->digest[0] == 0x9f, "with its hash");
+	if (is_int(item->mirror_count, 1, "the others are mirrors, a picture is none")) {
+		is_str(item->mirrors[0].url, "mail-ftp.ova", "in order");
+		ok(!item->mirrors[0].has_digest, "a hash is of its own content only");
+	}
+	is_str(item->link, "http://media.example/mail", "a guid is a link");
+	is_int(item->category_count, 2, "its categories");
+	ok(has_note(feed, "item 1: has a media:hash that is not sha-256"), "MD5 is not trusted");
+	ok(has_note(feed, "item 1: enclosure 3 left out: its media:content is image"), "the picture is noted");
+	item = &feed->items[1];
+	is_str(item->uuid, "two", "an item for two architectures keeps its uuid for its own");
+	is_str(item->url, "two-amd64.img", "with its enclosure");
+	ok(item->has_digest && item->length == 2048, "whose digest Media RSS says");
+	is_int(item->mirror_count, 0, "the same URL twice is one place");
+	ok(!item->link && !item->arch, "a guid that is no link is none");
+	item = &feed->items[2];
+	is_str(item->uuid, "two#aarch64", "for the other one it is another item");
+	is_str(item->arch, "aarch64", "for those machines");
+	is_str(item->url, "two-arm64.img", "with their enclosure");
+	is_int(item->mirror_count, 1, "and its mirror");
+	is_int(item->memory_bytes_min, 2ll << 30, "and what is said of both");
+	ok(!item->has_digest, "but no digest of the other's bytes");
+	ok(has_note(feed, "'A film' left out: its media:content is video"), "a film is no image");
+	item = &feed->items[3];
+	if (is_int(item->disk_count, 2, "an item in the deployable form has its disks")) {
+		is_str(item->disks[0].index_url, "ready/index", "index");
+		is_str(item->disks[0].image_url, "ready/image.zst", "image");
+		ok(item->disks[0].id[0] == 0x9f && item->disks[1].id[0] == 0x0f, "ids, in order");
+		ok(item->disks[0].index_bytes == 312 && item->disks[0].image_bytes == 4096 &&
+			   item->disks[0].disk_bytes == 1 << 20,
+		   "sizes");
+		is_str(item->disks[0].name, "system", "name");
+		is_str(item->disks[0].bus, "virtio", "bus");
+		ok(!item->disks[1].name && !item->disks[1].bus, "which need not be said");
+	}
+	feed_free(&feed);
+}
+
 static void test_hostile_items(void)
 {
 	static const char *const left_out[] = {
@@ -141,9 +232,14 @@ static void test_refused_documents(void)
 	} cases[] = {
 		{ "", -EBADMSG, "no XML" },
 		{ "not XML", -EBADMSG, "no XML" },
-		{ "\xff\xfe<\0r\0", -EBADMSG, "no XML" },
 		{ "<html><body/></html>", -EBADMSG, "begins with <html>" },
-		{ "<feed xmlns='http://www.w3.org/2005/Atom'/>", -EBADMSG, "begins with <feed>" },
+		{ "<feed/>", -EBADMSG, "begins with <feed>" },
+		{ "<feed xmlns='http://purl.org/atom/ns#'/>", -EBADMSG, "begins with <feed>" },
+		{ "<feed xmlns='http://www.w3.org/2005/Atom'><entry>", -EBADMSG, "not well-formed" },
+		{ "<!DOCTYPE feed><feed xmlns='http://www.w3.org/2005/Atom'/>", -EBADMSG, "DOCTYPE" },
+		{ "\xff\xfe<", -EBADMSG, "byte 0 is not UTF-16LE" },
+		{ "<?xml version='1.0' encoding='Shift_JIS'?><rss>\x82", -EBADMSG, "byte 47 is not Shift_JIS" },
+		{ "<?xml version='1.0' encoding='ISO-2022-JP'?>" HEAD TAIL, -ENOTSUP, "encoding 'ISO-2022-JP'" },
 		{ "<rss version='2.0'/>", -EBADMSG, "no <channel>" },
 		{ HEAD, -EBADMSG, "not well-formed" },
 		{ HEAD "</rss></channel>", -EBADMSG, "line 1" },
@@ -199,6 +295,61 @@ static void test_encodings(void)
 		parse(&feed, cases[i][0], &err);
 		is_str(feed ? feed->title : err.text, cases[i][1], log_quote(shown, sizeof(shown), cases[i][0]));
 		feed_free(&feed);
+	}
+}
+
+static char *repeat(const char *head, const char *piece, size_t count, const char *tail);
+
+/* Each encoding against the C library's own converter, in a document longer than what is parsed at a time. */
+static void test_all_encodings(void)
+{
+	static const struct {
+		const char *name, *declared, *title; /* declared NULL: the first bytes say it */
+	} cases[] = {
+		{ "UTF-16", NULL,
+		  "Gr\xc3\xb6\xc3\x9f"
+		  "e \xf0\x9f\x92\xbe" },
+		{ "UTF-16LE", "UTF-16", "\xe6\x97\xa5\xe6\x9c\xac" },
+		{ "UTF-16BE", NULL, "\xe6\x97\xa5\xe6\x9c\xac" },
+		{ "UTF-32LE", "UTF-32", "\xe6\x97\xa5" },
+		{ "ISO-8859-2", "iso-8859-2", "\xc5\x82\xc3\xb3\xc5\xbc" },
+		{ "ISO-8859-5", "ISO-8859-5", "\xd0\x94\xd0\xb0" },
+		{ "ISO-8859-7", "ISO-8859-7", "\xce\xb1\xce\xb2" },
+		{ "ISO-8859-15", "ISO-8859-15", "\xe2\x82\xac" },
+		{ "CP1251", "windows-1251", "\xd0\x94\xd0\xb0" },
+		{ "CP1252", "Windows-1252", "\xe2\x80\x94\xe2\x82\xac" },
+		{ "KOI8-R", "koi8-r", "\xd0\x94\xd0\xb0" },
+		{ "SHIFT_JIS", "Shift_JIS", "\xe6\x97\xa5\xe6\x9c\xac\xe3\x82\xbd" },
+		{ "EUC-JP", "EUC-JP", "\xe6\x97\xa5\xe6\x9c\xac" },
+		{ "EUC-KR", "euc-kr", "\xed\x95\x9c\xea\xb5\xad" },
+		{ "GB18030", "GB18030", "\xe4\xb8\xad\xe6\x96\x87" },
+		{ "BIG5", "Big5", "\xe4\xb8\xad\xe6\x96\x87" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char head[200] = "<?xml version='1.0'?>", *encoded = calloc(1, 400000), *to = encoded;
+		size_t to_left = 400000;
+		struct feed *feed = NULL;
+		struct err err = { 0 };
+
+		if (cases[i].declared)
+			snprintf(head, sizeof(head), "<?xml version='1.0' encoding='%s'?>", cases[i].declared);
+		strcat(head, "<rss><channel><description>");
+		/* An odd number of bytes, so that characters lie across where the document is cut. */
+		char *filled = repeat(head, cases[i].title, 6001, "x</description><title>");
+		char *xml = repeat(filled, cases[i].title, 1, "</title></channel></rss>");
+		char *from = xml;
+		size_t from_left = strlen(xml);
+		iconv_t converter = iconv_open(cases[i].name, "UTF-8");
+		iconv(converter, &from, &from_left, &to, &to_left);
+		iconv_close(converter);
+		feed_parse(&feed, encoded, (size_t)(to - encoded), &limits, &err);
+		is_str(feed ? feed->title : err.text, cases[i].title, cases[i].name);
+		ok(feed && feed->note_count == 1, "%s: the long description is cut, not garbled", cases[i].name);
+		feed_free(&feed);
+		free(filled);
+		free(xml);
+		free(encoded);
 	}
 }
 
@@ -300,6 +451,31 @@ static void test_long_texts(void)
 	free(xml);
 }
 
+/* More of anything than an item may have. */
+static void test_numbers_of_things(void)
+{
+	char *xml =
+		repeat(HEAD "<item><uuid>1</uuid>", "<enclosure url='d'/><category>c</category>", 100, "</item>" TAIL);
+	struct feed *feed = NULL;
+	struct err err;
+
+	parse(&feed, xml, &err);
+	if (ok(feed && feed->item_count == 1, "a hundred enclosures and categories do not harm the item")) {
+		is_int(feed->items[0].mirror_count, 0, "the same one a hundred times is one");
+		is_int(feed->items[0].category_count, FEED_CATEGORIES_MAX, "categories are bounded");
+		ok(has_note(feed, "84 enclosures more than 16") && has_note(feed, "68 categories more than 32"),
+		   "and what is left out is noted");
+	}
+	feed_free(&feed);
+	free(xml);
+	xml = repeat(HEAD "<item>" ENCLOSURE, "<vmcast:image" IMAGE "/>", 65, "</item>" TAIL);
+	parse(&feed, xml, &err);
+	ok(feed && feed->item_count == 0 && has_note(feed, "more than 64 vmcast:image"),
+	   "an item of too many disks is left out whole");
+	feed_free(&feed);
+	free(xml);
+}
+
 static void test_urls(void)
 {
 	static const struct {
@@ -374,6 +550,26 @@ static void test_words(void)
 		{ "<vmcast:disk>20 G</vmcast:disk>", false },
 		{ "<vmcast:cmdline>quiet\nimgfetch http://evil/</vmcast:cmdline>", false },
 		{ "<vmcast:cmdline>a</vmcast:cmdline><vmcast:cmdline>b</vmcast:cmdline>", false },
+		{ "<vmcast:image" IMAGE "/>", true },
+		{ "<vmcast:image" IMAGE " bus='scsi'/>", true },
+		{ "<vmcast:image" IMAGE " bus='usb'/>", false },
+		{ "<vmcast:image" IMAGE "/><vmcast:image index='i' image='j'/>", false },
+		{ "<vmcast:image id='" DIGITS "' index='i' image='j' index_bytes='1' image_bytes='2'/>", false },
+		{ "<vmcast:image id='" DIGITS "' index='i' image='j' index_bytes='1' image_bytes='2' disk_bytes='0'/>",
+		  false },
+		{ "<vmcast:image id='" DIGITS "' index='i' image='j' index_bytes='1' image_bytes='-2' disk_bytes='1'/>",
+		  false },
+		{ "<vmcast:image id='" DIGITS "' index='ftp://h/i' image='j' index_bytes='1' image_bytes='2' "
+		  "disk_bytes='1'/>",
+		  false },
+		{ "<vmcast:image id='1234' index='i' image='j' index_bytes='1' image_bytes='2' disk_bytes='1'/>",
+		  false },
+		{ "<m:content url='x' xmlns:m='" MEDIA "'><m:hash algo='sha-256'>" DIGITS "</m:hash></m:content>",
+		  true },
+		{ "<m:hash algo='sha-256' xmlns:m='" MEDIA "'>" DIGITS "</m:hash>", true },
+		{ "<m:content url='d2.img' xmlns:m='" MEDIA "'><m:hash algo='sha-256'>" DIGITS
+		  "</m:hash><m:hash algo='sha-256'>" DIGITS "</m:hash></m:content>",
+		  false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -407,6 +603,17 @@ static void test_namespaces(void)
 	feed_free(&feed);
 }
 
+static void test_references_in_attributes(void)
+{
+	struct feed *feed = NULL;
+	struct err err;
+
+	parse(&feed, HEAD "<item><enclosure url='d?a=1&amp;b=&#x32;' type='a/&lt;b'/></item>" TAIL, &err);
+	if (ok(feed && feed->item_count == 1, "one item %s", err.text))
+		is_str(feed->items[0].url, "d?a=1&b=2", "references in attributes are resolved");
+	feed_free(&feed);
+}
+
 /* A feed cut off anywhere is no feed: half a catalog must not replace a whole one. */
 static void test_truncated(void)
 {
@@ -432,14 +639,19 @@ int main(void)
 {
 	test_own();
 	test_dialects();
+	test_atom();
+	test_media();
 	test_hostile_items();
 	test_refused_documents();
 	test_encodings();
+	test_all_encodings();
 	test_limits();
 	test_long_texts();
+	test_numbers_of_things();
 	test_urls();
 	test_words();
 	test_namespaces();
+	test_references_in_attributes();
 	test_truncated();
 	return done_testing();
 }

@@ -57,7 +57,7 @@ PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware deps demo check lint format fuzz install clean help
+.PHONY: all programs env firmware deps demo check lint format fuzz bench-ingest install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -85,6 +85,9 @@ lint: ## clang-format, cppcheck, shellcheck
 
 format: ## lay the sources out as .clang-format says
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+bench-ingest: programs ## what an ingest costs, beside qemu-img and zstd (BENCH="--bytes 1G --runs 1 qcow2")
+	$(Q)tests/bench/ingest $(BENCH)
 
 install: all ## install into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vmcast/env \
@@ -120,7 +123,8 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(EXTRA) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/provisioner/%.o: EXTRA = $(service_cflags)
-$(BUILD)/obj/provisioner/config.o: EXTRA += -DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"'
+$(BUILD)/obj/provisioner/config.o: EXTRA += -DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"' \
+	-DVMCAST_LIBEXECDIR='"$(PREFIX)/libexec/vmcast"'
 $(BUILD)/obj/provisioner/config.o: $(BUILD)/prefix
 $(BUILD)/obj/tests/%.o: EXTRA = $(service_cflags) -Iprovisioner -Ibootloader -Itests/unit
 

@@ -19,11 +19,14 @@
 #include <time.h>
 
 #define ROUNDING_MS       50
+#define HEADER_LINE_MAX   8192 /* a longer field is not looked at */
 #define RETRY_AFTER_MAX_S 3600u
 
 struct http {
 	struct http_options options;
 	CURL *curl;
+	char *url;   /* of the request, or of its last redirect */
+	char *moved; /* where it is for good, NULL: where it was */
 };
 
 /* One request while it runs. */
@@ -37,10 +40,11 @@ struct exchange {
 	char denied[INET6_ADDRSTRLEN]; /* the address that may_connect refused last; empty: none */
 	bool tried;                    /* another one it did allow: then that one's fate is the outcome */
 	size_t error_bytes;            /* in rs->error_body */
-	uint64_t begin_ms;
-	uint64_t window_ms;      /* when the window of slow_bytes_per_s began */
-	curl_off_t window_bytes; /* received until then */
-	bool slow;               /* ended for slow_bytes_per_s */
+	char *location;                /* where a redirect leads to */
+	uint64_t begin_ms;             /* of the first of the redirects */
+	uint64_t window_ms;            /* when the window of slow_bytes_per_s began */
+	curl_off_t window_bytes;       /* received until then */
+	bool slow;                     /* ended for slow_bytes_per_s */
 };
 
 void http_url_for_log(char *out, size_t room, const char *url)
@@ -106,6 +110,7 @@ static void parse_retry_after(struct http_response *rs, const char *value)
 static void start_response(struct exchange *ex)
 {
 	*ex->rs = (struct http_response){ 0 };
+	free(TAKE(ex->location));
 	ex->denied[0] = '\0';
 	ex->tried = false;
 	ex->head_done = false;
@@ -117,7 +122,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 	struct exchange *ex = ctx;
 	struct http_response *rs = ex->rs;
 	size_t len = size * count;
-	char line[1024];
+	char line[HEADER_LINE_MAX];
 	const char *value;
 
 	if (len >= sizeof(line))
@@ -137,6 +142,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 		keep_field(rs->etag, sizeof(rs->etag), value);
 	else if ((value = field_value(line, "Last-Modified")))
 		keep_field(rs->last_modified, sizeof(rs->last_modified), value);
+	else if ((value = field_value(line, "Location")) && !ex->location)
+		ex->location = strdup(value);
 	return len;
 }
 
@@ -227,9 +234,6 @@ static bool is_slow(struct exchange *ex, curl_off_t received)
 	const struct http_options *options = &ex->http->options;
 	uint64_t now = clock_ms();
 
-	/* After a redirect libcurl counts from the beginning. */
-	if (received < ex->window_bytes)
-		ex->window_bytes = 0;
 	if (now - ex->window_ms < options->slow_s * 1000ull)
 		return false;
 	bool slow = (uint64_t)(received - ex->window_bytes) < (uint64_t)options->slow_bytes_per_s * options->slow_s;
@@ -267,7 +271,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 	const struct http_options *options = &ex->http->options;
 
 	(void)purpose;
-	if (options->may_connect && !options->may_connect(options->may_connect_ctx, &to->addr)) {
+	if (options->may_connect && !options->may_connect(options->policy, &to->addr)) {
 		show_address(ex->denied, &to->addr);
 		return CURL_SOCKET_BAD;
 	}
@@ -303,8 +307,18 @@ void http_close(struct http **h)
 	if (!*h)
 		return;
 	curl_easy_cleanup((*h)->curl);
+	free((*h)->url);
+	free((*h)->moved);
 	free(*h);
 	*h = NULL;
+}
+
+/* What is left of total_s for this redirect, at least 1 ms; 0: no limit. */
+static long left_ms(const struct exchange *ex)
+{
+	uint64_t total_ms = ex->http->options.total_s * 1000ull, gone_ms = clock_ms() - ex->begin_ms;
+
+	return !total_ms ? 0 : total_ms > gone_ms ? (long)(total_ms - gone_ms) : 1;
 }
 
 static void set_limits(struct exchange *ex)
@@ -313,19 +327,18 @@ static void set_limits(struct exchange *ex)
 	CURL *curl = ex->http->curl;
 
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, options->schemes);
-	curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, options->schemes);
-	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, options->redirects_max ? 1L : 0L);
-	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)options->redirects_max);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)options->connect_s);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)options->total_s);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, left_ms(ex));
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)options->stall_s);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"); /* the environment does not decide whom we ask */
+	/* The environment does not decide whom we ask. */
+	curl_easy_setopt(curl, CURLOPT_PROXY, options->proxy ? options->proxy : "");
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, options->proxy ? "" : "*");
+	curl_easy_setopt(curl, CURLOPT_PROXYUSERPWD, options->proxy_basic);
+	curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, options->user_agent);
-	/* A redirected request carries no ticket to another host: curl drops it itself unless told otherwise. */
-	curl_easy_setopt(curl, CURLOPT_UNRESTRICTED_AUTH, 0L);
 	curl_easy_setopt(curl, CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, ex);
@@ -342,12 +355,16 @@ static void free_list(struct curl_slist **list)
 /* Add "name: value" if there is a value. On failure the list is freed and NULL. */
 static int add_field(struct curl_slist **list, const char *name, const char *value)
 {
-	char line[512];
+	CLEANUP(free_str) char *line = NULL;
 
 	if (!value)
 		return 0;
-	if (snprintf(line, sizeof(line), "%s: %s", name, value) >= (int)sizeof(line) || strpbrk(value, "\r\n"))
+	if (strpbrk(value, "\r\n"))
 		return -EINVAL;
+	if (asprintf(&line, "%s: %s", name, value) < 0) {
+		line = NULL;
+		return -ENOMEM;
+	}
 	struct curl_slist *longer = curl_slist_append(*list, line);
 	if (!longer)
 		return -ENOMEM;
@@ -355,22 +372,84 @@ static int add_field(struct curl_slist **list, const char *name, const char *val
 	return 0;
 }
 
-static int add_fields(struct curl_slist **list, const struct http_request *rq, struct err *err)
+static int add_bearer(struct curl_slist **list, const char *token)
 {
-	char bearer[256] = "";
+	CLEANUP(free_str) char *value = NULL;
 
-	if (rq->bearer)
-		snprintf(bearer, sizeof(bearer), "Bearer %s", rq->bearer);
+	if (!token)
+		return 0;
+	if (asprintf(&value, "Bearer %s", token) < 0) {
+		value = NULL;
+		return -ENOMEM;
+	}
+	return add_field(list, "Authorization", value);
+}
+
+static void free_url(CURLU **u)
+{
+	curl_url_cleanup(*u);
+}
+
+static CURLU *parse_url(const char *url)
+{
+	CURLU *u = curl_url();
+
+	if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK)
+		return u;
+	curl_url_cleanup(u);
+	return NULL;
+}
+
+static bool same_part(CURLU *a, CURLU *b, CURLUPart part)
+{
+	char *in_a = NULL, *in_b = NULL;
+	bool same = curl_url_get(a, part, &in_a, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+		    curl_url_get(b, part, &in_b, CURLU_DEFAULT_PORT) == CURLUE_OK && strcasecmp(in_a, in_b) == 0;
+
+	curl_free(in_a);
+	curl_free(in_b);
+	return same;
+}
+
+/* The same scheme, host and port (RFC 6454, section 4). */
+static bool same_origin(const char *a, const char *b)
+{
+	CLEANUP(free_url) CURLU *in_a = parse_url(a);
+	CLEANUP(free_url) CURLU *in_b = parse_url(b);
+
+	return in_a && in_b && same_part(in_a, in_b, CURLUPART_SCHEME) && same_part(in_a, in_b, CURLUPART_HOST) &&
+	       same_part(in_a, in_b, CURLUPART_PORT);
+}
+
+static bool may_have_credentials(const struct http *h)
+{
+	return h->options.credentials_url && same_origin(h->url, h->options.credentials_url);
+}
+
+static int add_fields(struct curl_slist **list, const struct http *h, const struct http_request *rq, struct err *err)
+{
 	int rc = add_field(list, "If-None-Match", rq->if_none_match);
 	if (!rc)
 		rc = add_field(list, "If-Modified-Since", rq->if_modified_since);
 	if (!rc)
 		rc = add_field(list, "If-Range", rq->if_range);
-	if (!rc)
-		rc = add_field(list, "Authorization", rq->bearer ? bearer : NULL);
+	if (!rc && rq->bearer && same_origin(h->url, rq->url))
+		rc = add_bearer(list, rq->bearer);
+	else if (!rc && may_have_credentials(h))
+		rc = add_bearer(list, h->options.token);
 	if (!rc)
 		rc = add_field(list, "Content-Type", rq->json ? "application/json" : NULL);
 	return rc ? err_set(err, rc, "request header: %s", strerror(-rc)) : 0;
+}
+
+static void set_credentials(const struct http *h)
+{
+	if (!may_have_credentials(h))
+		return;
+	curl_easy_setopt(h->curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+	curl_easy_setopt(h->curl, CURLOPT_USERPWD, h->options.basic);
+	curl_easy_setopt(h->curl, CURLOPT_SSLCERT, h->options.certificate);
+	curl_easy_setopt(h->curl, CURLOPT_SSLKEY, h->options.certificate_key);
 }
 
 static void set_request(struct exchange *ex, struct curl_slist *fields, char range[static 64])
@@ -378,7 +457,7 @@ static void set_request(struct exchange *ex, struct curl_slist *fields, char ran
 	const struct http_request *rq = ex->rq;
 	CURL *curl = ex->http->curl;
 
-	curl_easy_setopt(curl, CURLOPT_URL, rq->url);
+	curl_easy_setopt(curl, CURLOPT_URL, ex->http->url);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, ex);
@@ -474,27 +553,106 @@ static int perform(struct exchange *ex, struct curl_slist *fields)
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
 	set_limits(ex);
 	set_request(ex, fields, range);
-	ex->begin_ms = ex->window_ms = clock_ms();
+	set_credentials(ex->http);
+	ex->window_ms = clock_ms();
+	ex->window_bytes = 0;
 	CURLcode code = curl_easy_perform(curl);
 	if (code == CURLE_OK && !ex->head_done)
 		ex->rc = finish_head(ex);
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
 	/* The connection stays; what pointed to this function's storage does not. */
 	curl_easy_reset(curl);
-	http_url_for_log(shown, sizeof(shown), rq->url);
+	http_url_for_log(shown, sizeof(shown), ex->http->url);
 	log_debug("http", "%s %s: %s, status %d, %" PRIu64 " bytes", rq->method ? rq->method : "GET", shown,
 		  curl_easy_strerror(code), ex->rs->status, ex->rs->body_bytes);
 	return code == CURLE_OK && !ex->rc ? 0 : judge(ex, code, detail, os_error);
 }
 
-int http_perform(struct http *h, const struct http_request *rq, struct http_response *rs, struct err *err)
+/* One request, without its redirects. */
+static int ask(struct exchange *ex)
 {
 	CLEANUP(free_list) struct curl_slist *fields = NULL;
-	struct exchange ex = { .http = h, .rq = rq, .rs = rs, .err = err };
+	struct http *h = ex->http;
 
-	*rs = (struct http_response){ 0 };
-	int rc = add_fields(&fields, rq, err);
-	return rc ? rc : perform(&ex, fields);
+	start_response(ex);
+	int rc = h->options.may_ask ? h->options.may_ask(h->options.policy, h->url, ex->err) : 0;
+	if (!rc)
+		rc = add_fields(&fields, h, ex->rq, ex->err);
+	return rc ? rc : perform(ex, fields);
+}
+
+static bool is_redirect(const struct exchange *ex)
+{
+	int status = ex->rs->status;
+
+	return ex->location && !ex->rq->method && !ex->rq->json &&
+	       (status == 301 || status == 302 || status == 303 || status == 307 || status == 308);
+}
+
+/*
+ * The URL of the next request. Followed by us and not by libcurl, so that what is for one host is given to no other, and
+ * what is for good is told from what is for now.
+ */
+static int follow(struct exchange *ex, bool *for_good)
+{
+	struct http *h = ex->http;
+	char *joined;
+
+	int rc = http_url_join(&joined, h->url, ex->location, ex->err);
+	if (rc)
+		return err_wrap(ex->err, "redirect");
+	free(h->url);
+	h->url = joined;
+	*for_good = *for_good && (ex->rs->status == 301 || ex->rs->status == 308);
+	if (!*for_good)
+		return 0;
+	free(h->moved);
+	h->moved = strdup(joined);
+	return h->moved ? 0 : err_set(ex->err, -ENOMEM, "out of memory");
+}
+
+static int perform_all(struct exchange *ex)
+{
+	char shown[512];
+	bool for_good = true;
+	unsigned left = ex->http->options.redirects_max;
+
+	int rc = ask(ex);
+	while (!rc && ex->http->options.redirects_max && is_redirect(ex)) {
+		if (!left--) {
+			http_url_for_log(shown, sizeof(shown), ex->rq->url);
+			return err_set(ex->err, -EPROTO, "'%s': more than %u redirects", shown,
+				       ex->http->options.redirects_max);
+		}
+		rc = follow(ex, &for_good);
+		if (!rc)
+			rc = ask(ex);
+	}
+	return rc;
+}
+
+int http_perform(struct http *h, const struct http_request *rq, struct http_response *rs, struct err *err)
+{
+	struct exchange ex = { .http = h, .rq = rq, .rs = rs, .err = err, .begin_ms = clock_ms() };
+
+	free(TAKE(h->moved));
+	free(h->url);
+	h->url = strdup(rq->url);
+	if (!h->url)
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = perform_all(&ex);
+	free(ex.location);
+	return rc;
+}
+
+const char *http_final_url(const struct http *h)
+{
+	return h->url;
+}
+
+const char *http_moved_url(const struct http *h)
+{
+	return h->moved;
 }
 
 int http_check_status(const struct http_response *rs, const char *url, struct err *err)
@@ -577,11 +735,6 @@ int http_get_text(struct http *h, const char *url, size_t max, char **out, size_
 	*out = text.bytes;
 	*len = text.len;
 	return 0;
-}
-
-static void free_url(CURLU **u)
-{
-	curl_url_cleanup(*u);
 }
 
 int http_url_join(char **out, const char *base, const char *ref, struct err *err)

@@ -28,12 +28,23 @@ struct http_options {
 	 * a server that drips is no better than one that stalls. 0: however slow. */
 	unsigned slow_bytes_per_s;
 	unsigned slow_s;
-	unsigned redirects_max;  /* 0: none are followed */
+	unsigned redirects_max;  /* 0: none are followed; requests with a body or a method of their own never are */
 	const atomic_bool *stop; /* when it becomes true a running request ends with -ECANCELED; NULL: never */
 	/* Whether to connect to this address (asked for each, after the name look-up: a changing DNS cannot get round
 	 * it). NULL: yes. */
 	bool (*may_connect)(void *ctx, const struct sockaddr *to);
-	void *may_connect_ctx;
+	/* Whether to ask for this URL, asked again for each redirect: 0, or why not. NULL: yes. */
+	int (*may_ask)(void *ctx, const char *url, struct err *err);
+	void *policy; /* `ctx` of both */
+	/* What follows is for the origin (scheme, host, port) of this URL only: wherever else a URL or a redirect leads,
+	 * it goes without. NULL: nowhere. */
+	const char *credentials_url;
+	const char *basic;       /* "USER:PASSWORD" */
+	const char *token;       /* Authorization: Bearer */
+	const char *certificate; /* client certificate and its key, files in PEM */
+	const char *certificate_key;
+	const char *proxy;       /* URL; NULL: none, whatever the environment says */
+	const char *proxy_basic; /* "USER:PASSWORD" */
 };
 
 struct http_response {
@@ -88,6 +99,13 @@ void http_close(struct http **h);
  * allowed, -EINVAL URL, -EFBIG longer than body_bytes_max, -ECANCELED; or what a callback returned.
  */
 int http_perform(struct http *h, const struct http_request *rq, struct http_response *rs, struct err *err);
+
+/* Where the last response came from, after redirects. Borrowed until the next request. */
+const char *http_final_url(const struct http *h);
+
+/* Where the last request's URL is for good: as far as redirects that say so (301, 308) led from it without another one
+ * between; NULL: where it was. Borrowed until the next request. */
+const char *http_moved_url(const struct http *h);
 
 /*
  * 0 for 200, 204 and 206. Else an error that names the URL and status: -ENOENT 404 and 410, -EACCES 401 and 403,

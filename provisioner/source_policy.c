@@ -302,7 +302,7 @@ void source_policy_apply(const struct source_policy *p, const char *url, struct 
 	options->schemes = strncasecmp(url, "https:", 6) == 0 ? "https" : "http,https";
 	options->redirects_max = REDIRECTS_MAX;
 	options->may_connect = may_connect;
-	options->may_connect_ctx = (void *)p;
+	options->policy = (void *)p;
 }
 
 /* RESOLVE_BENEATH: the kernel refuses every way out of the folder, "..", absolute links and all, while it walks the path. */

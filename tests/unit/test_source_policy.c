@@ -32,9 +32,9 @@ static bool may_connect(const struct source_policy *policy, const char *url, con
 
 	source_policy_apply(policy, url, &options);
 	if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-		return options.may_connect(options.may_connect_ctx, (struct sockaddr *)(void *)&v4);
+		return options.may_connect(options.policy, (struct sockaddr *)(void *)&v4);
 	if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1)
-		return options.may_connect(options.may_connect_ctx, (struct sockaddr *)(void *)&v6);
+		return options.may_connect(options.policy, (struct sockaddr *)(void *)&v6);
 	abort();
 }
 

@@ -84,7 +84,7 @@ static int get_plan(struct job *job, struct err *err)
 	CLEANUP(free_str) char *request = boot_plan_request(o->item, o->machine, is_host ? NULL : &job->list);
 	if (!request)
 		return err_set(err, -EINVAL, "the plan's request cannot be written: is the item's name UTF-8?");
-	rc = service_get_plan(&job->plan, o->service, request, err);
+	rc = service_get_plan(&job->plan, o->service, request, o->progress, err);
 	/* From here on there is a job in the service, which must not be left without an end. */
 	if (!rc)
 		rc = reporter_start(&job->reporter, o->service, &job->plan, o->progress, err);

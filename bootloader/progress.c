@@ -25,6 +25,7 @@ struct progress {
 	uint64_t rate_ms;       /* when the rate was last taken */
 	uint64_t rate_bytes;    /* and bytes_done at that time */
 	uint64_t line_ms;       /* when the figures were last shown */
+	bool waited;            /* progress_wait has shown something */
 	uint64_t skipped_bytes; /* of bytes_done: were on the disk already */
 };
 
@@ -163,6 +164,25 @@ void progress_skip(struct progress *p, uint64_t bytes)
 	p->rate_bytes += bytes;
 	p->skipped_bytes += bytes;
 	pthread_mutex_unlock(&p->lock);
+}
+
+void progress_wait(struct progress *p, const char *phase, uint64_t done, uint64_t total)
+{
+	uint64_t now_ms = clock_ms();
+	char text[UNITS_TEXT];
+
+	if (!p || !p->to || (p->waited && !p->on_terminal && now_ms < p->line_ms + PLAIN_LINE_MS))
+		return;
+	p->waited = true;
+	p->line_ms = now_ms;
+	fprintf(p->to, "%sthe service is making the image ready: %s", p->on_terminal ? "\r\033[K" : "vmcast: ", phase);
+	if (total)
+		fprintf(p->to, ", %u %% of %s", (unsigned)((double)done * 100 / (double)total),
+			units_bytes(text, total));
+	else if (done)
+		fprintf(p->to, ", %s", units_bytes(text, done));
+	fputs(p->on_terminal ? "\r" : "\n", p->to);
+	fflush(p->to);
 }
 
 void progress_get(struct progress *p, struct progress_state *out)

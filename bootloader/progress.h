@@ -43,6 +43,9 @@ void progress_add(struct progress *p, uint64_t bytes);
 /* As much was on the disk already: done, but not at any rate. */
 void progress_skip(struct progress *p, uint64_t bytes);
 
+/* The service is making the image ready: how far it is with a phase of that. `total` 0: not known. */
+void progress_wait(struct progress *p, const char *phase, uint64_t done, uint64_t total);
+
 /* A step was reached: its name, then what is worth knowing about it ("" if nothing). */
 void progress_mark(struct progress *p, const char *step, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

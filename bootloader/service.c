@@ -66,8 +66,33 @@ static int take_answer(void *ctx, const uint8_t *data, size_t len, struct err *e
 	return 0;
 }
 
-/* One try; `*retry_after_s` is what the service asks for if it wants to be asked again. */
-static int ask(struct boot_plan *out, unsigned *retry_after_s, struct http *http, const struct service *service,
+/* What became of one try. */
+struct tried {
+	unsigned retry_after_s; /* the service asks for this long a wait */
+	bool is_ingested;       /* the image is not ready: this is how far the service is with it */
+	char phase[32];
+	uint64_t done, total;
+};
+
+/* {"error":"...","ingest":{"phase":"download","done":N,"total":N}} */
+static void read_ingest(struct tried *out, const struct http_response *rs)
+{
+	CLEANUP(json_free) json_t *body = NULL;
+	struct err ignored = { 0 };
+	const char *phase;
+
+	if (rs->status != 503 || json_parse_object(&body, rs->error_body, strlen(rs->error_body), &ignored) != 0)
+		return;
+	const json_t *ingest = json_object_get(body, "ingest");
+	if (json_need_string(&phase, ingest, "phase", sizeof(out->phase) - 1, &ignored) != 0 ||
+	    json_need_u64(&out->done, ingest, "done", INT64_MAX, &ignored) != 0 ||
+	    json_need_u64(&out->total, ingest, "total", INT64_MAX, &ignored) != 0)
+		return;
+	log_quote(out->phase, sizeof(out->phase), phase);
+	out->is_ingested = true;
+}
+
+static int ask(struct boot_plan *out, struct tried *tried, struct http *http, const struct service *service,
 	       const char *url, const char *request, struct err *err)
 {
 	CLEANUP(free_mem) struct answer *answer = calloc(1, sizeof(*answer));
@@ -81,16 +106,31 @@ static int ask(struct boot_plan *out, unsigned *retry_after_s, struct http *http
 	int rc = http_perform(http, &rq, &rs, err);
 	if (!rc)
 		rc = service_check_status(&rs, url, err);
-	*retry_after_s = rs.retry_after_s;
+	*tried = (struct tried){ .retry_after_s = rs.retry_after_s };
+	read_ingest(tried, &rs);
 	return rc ? rc : boot_plan_parse(out, answer->text, answer->len, service->server, err);
 }
 
-int service_get_plan(struct boot_plan *out, const struct service *service, const char *request, struct err *err)
+/* At least this often: a service that forgot to say how often must not be asked without a pause. */
+#define INGEST_WAIT_S 2u
+
+/* 0: ask again. */
+static int wait_after(const struct tried *tried, struct retry *retry, struct progress *progress, struct err *err)
+{
+	if (!tried->is_ingested)
+		return retry_wait(retry, tried->retry_after_s, err);
+	progress_wait(progress, tried->phase, tried->done, tried->total);
+	retry_reset(retry);
+	return clock_sleep_ms((tried->retry_after_s ? tried->retry_after_s : INGEST_WAIT_S) * 1000, retry->stop, err);
+}
+
+int service_get_plan(struct boot_plan *out, const struct service *service, const char *request,
+		     struct progress *progress, struct err *err)
 {
 	CLEANUP(http_close) struct http *http = NULL;
 	CLEANUP(free_str) char *url = NULL;
-	unsigned retry_after_s;
 	struct retry retry;
+	struct tried tried;
 	int rc = service_connect(&http, service, err);
 
 	if (!rc)
@@ -98,8 +138,8 @@ int service_get_plan(struct boot_plan *out, const struct service *service, const
 	if (rc)
 		return rc;
 	retry_init(&retry, service->retry_s, service->stop);
-	while ((rc = ask(out, &retry_after_s, http, service, url, request, err)) != 0) {
-		rc = retry_wait(&retry, retry_after_s, err);
+	while ((rc = ask(out, &tried, http, service, url, request, err)) != 0) {
+		rc = wait_after(&tried, &retry, progress, err);
 		if (rc)
 			return rc;
 	}

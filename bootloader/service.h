@@ -5,6 +5,7 @@
 
 #include "boot_plan.h"
 #include "http.h"
+#include "progress.h"
 #include "retry.h"
 
 /* How to reach the service; strings and pointers are borrowed for as long as it is used. */
@@ -23,7 +24,11 @@ int service_connect(struct http **out, const struct service *service, struct err
  */
 int service_check_status(const struct http_response *rs, const char *url, struct err *err);
 
-/* Send `request` (boot_plan_request) and read the plan, with retries. Caller frees with boot_plan_free. */
-int service_get_plan(struct boot_plan *out, const struct service *service, const char *request, struct err *err);
+/*
+ * Send `request` (boot_plan_request) and read the plan, with retries. While the service makes the image ready, that is
+ * shown and waited for, however long it takes. Caller frees with boot_plan_free.
+ */
+int service_get_plan(struct boot_plan *out, const struct service *service, const char *request,
+		     struct progress *progress, struct err *err);
 
 #endif

@@ -3,11 +3,13 @@
 #include "plan.h"
 
 #include "cleanup.h"
+#include "demand.h"
 #include "digest.h"
 #include "json.h"
 #include "log.h"
 #include "mac.h"
 #include "menu.h"
+#include "target_rule.h"
 #include "units.h"
 
 #include <errno.h>
@@ -17,6 +19,7 @@
 
 #define PLAN_VERSION 1
 #define DISKS_MAX    256
+#define WAIT_S       "2" /* how often a client asks again while its item is being ingested */
 
 /* A plan request, checked. Strings are borrowed from the JSON document. */
 struct plan_request {
@@ -24,7 +27,7 @@ struct plan_request {
 	const char *arch; /* NULL: a host run that did not say */
 	const char *firmware;
 	struct store_macs macs; /* of the machine; first the one that is assigned the item, if any */
-	const char *target;     /* rule of that assignment, NULL: none; borrowed from `machine` */
+	const char *target;     /* rules of that assignment, NULL: none; borrowed from `machine` */
 	struct store_machine machine;
 	uint64_t memory_bytes;    /* 0: not said */
 	uint64_t disk_bytes_most; /* of the largest disk, 0: not said */
@@ -171,22 +174,36 @@ static int check_hardware(const struct store_item *item, const struct plan_reque
 	return 0;
 }
 
-/* Whether the item can be written, and by this machine. */
-static int check_item(const struct store_item *item, const struct plan_request *p, struct err *err)
+/* Whether the item is for disks, as far as that is known: what it is made of shows when it is ingested. */
+static int check_kind(const struct store_item *item, struct err *err)
 {
-	const char *arch = item->announced.arch ? item->announced.arch : "x86_64";
 	char quoted[256];
 
 	if (!menu_lands_on_disk(item))
 		return err_set(err, -EALREADY, "item %s is made to be started by %s: this version writes to disks only",
 			       item->id, log_quote(quoted, sizeof(quoted), item->announced.landing));
-	if (!item->image_id[0]) {
+	if (item->version && !item->disk_count)
+		return err_set(err, -EALREADY, "item %s is of kind %s: there is nothing in it to write to a disk%s",
+			       item->id, content_kind_name(item->kind),
+			       item->kind == ITEM_ROOTFS ? "" : "; a machine starts it from its boot menu");
+	return 0;
+}
+
+/* Whether the item is there, and for this machine. */
+static int check_item(const struct store_item *item, const struct plan_request *p, struct err *err)
+{
+	const char *arch = item->announced.arch ? item->announced.arch : "x86_64";
+	char quoted[256];
+
+	if (!item->version) {
 		log_quote(quoted, sizeof(quoted), item->announced.title);
 		if (item->state == ITEM_FAILED)
 			return err_set(err, -EALREADY, "item %s '%s' has no image: its ingest failed: %s", item->id,
 				       quoted, item->error ? item->error : "");
-		return err_set(err, -EAGAIN, "item %s '%s' has no image yet: it is %s", item->id, quoted,
-			       item->state == ITEM_INGESTING ? "being ingested" : "waiting to be ingested");
+		return err_set(err, -EALREADY,
+			       "item %s '%s' has no image, and its feed's are only ingested when an operator says so: "
+			       "vmcast item ingest %s",
+			       item->id, quoted, item->id);
 	}
 	if (p->arch && strcmp(p->arch, arch) != 0)
 		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id, arch, p->arch);
@@ -234,17 +251,78 @@ static char *inventory_of(const json_t *json)
 	return json_dumps(inventory, JSON_COMPACT);
 }
 
-static json_t *image_json(const struct store_item *item)
+static json_t *image_json(const struct store_image *image)
 {
 	char url[128], index_url[128], digest[DIGEST_HEX + 8];
 
-	snprintf(url, sizeof(url), "/images/%s/image.zst", item->image_id);
-	snprintf(index_url, sizeof(index_url), "/images/%s/index", item->image_id);
+	snprintf(url, sizeof(url), "/images/%s/image.zst", image->id);
+	snprintf(index_url, sizeof(index_url), "/images/%s/index", image->id);
 	/* An image is named by its index: the id is the digest. */
-	snprintf(digest, sizeof(digest), "sha256:%s", item->image_id);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id", item->image_id, "url", url, "index_url",
-			 index_url, "index_digest", digest, "index_bytes", (json_int_t)item->index_bytes, "disk_bytes",
-			 (json_int_t)item->disk_bytes, "image_bytes", (json_int_t)item->image_bytes);
+	snprintf(digest, sizeof(digest), "sha256:%s", image->id);
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id", image->id, "url", url, "index_url", index_url,
+			 "index_digest", digest, "index_bytes", (json_int_t)image->index_bytes, "disk_bytes",
+			 (json_int_t)image->disk_bytes, "image_bytes", (json_int_t)image->image_bytes);
+}
+
+/*
+ * An item's disks with the rules for their targets: all of them, or, where they are not as many as the disks, none, so
+ * that the client refuses and says what there is to choose from.
+ */
+static json_t *disks_json(const struct store_content *content, const char *target)
+{
+	CLEANUP(free_str) char *text = target ? strdup(target) : NULL;
+	const char *rules[TARGET_RULES_MAX];
+	size_t count = text ? target_rule_split(rules, TARGET_RULES_MAX, text) : 0;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < content->disk_count; i++) {
+		const struct content_disk *disk = &content->disks[i];
+
+		json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:o}", "name", json_text(disk->name), "bus",
+						      json_text(disk->bus), "boot", i == 0, "target",
+						      json_text(count == content->disk_count ? rules[i] : NULL),
+						      "image", image_json(&disk->image)));
+	}
+	return list;
+}
+
+/*
+ * An item of several disks has no "image" in its plan: a client that knows one disk only must refuse it, not write a part
+ * of it.
+ */
+static json_t *plan_json(const struct store_item *item, const struct store_content *content, const char *target,
+			 const char *job, const char *ticket)
+{
+	json_t *plan = json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o}, s:s, s:n}", "version", PLAN_VERSION, "job", job,
+				 "ticket", ticket, "item", "id", item->id, "title", json_text(item->announced.title),
+				 "uuid", json_text(item->announced.uuid), "landing", "reboot", "trust");
+
+	if (content->disk_count > 1) {
+		json_object_set_new(plan, "disks", disks_json(content, target));
+	} else {
+		json_object_set_new(plan, "image", image_json(&content->disks[0].image));
+		json_object_set_new(plan, "target", json_text(target));
+	}
+	return plan;
+}
+
+/* Not a failure to the client, which shows how far it is and asks again. */
+static int reply_wait(struct request *rq, const struct store_item *item, struct err *err)
+{
+	bool runs = item->state == ITEM_INGESTING;
+	char message[128];
+
+	snprintf(message, sizeof(message), "item %s has no image yet: it is %s", item->id,
+		 runs ? "being ingested" : "waiting to be ingested");
+	int rc = reply_json(rq, MHD_HTTP_SERVICE_UNAVAILABLE,
+			    json_pack("{s:s, s:{s:o, s:I, s:I}}", "error", message, "ingest", "phase",
+				      json_text(runs && item->phase ? item->phase : "waiting"), "done",
+				      (json_int_t)(runs ? item->done_bytes : 0), "total",
+				      (json_int_t)(runs ? item->total_bytes : 0)),
+			    err);
+	if (!rc)
+		MHD_add_response_header(rq->response, "Retry-After", WAIT_S);
+	return rc;
 }
 
 static int make_job(char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS], const struct request *rq,
@@ -269,24 +347,25 @@ int plan_make(struct request *rq, struct err *err)
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(plan_request_done) struct plan_request p = { 0 };
 	CLEANUP(store_item_free) struct store_item item = { 0 };
+	CLEANUP(store_content_free) struct store_content content = { 0 };
 	char job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], address[64], quoted[256];
+	struct store *store = rq->server->store;
 	int rc;
 
-	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, rq->server->store, err)) < 0 ||
-	    (rc = store_item_get(rq->server->store, p.item_id, &item, err)) < 0 ||
-	    (rc = check_item(&item, &p, err)) < 0 || (rc = make_job(job, ticket, rq, &p, &item, json, err)) < 0)
+	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, store, err)) < 0 ||
+	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, err)) < 0)
+		return rc;
+	if (demand_item(rq->server, &item))
+		return reply_wait(rq, &item, err);
+	if ((rc = check_item(&item, &p, err)) < 0 ||
+	    (rc = store_item_content(store, item.id, item.version, &content, err)) < 0 ||
+	    (rc = make_job(job, ticket, rq, &p, &item, json, err)) < 0)
 		return rc;
 	request_address(address, rq);
 	log_info("job %s: plan for %s at %s: item %s '%s'", job, p.macs.count ? p.macs.macs[0] : "a host", address,
 		 item.id, log_quote(quoted, sizeof(quoted), item.announced.title));
-
-	const char *target = p.target ? p.target : rq->server->config->target;
-
 	return reply_json(rq, MHD_HTTP_OK,
-			  json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o}, s:o, s:o, s:s, s:n}", "version", PLAN_VERSION,
-				    "job", job, "ticket", ticket, "item", "id", item.id, "title",
-				    json_text(item.announced.title), "uuid", json_text(item.announced.uuid), "image",
-				    image_json(&item), "target", json_text(target), "landing", "reboot", "trust"),
+			  plan_json(&item, &content, p.target ? p.target : rq->server->config->target, job, ticket),
 			  err);
 }
 

@@ -6,7 +6,10 @@
 
 #include "request.h"
 
-/* The item's image, the target rule, and a ticket for reports. -EAGAIN while the item is being ingested. */
+/*
+ * The item's images, the target rules, and a ticket for reports. An item that is not ingested yet but may be wanted by a
+ * machine is asked for by this; the answer is then 503 and how far it is.
+ */
 route_handler plan_make;
 
 /* A report. The ticket is in the Authorization header. */

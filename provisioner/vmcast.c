@@ -26,7 +26,7 @@ static void print_usage_line(const struct command *c)
 	char usage[80];
 
 	snprintf(usage, sizeof(usage), "%s%s%s %s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->args,
-		 c->takes & TAKES_WAIT ? " [--wait]" : "", c->takes & TAKES_TARGET ? " [--target RULE]" : "",
+		 c->takes & TAKES_WAIT ? " [--wait]" : "", c->takes & TAKES_TARGET ? " [--target RULE]..." : "",
 		 c->takes & TAKES_FEED ? "[--feed FEED]" : "");
 	printf("  vmcast %-44s %s\n", usage, c->help);
 }
@@ -164,7 +164,11 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 			*takes |= TAKES_WAIT;
 			break;
 		case 't':
-			cli->target = optarg;
+			if (cli->target_count == TARGET_RULES_MAX) {
+				fprintf(stderr, "vmcast: --target: more than %d\n", TARGET_RULES_MAX);
+				return EXIT_USAGE;
+			}
+			cli->targets[cli->target_count++] = optarg;
 			*takes |= TAKES_TARGET;
 			break;
 		case 'f':

@@ -8,6 +8,7 @@
 
 #include "err.h"
 #include "mac.h"
+#include "target_rule.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -21,10 +22,11 @@ struct cli {
 	const char *socket;
 	bool json;
 	bool wait;
-	bool colour;        /* standard output is a terminal that may be coloured */
-	bool progress;      /* standard error is a terminal: one line that changes */
-	const char *target; /* --target, NULL: not given */
-	const char *feed;   /* --feed, NULL: not given */
+	bool colour;                           /* standard output is a terminal that may be coloured */
+	bool progress;                         /* standard error is a terminal: one line that changes */
+	const char *targets[TARGET_RULES_MAX]; /* --target, once for each disk */
+	size_t target_count;
+	const char *feed; /* --feed, NULL: not given */
 	struct http *http;
 };
 

@@ -133,6 +133,20 @@ static int machine_show(struct cli *cli, char **args, struct err *err)
 	return show(cli, row, err);
 }
 
+/* One rule for each disk of the item, in their order, as one text (target_rule.h). Caller frees; NULL: none was given. */
+static char *join_targets(const struct cli *cli)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = cli->target_count ? open_memstream(&text, &len) : NULL;
+
+	for (size_t i = 0; to && i < cli->target_count; i++)
+		fprintf(to, "%s%s", i ? " ; " : "", cli->targets[i]);
+	if (to)
+		fclose(to);
+	return text;
+}
+
 static int machine_assign(struct cli *cli, char **args, struct err *err)
 {
 	CLEANUP(json_free) json_t *item = NULL;
@@ -142,7 +156,8 @@ static int machine_assign(struct cli *cli, char **args, struct err *err)
 
 	if ((rc = check_mac(mac, args[0], err)) < 0 || (rc = api_find_item(cli, &item, args[1], err)) < 0)
 		return rc;
-	json_t *body = json_pack("{s:s, s:s?}", "item", row_text(item, "id"), "target", cli->target);
+	CLEANUP(free_str) char *target = join_targets(cli);
+	json_t *body = json_pack("{s:s, s:s?}", "item", row_text(item, "id"), "target", target);
 
 	rc = machine_call(cli, "PUT", mac, "/assignment", body, &row, err);
 	return rc < 0 ? rc : show(cli, row, err);
@@ -170,9 +185,12 @@ const struct command commands_machine[] = {
 	  "--target RULE says which disk, as conditions that must all hold for exactly one disk:\n"
 	  "serial=X wwn=X model=X bus=virtio|nvme|sata|scsi|usb|mmc name=vda bytes=8G, joined by commas. Without a "
 	  "rule a\n"
-	  "machine with more than one candidate refuses, and says why.\n"
+	  "machine with more than one candidate refuses, and says why. An item with several disks needs one --target "
+	  "for\n"
+	  "each, in the order that `vmcast item show` lists them: the disk that the machine boots from is the first.\n"
 	  "\n" MAC_HELP "\n"
-	  "  vmcast machine assign 52:54:00:12:34:56 'Debian 12' --target bus=nvme,bytes=960G\n" },
+	  "  vmcast machine assign 52:54:00:12:34:56 'Debian 12' --target bus=nvme,bytes=960G\n"
+	  "  vmcast machine assign 52:54:00:12:34:56 'Mail server' --target serial=S4EVNX0R --target bytes=4T\n" },
 	{ "machine", "release", "MAC", 1, 1, 0, machine_release,
 	  "take an assignment back: the machine gets the menu again", MAC_HELP },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },

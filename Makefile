@@ -17,10 +17,10 @@ export BUILD
 # ---------------------------------------------------------------- what it stands on (Debian 12)
 BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio kmod zstd squashfs-tools \
 	libcurl4-openssl-dev libxml2-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libzstd-dev liblzma-dev \
-	libbz2-dev zlib1g-dev nettle-dev libc-ares-dev libseccomp-dev libnbd-dev dpkg-dev
+	libbz2-dev liblz4-dev zlib1g-dev nettle-dev libc-ares-dev libarchive-dev libxxhash-dev libseccomp-dev libnbd-dev dpkg-dev
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
-TEST_PACKAGES := perl openssl clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
+TEST_PACKAGES := perl openssl gnupg zip p7zip-full lz4 genisoimage xorriso clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
 	libxml2-utils procps util-linux strace
 
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib
@@ -35,14 +35,16 @@ CPPFLAGS += $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 endif
 
 LIB_PKGS     := libcurl jansson libzstd nettle
-SERVICE_PKGS := libxml-2.0 sqlite3 libmicrohttpd liblzma zlib libseccomp libnbd $(LIB_PKGS)
+SERVICE_PKGS := libxml-2.0 sqlite3 libmicrohttpd liblzma liblz4 zlib libseccomp libnbd $(LIB_PKGS)
 service_cflags = $(shell pkg-config --cflags $(SERVICE_PKGS) 2>/dev/null)
 service_libs   = $(shell pkg-config --libs $(SERVICE_PKGS) 2>/dev/null) -lbz2 -lpthread
+# What opens archives is linked to what it needs for that, and to nothing else that could be misused.
+unpack_libs    = $(shell pkg-config --libs libarchive libxml-2.0 liblzma liblz4 zlib libzstd jansson nettle 2>/dev/null) -lbz2
 lib_libs       = $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
 
 # ---------------------------------------------------------------- sources
 LIB_SRC    := $(wildcard lib/*.c)
-SERVICE_SRC:= $(filter-out provisioner/vmcastd.c provisioner/vmcast.c,$(wildcard provisioner/*.c))
+SERVICE_SRC:= $(filter-out provisioner/vmcastd.c provisioner/vmcast.c provisioner/vmcast-unpack.c,$(wildcard provisioner/*.c))
 CLIENT_SRC := $(filter-out bootloader/vmcast-boot.c,$(wildcard bootloader/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
@@ -53,7 +55,7 @@ SERVICE := $(BUILD)/libprovisioner.a
 CLIENT  := $(BUILD)/libbootloader.a
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
-PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-boot
+PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
@@ -63,7 +65,7 @@ FIRMWARE := $(BUILD)/firmware/.stamp
 
 all: programs env firmware ## the programs, the boot environment and the network boot firmware (default)
 
-programs: $(PROGRAMS) ## vmcastd, vmcast and vmcast-boot only
+programs: $(PROGRAMS) ## vmcastd, vmcast, vmcast-unpack and vmcast-boot only
 
 env: $(ENV) ## kernel and initramfs that machines boot, in build/env
 
@@ -93,8 +95,9 @@ install: all ## install into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vmcast/env \
 		$(DESTDIR)$(PREFIX)/share/vmcast/firmware $(DESTDIR)$(PREFIX)/lib/systemd/system \
 		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)/etc/vmcast
+		$(DESTDIR)/etc/vmcast $(DESTDIR)$(PREFIX)/libexec/vmcast
 	install -m755 $(BUILD)/vmcastd $(DESTDIR)$(PREFIX)/sbin/
+	install -m755 $(BUILD)/vmcast-unpack $(DESTDIR)$(PREFIX)/libexec/vmcast/
 	install -m755 $(BUILD)/vmcast $(BUILD)/vmcast-boot $(DESTDIR)$(PREFIX)/bin/
 	install -m644 $(BUILD)/env/vmlinuz $(BUILD)/env/initramfs $(BUILD)/env/initramfs-virtio \
 		$(DESTDIR)$(PREFIX)/share/vmcast/env/
@@ -146,6 +149,10 @@ $(BUILD)/vmcastd $(BUILD)/vmcast: $(BUILD)/%: $(BUILD)/obj/provisioner/%.o $(SER
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs)
 
+$(BUILD)/vmcast-unpack: $(BUILD)/obj/provisioner/vmcast-unpack.o $(SERVICE) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(unpack_libs)
+
 ifeq ($(SAN)$(findstring clang,$(CC)),)
 # The real one: static, so that it runs in an initramfs without libraries. link.flags is written by bootloader/deps.
 $(BUILD)/vmcast-boot: $(BUILD)/obj/bootloader/vmcast-boot.o $(CLIENT) $(LIB) build/static/link.flags
@@ -171,7 +178,7 @@ $(FIRMWARE): firmware/fetch
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(CLIENT) $(SERVICE) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs) $(unpack_libs)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT)
@@ -188,7 +195,7 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LINK,$@)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(service_libs)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(service_libs) $(unpack_libs)
 
 fuzz: $(FUZZ) ## each parser's fuzzer for FUZZ_SECONDS (20) on its corpus
 	$(Q)prove --timer --exec '' tests/fuzz/run :: $(FUZZ)

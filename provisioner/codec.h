@@ -3,7 +3,7 @@
  * codec: compressed bytes -> the bytes inside. One reader over every compression, one codec_NAME.c per compression.
  *
  * The reader goes on to the very end of its input: what is truncated is refused, what follows the compressed data is
- * refused unless it is another member of the same compression (which all four allow), checksums are compared, and a
+ * refused unless it is another member of the same compression (which all of them allow), checksums are compared, and a
  * window that wants more than CODEC_MEMORY_MAX is refused before it is allocated.
  */
 #ifndef VMCAST_CODEC_H
@@ -50,6 +50,8 @@ extern const struct codec_ops codec_gzip;
 extern const struct codec_ops codec_xz;
 extern const struct codec_ops codec_zstd;
 extern const struct codec_ops codec_bzip2;
+extern const struct codec_ops codec_lzma;
+extern const struct codec_ops codec_lz4;
 
 /* Where compressed bytes come from: fills up to `room` bytes; 0 at the end, or a negative errno value. */
 struct codec_input {

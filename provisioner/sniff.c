@@ -72,10 +72,10 @@ static const struct sniff_format formats[] = {
 	[ZIP] = { "a zip archive", SNIFF_ARCHIVE, NULL, NULL, " application/zip application/x-zip-compressed ", " zip " },
 	[SEVEN_ZIP] = { "a 7-Zip archive", SNIFF_ARCHIVE, NULL, NULL, " application/x-7z-compressed ", " 7z " },
 	[RAR] = { "a RAR archive", SNIFF_ARCHIVE, NULL, NULL, " application/vnd.rar ", " rar " },
-	[LZ4] = { "lz4", SNIFF_CODEC, NULL, NULL, " application/x-lz4 ", " lz4 " },
+	[LZ4] = { "lz4", SNIFF_CODEC, &codec_lz4, NULL, " application/x-lz4 ", " lz4 " },
 	[LZIP] = { "lzip", SNIFF_CODEC, NULL, NULL, " application/lzip application/x-lzip ", " lz " },
 	[LZOP] = { "lzop", SNIFF_CODEC, NULL, NULL, " application/x-lzop ", " lzo " },
-	[LZMA] = { "lzma", SNIFF_CODEC, NULL, NULL, " application/x-lzma ", " lzma " },
+	[LZMA] = { "lzma", SNIFF_CODEC, &codec_lzma, NULL, " application/x-lzma ", " lzma " },
 	[SPARSE] = { "an Android sparse image", SNIFF_OTHER, NULL, NULL, "", " simg " },
 	[HTML] = { "an HTML or XML page", SNIFF_OTHER, NULL, NULL, " text/html application/xhtml+xml ", " html htm xml " },
 	/* ".iso" promises nothing: hybrid images, which are raw disks, have that name, too. */

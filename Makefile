@@ -47,6 +47,7 @@ LIB_SRC    := $(wildcard lib/*.c)
 SERVICE_SRC:= $(filter-out provisioner/vmcastd.c provisioner/vmcast.c provisioner/vmcast-unpack.c,$(wildcard provisioner/*.c))
 CLIENT_SRC := $(filter-out bootloader/vmcast-boot.c,$(wildcard bootloader/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
+TOOL_SRC   := $(wildcard tests/tools/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -54,6 +55,7 @@ LIB     := $(BUILD)/libvmcast.a
 SERVICE := $(BUILD)/libprovisioner.a
 CLIENT  := $(BUILD)/libbootloader.a
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
+TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TOOL_SRC))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
@@ -175,13 +177,13 @@ $(ENV): $(BUILD)/vmcast-boot $(wildcard bootloader/env/*)
 $(FIRMWARE): firmware/fetch
 	$(Q)firmware/fetch && touch $@
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(CLIENT) $(SERVICE) $(LIB)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(CLIENT) $(SERVICE) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs) $(unpack_libs)
 
 .PHONY: unit-tests
-unit-tests: $(UNIT)
+unit-tests: $(UNIT) $(TOOLS)
 
 # Fuzzers: libFuzzer, with everything they reach instrumented.
 FUZZ_FLAGS := -g -O1 -std=gnu11 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined

@@ -4,7 +4,7 @@
  *
  * A raw one is read as it is. The header of any other is checked first (disk_format.h); then QEMU's own driver for
  * that format reads it in a sandbox (sandbox.h) and we read the disk from it through a socket, several requests ahead.
- * Memory is a few MiB on our side and DISK_READER_QEMU_BYTES at most on QEMU's, whatever the size of the disk.
+ * Memory is 4 MiB on our side and DISK_READER_QEMU_BYTES at most on QEMU's, whatever the size of the disk.
  */
 #ifndef VMCAST_DISK_READER_H
 #define VMCAST_DISK_READER_H

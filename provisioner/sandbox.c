@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What is kept of standard error. */
-#define STDERR_BYTES 16384u
 /* The id that the program has inside. */
 #define INSIDE_ID 65534u
 
@@ -50,7 +48,8 @@ static int make_stderr(struct err *err)
 {
 	CLEANUP(close_fd) int fd = memfd_create("stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 || ftruncate(fd, STDERR_BYTES) || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+	if (fd < 0 || ftruncate(fd, SANDBOX_STDERR_BYTES) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
 		return err_set(err, -errno, "make a file for standard error: %s", strerror(errno));
 	return TAKE_FD(fd);
 }
@@ -169,8 +168,8 @@ static void reap(struct sandbox *s)
 
 const char *sandbox_said(const struct sandbox *s, char out[static SANDBOX_SAID_ROOM])
 {
-	char text[STDERR_BYTES + 1];
-	ssize_t got = pread(s->stderr_fd, text, STDERR_BYTES, 0);
+	char text[SANDBOX_STDERR_BYTES + 1];
+	ssize_t got = pread(s->stderr_fd, text, SANDBOX_STDERR_BYTES, 0);
 	size_t len = got > 0 ? strnlen(text, (size_t)got) : 0;
 
 	while (len && text[len - 1] == '\n')
@@ -196,6 +195,11 @@ int sandbox_wait(struct sandbox *s, struct err *err)
 			       said[0] ? ": " : "", said);
 	return err_set(err, -EIO, "it ended %s %d%s%s", killed ? "by signal" : "with status",
 		       killed ? WTERMSIG(s->status) : WEXITSTATUS(s->status), said[0] ? ": " : "", said);
+}
+
+int sandbox_exit_status(const struct sandbox *s)
+{
+	return WIFEXITED(s->status) ? WEXITSTATUS(s->status) : -1;
 }
 
 void sandbox_close(struct sandbox **sandbox)

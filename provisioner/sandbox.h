@@ -59,6 +59,9 @@ int sandbox_fd(const struct sandbox *s);
 /* Wait for its end: 0 for exit status 0; else -EIO with how it ended and what it said on standard error. */
 int sandbox_wait(struct sandbox *s, struct err *err);
 
+/* After sandbox_wait: its exit status, -1 if a signal ended it. */
+int sandbox_exit_status(const struct sandbox *s);
+
 /*
  * What the program has said on standard error so far (the beginning of it, bounded), as text that fits into a line of
  * a log; "" for nothing. `out` is also what this returns.

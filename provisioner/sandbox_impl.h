@@ -23,6 +23,9 @@
 #define SANDBOX_HAS_ASAN 0
 #endif
 
+/* What is kept of standard error. */
+#define SANDBOX_STDERR_BYTES 16384u
+
 /* What went wrong in the child, sent to its parent through status_fd. */
 struct sandbox_failure {
 	int code;      /* negative errno value */

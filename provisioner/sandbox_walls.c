@@ -304,7 +304,9 @@ static void set_limits(const struct sandbox_room *room)
 
 	if (!SANDBOX_HAS_ASAN)
 		limit(room, RLIMIT_AS, o->memory_bytes, "RLIMIT_AS");
-	limit(room, RLIMIT_FSIZE, o->file_bytes, "RLIMIT_FSIZE");
+	/* Standard error is a file, too. */
+	limit(room, RLIMIT_FSIZE, o->file_bytes > SANDBOX_STDERR_BYTES ? o->file_bytes : SANDBOX_STDERR_BYTES,
+	      "RLIMIT_FSIZE");
 	limit(room, RLIMIT_CPU, o->cpu_s, "RLIMIT_CPU");
 	limit(room, RLIMIT_NOFILE, o->fds, "RLIMIT_NOFILE");
 	limit(room, RLIMIT_NPROC, THREADS_MAX, "RLIMIT_NPROC");

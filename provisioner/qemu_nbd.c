@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu_nbd: see qemu_nbd.h */
+#include "qemu_nbd.h"
+
+#include "cleanup.h"
+#include "disk_reader.h"
+#include "sandbox.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define QEMU_NBD "/usr/bin/qemu-nbd"
+#define QEMU_IMG "/usr/bin/qemu-img"
+
+/* What `qemu-img check` exits with. */
+enum {
+	CHECK_CORRUPT = 2,
+	CHECK_LEAKS = 3, /* space that nothing uses: no harm */
+	CHECK_NONE = 63, /* the format has no check */
+};
+
+/* Time enough for 20 MiB of disk per second, of which a tenth was measured to suffice, and for a start. */
+#define CPU_S_LEAST     600
+#define CPU_BYTES_PER_S (20u << 20)
+#define GOODBYE_MS      2000 /* for a server whose connection broke to come to its end, and say why */
+#define SLICE_MS        500
+
+struct qemu_nbd {
+	struct sandbox *sandbox;
+};
+
+/*
+ * The image as QEMU's block layer is told it. The cache of qcow2's tables is for reading in order; with small clusters
+ * it would be 32 MiB by itself.
+ */
+static int describe(char **out, const struct qemu_image *image, struct err *err)
+{
+	const char *extra = strcmp(image->driver, "qcow2") == 0 ? "\"l2-cache-size\":4194304," : "";
+
+	if (asprintf(out,
+		     "json:{\"driver\":\"%s\",%s\"backing\":null,\"file\":{\"driver\":\"raw\",\"offset\":%" PRIu64
+		     ",\"size\":%" PRIu64
+		     ",\"file\":{\"driver\":\"file\",\"filename\":\"/disk\",\"locking\":\"off\"}}}",
+		     image->driver, extra, image->file_off, image->file_bytes) >= 0)
+		return 0;
+	*out = NULL;
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+static int start(struct sandbox **out, const struct qemu_image *image, const char *program, char *const *argv,
+		 char *const *env, int pass_fd, struct err *err)
+{
+	const struct sandbox_bind disk = {
+		.path = image->path, .inside = "/disk", .device = image->file.st_dev, .inode = image->file.st_ino
+	};
+	const struct sandbox_options options = { .program = program,
+						 .argv = argv,
+						 .env = env,
+						 .binds = &disk,
+						 .bind_count = 1,
+						 .stdin_fd = -1,
+						 .stdout_fd = -1,
+						 .pass_fd = pass_fd,
+						 .memory_bytes = DISK_READER_QEMU_BYTES,
+						 .file_bytes = 0,
+						 .cpu_s = CPU_S_LEAST + image->disk_bytes / CPU_BYTES_PER_S,
+						 .fds = 64 };
+	int rc = sandbox_start(out, &options, err);
+
+	return rc == -ENOENT ? err_wrap(err, "Debian's package is qemu-utils") : rc;
+}
+
+/* Until it ends. */
+static int await_end(const struct sandbox *s, const atomic_bool *stop, struct err *err)
+{
+	struct pollfd end = { .fd = sandbox_fd(s), .events = POLLIN };
+
+	while (poll(&end, 1, SLICE_MS) <= 0) {
+		if (stop && atomic_load(stop))
+			return err_set(err, -ECANCELED, "stopped");
+	}
+	return 0;
+}
+
+int qemu_check(const struct qemu_image *image, const atomic_bool *stop, struct err *err)
+{
+	static char *const env[] = { "LC_ALL=C", "MALLOC_ARENA_MAX=2", NULL };
+	CLEANUP(sandbox_close) struct sandbox *s = NULL;
+	CLEANUP(free_str) char *description = NULL;
+	int rc = describe(&description, image, err);
+
+	if (rc)
+		return rc;
+	char *const argv[] = { "qemu-img", "check", "-q", description, NULL };
+	rc = start(&s, image, QEMU_IMG, argv, env, -1, err);
+	if (!rc)
+		rc = await_end(s, stop, err);
+	if (rc || sandbox_wait(s, err) == 0)
+		return rc;
+	switch (sandbox_exit_status(s)) {
+	case CHECK_LEAKS:
+	case CHECK_NONE:
+		return 0;
+	case CHECK_CORRUPT:
+		err->code = -EBADMSG;
+		return err_wrap(err, "qemu-img check found it corrupt");
+	default:
+		err->code = -EBADMSG;
+		return err_wrap(err, "qemu-img check cannot read it");
+	}
+}
+
+/*
+ * A listening socket and a connection to it, which is the only one there will ever be: nobody else can reach the name,
+ * which is gone before anybody listens.
+ */
+static int make_sockets(int *listener, int *client, struct err *err)
+{
+	char folder[] = "/tmp/vmcast-nbd.XXXXXX";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	CLEANUP(close_fd) int l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CLEANUP(close_fd) int c = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (l < 0 || c < 0)
+		return err_set(err, -errno, "socket: %s", strerror(errno));
+	if (!mkdtemp(folder))
+		return err_set(err, -errno, "make a folder in /tmp: %s", strerror(errno));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/nbd", folder);
+	const struct sockaddr *name = (const struct sockaddr *)&address;
+	int rc = bind(l, name, sizeof(address)) || listen(l, 1) || connect(c, name, sizeof(address)) ? -errno : 0;
+	unlink(address.sun_path);
+	rmdir(folder);
+	if (rc)
+		return err_set(err, rc, "make a socket: %s", strerror(-rc));
+	*listener = TAKE_FD(l);
+	*client = TAKE_FD(c);
+	return 0;
+}
+
+int qemu_nbd_open(struct qemu_nbd **out, int *socket, const struct qemu_image *image, struct err *err)
+{
+	/* systemd's socket activation, which wants to know whom it is for: process 1 of the sandbox. */
+	static char *const env[] = { "LISTEN_PID=1", "LISTEN_FDS=1", "LC_ALL=C", "MALLOC_ARENA_MAX=2", NULL };
+	CLEANUP(close_fd) int listener = -1;
+	CLEANUP(close_fd) int client = -1;
+	CLEANUP(free_str) char *description = NULL;
+	CLEANUP(qemu_nbd_close) struct qemu_nbd *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = describe(&description, image, err);
+	if (!rc)
+		rc = make_sockets(&listener, &client, err);
+	if (rc)
+		return rc;
+	char *const argv[] = { "qemu-nbd", "--read-only", "--shared=1", description, NULL };
+	rc = start(&q->sandbox, image, QEMU_NBD, argv, env, listener, err);
+	if (rc)
+		return rc;
+	*socket = TAKE_FD(client);
+	*out = TAKE(q);
+	return 0;
+}
+
+int qemu_nbd_explain(struct qemu_nbd *q, struct err *err)
+{
+	struct pollfd end = { .fd = sandbox_fd(q->sandbox), .events = POLLIN };
+	char said[SANDBOX_SAID_ROOM];
+	struct err ended;
+
+	if (poll(&end, 1, GOODBYE_MS) > 0 && sandbox_wait(q->sandbox, &ended)) {
+		/* A status is QEMU's own word about the image; a signal is a crash, or a limit. */
+		bool is_word = sandbox_exit_status(q->sandbox) > 0;
+		return err_set(err, is_word ? -EBADMSG : -EIO, "QEMU cannot read it: %s", ended.text);
+	}
+	if (sandbox_said(q->sandbox, said)[0])
+		err_wrap(err, "%s", said);
+	return err->code;
+}
+
+void qemu_nbd_close(struct qemu_nbd **qemu)
+{
+	struct qemu_nbd *q = *qemu;
+
+	if (!q)
+		return;
+	sandbox_close(&q->sandbox);
+	free(q);
+	*qemu = NULL;
+}

@@ -428,8 +428,6 @@ void sandbox_enter(struct sandbox_room *room)
 		fail(room, "setsid");
 	set_descriptors(room);
 	set_ids(room);
-	if (sethostname("sandbox", 7))
-		fail(room, "sethostname");
 	build_root(room);
 	set_limits(room);
 	drop_capabilities(room);

@@ -2,9 +2,9 @@
 /*
  * vmcast-unpack: opens one enclosure, and nothing else. vmcastd runs it in a sandbox (unpack.c):
  *
- *   vmcast-unpack SCRATCH-BYTES-MAX DISK-BYTES-MAX <enclosure >report
+ *   vmcast-unpack FOLDER SCRATCH-BYTES-MAX DISK-BYTES-MAX <enclosure >report
  *
- * Files that are needed are written to the current folder, with numbers for names. On standard output come lines of JSON: how
+ * Files that are needed are written to the folder, with numbers for names. On standard output come lines of JSON: how
  * far it has come ({"done_bytes": N}), and at last the report (unpack_report.h), also of a failure.
  */
 #include "cleanup.h"
@@ -35,10 +35,11 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc != 3 || !read_number(&work.scratch_bytes_max, argv[1]) ||
 	    !read_number(&work.disk_bytes_max, argv[2])) {
-		fprintf(stderr, "usage: vmcast-unpack SCRATCH-BYTES-MAX DISK-BYTES-MAX <ENCLOSURE >REPORT\n");
+		fprintf(stderr, "usage: vmcast-unpack FOLDER SCRATCH-BYTES-MAX DISK-BYTES-MAX <ENCLOSURE >REPORT\n");
 		return 2;
 	}
-	int rc = work_init(&work, &err);
+	int rc = chdir(argv[1]) ? err_set(&err, -errno, "folder '%s': %s", argv[1], strerror(errno))
+				: work_init(&work, &err);
 	if (!rc)
 		rc = unpack_contents(&report, &work, &err);
 	work_done(&work);

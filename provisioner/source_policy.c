@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "secrets.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -44,6 +45,12 @@ struct source_policy {
 	char *folder;                /* of a feed that is a file */
 	struct address_list own;     /* of the feed's host */
 	struct address_list allowed; /* of allow_host */
+	/* Of a feed with options. */
+	char *feed_url;
+	struct string_list only_hosts;
+	bool https_only;
+	struct secret auth, certificate, proxy_auth; /* without a value: none */
+	char *proxy;
 };
 
 static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
@@ -242,6 +249,9 @@ int source_policy_new(struct source_policy **out, const char *feed_url, const st
 
 	if (!p)
 		return err_set(err, -ENOMEM, "out of memory");
+	p->feed_url = strdup(feed_url);
+	if (!p->feed_url)
+		return err_set(err, -ENOMEM, "out of memory");
 	p->feed_is_file = source_policy_is_file(feed_url);
 	if (p->feed_is_file) {
 		rc = source_policy_file_path(&p->folder, feed_url, err);
@@ -274,8 +284,94 @@ void source_policy_free(struct source_policy **policy)
 	free(p->folder);
 	free(p->own.items);
 	free(p->allowed.items);
+	free(p->feed_url);
+	free(p->proxy);
+	string_list_free(&p->only_hosts);
+	secret_done(&p->auth);
+	secret_done(&p->certificate);
+	secret_done(&p->proxy_auth);
 	free(p);
 	*policy = NULL;
+}
+
+static int find_secret(struct secret *out, const char *path, const char *name, bool certificate, struct err *err)
+{
+	if (!name)
+		return 0;
+	int rc = secret_find(out, path, name, err);
+	if (!rc && (out->kind == SECRET_CERTIFICATE) != certificate)
+		rc = err_set(err, -EINVAL, "secret '%s' is %s certificate", name, certificate ? "no" : "a");
+	return rc;
+}
+
+static int take_options(struct source_policy *p, const struct feed_options *options, const char *secrets,
+			struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < options->allow_hosts.count; i++)
+		rc = add_addresses(&p->allowed, options->allow_hosts.items[i], err);
+	for (size_t i = 0; !rc && i < options->only_hosts.count; i++)
+		rc = string_list_add(&p->only_hosts, options->only_hosts.items[i], err);
+	if (!rc)
+		rc = find_secret(&p->auth, secrets, options->auth, false, err);
+	if (!rc)
+		rc = find_secret(&p->certificate, secrets, options->certificate, true, err);
+	if (!rc)
+		rc = find_secret(&p->proxy_auth, secrets, options->proxy_auth, false, err);
+	if (!rc && p->proxy_auth.value && p->proxy_auth.kind != SECRET_BASIC)
+		rc = err_set(err, -EINVAL, "secret '%s' is not basic, which is what proxies take", options->proxy_auth);
+	if (!rc && options->proxy && !(p->proxy = strdup(options->proxy)))
+		rc = err_set(err, -ENOMEM, "out of memory");
+	p->https_only = options->https_only;
+	return rc;
+}
+
+int source_policy_of_feed(struct source_policy **out, const struct config *config, const char *feed_url,
+			  const struct feed_options *options, struct err *err)
+{
+	CLEANUP(source_policy_free) struct source_policy *p = NULL;
+	int rc = source_policy_new(&p, feed_url, &config->allow_hosts, err);
+
+	if (!rc)
+		rc = take_options(p, options, config->secrets, err);
+	if (!rc)
+		*out = TAKE(p);
+	return rc;
+}
+
+/* The addresses of `host` that stand in the URL itself: a name is the proxy's to look up. */
+static int check_literal(const struct source_policy *p, const char *host, const char *shown, struct err *err)
+{
+	CLEANUP(free_addrinfo) struct addrinfo *found = NULL;
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
+	char bare[256];
+	size_t brackets = host[0] == '[';
+
+	snprintf(bare, sizeof(bare), "%.*s", (int)(strlen(host) - 2 * brackets), host + brackets);
+	const char *address = strcasecmp(bare, "localhost") == 0 ? "127.0.0.1" : bare;
+	if (getaddrinfo(address, NULL, &hints, &found) || may_connect((void *)p, found->ai_addr))
+		return 0;
+	return err_set(err, -EACCES, "'%s': its address %s is not allowed", shown, address);
+}
+
+static int check_host(const struct source_policy *p, const char *url, const char *shown, struct err *err)
+{
+	CLEANUP(free_part) char *host = NULL;
+	CLEANUP(free_part) char *own = NULL;
+	int rc = url_part(&host, url, CURLUPART_HOST, 0, err);
+
+	if (!rc && p->proxy)
+		rc = check_literal(p, host, shown, err);
+	if (rc || !p->only_hosts.count)
+		return rc;
+	for (size_t i = 0; i < p->only_hosts.count; i++)
+		if (strcasecmp(p->only_hosts.items[i], host) == 0)
+			return 0;
+	rc = url_part(&own, p->feed_url, CURLUPART_HOST, 0, err);
+	if (!rc && strcasecmp(own, host) == 0)
+		return 0;
+	return err_set(err, -EACCES, "'%s': its host is neither the feed's own nor in only_host", shown);
 }
 
 int source_policy_check_url(const struct source_policy *p, const char *url, struct err *err)
@@ -287,8 +383,10 @@ int source_policy_check_url(const struct source_policy *p, const char *url, stru
 	if (rc)
 		return rc;
 	http_url_for_log(shown, sizeof(shown), url);
+	if (strcmp(scheme, "http") == 0 && p->https_only)
+		return err_set(err, -EACCES, "'%s': scheme 'http' is not allowed, the feed's options say https", shown);
 	if (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)
-		return 0;
+		return check_host(p, url, shown, err);
 	if (strcmp(scheme, "file") != 0)
 		return err_set(err, -EACCES, "'%s': scheme '%s' is not allowed, only http and https", shown,
 			       log_quote(shown_scheme, sizeof(shown_scheme), scheme));
@@ -297,12 +395,29 @@ int source_policy_check_url(const struct source_policy *p, const char *url, stru
 	return 0;
 }
 
+static int may_ask(void *ctx, const char *url, struct err *err)
+{
+	return source_policy_check_url(ctx, url, err);
+}
+
 void source_policy_apply(const struct source_policy *p, const char *url, struct http_options *options)
 {
-	options->schemes = strncasecmp(url, "https:", 6) == 0 ? "https" : "http,https";
+	options->schemes = p->https_only || strncasecmp(url, "https:", 6) == 0 ? "https" : "http,https";
 	options->redirects_max = REDIRECTS_MAX;
-	options->may_connect = may_connect;
+	options->may_ask = may_ask;
 	options->policy = (void *)p;
+	options->credentials_url = p->feed_url;
+	if (p->auth.value && p->auth.kind == SECRET_BASIC)
+		options->basic = p->auth.value;
+	else
+		options->token = p->auth.value;
+	options->certificate = p->certificate.value;
+	options->certificate_key = p->certificate.key;
+	options->proxy = p->proxy;
+	options->proxy_basic = p->proxy_auth.value;
+	/* Where a proxy stands is the operator's choice; to where it connects is not seen here. */
+	if (!p->proxy)
+		options->may_connect = may_connect;
 }
 
 /* RESOLVE_BENEATH: the kernel refuses every way out of the folder, "..", absolute links and all, while it walks the path. */

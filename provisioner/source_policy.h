@@ -8,12 +8,15 @@
  * feed's own host or of one in `allow_host`; link-local, multicast and unspecified ones only where they are of one in
  * `allow_host`. What is judged is the address that is connected to, so redirects and a DNS that changes its answer are judged,
  * too. file: only from a feed that is itself a file, and only below that feed's own folder.
+ *
+ * Behind a proxy it is the proxy that looks names up and connects: then only addresses that stand in a URL can be judged.
  */
 #ifndef VMCAST_SOURCE_POLICY_H
 #define VMCAST_SOURCE_POLICY_H
 
 #include "config.h"
 #include "err.h"
+#include "feed_options.h"
 #include "http.h"
 
 #include <stdbool.h>
@@ -26,12 +29,22 @@ struct source_policy;
  */
 int source_policy_new(struct source_policy **out, const char *feed_url, const struct string_list *allow_hosts,
 		      struct err *err);
+
+/*
+ * The same for a feed as its options have it: what they allow and forbid beside the configuration, and its credentials
+ * and proxy. -EACCES, -ENOENT, -EINVAL: a secret that they name cannot be had.
+ */
+int source_policy_of_feed(struct source_policy **out, const struct config *config, const char *feed_url,
+			  const struct feed_options *options, struct err *err);
 void source_policy_free(struct source_policy **policy);
 
 /* Whether `url` is of a scheme that the feed may name: -EACCES says why not. Its address is judged when it is connected to. */
 int source_policy_check_url(const struct source_policy *policy, const char *url, struct err *err);
 
-/* The part of http_options that makes an http client obey: schemes (https stays https across redirects), addresses, redirects. */
+/*
+ * The part of http_options that makes an http client obey: schemes (https stays https across redirects), addresses,
+ * redirects, credentials for the feed's own origin, proxy. What it points to is the policy's.
+ */
 void source_policy_apply(const struct source_policy *policy, const char *url, struct http_options *options);
 
 /* Whether `url` is a file's, to be opened with source_policy_open_file. */

@@ -23,6 +23,9 @@ struct document {
 	size_t room;
 	uint64_t bytes_max;
 	bool not_modified;
+	bool gone;   /* its server says: for good */
+	char *base;  /* what its URLs are relative to */
+	char *moved; /* where it is for good; NULL: at the feed's URL */
 	char etag[128];
 	char last_modified[64];
 };
@@ -30,6 +33,21 @@ struct document {
 static void document_done(struct document *doc)
 {
 	free(doc->bytes);
+	free(doc->base);
+	free(doc->moved);
+}
+
+static int copy_url(char **out, const char *url, struct err *err)
+{
+	free(*out);
+	*out = url ? strdup(url) : NULL;
+	return url && !*out ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* Where it moved to for good, until that fails: then it is asked for where its operator said it is. */
+static const char *url_of(const struct store_feed *feed)
+{
+	return feed->moved_url && !feed->failures ? feed->moved_url : feed->url;
 }
 
 static int too_long(const struct document *doc, struct err *err)
@@ -63,37 +81,51 @@ static int on_body(void *ctx, const uint8_t *data, size_t len, struct err *err)
 
 /* The operator chose the feed's host; where that host may redirect us is another matter, hence the policy. */
 static int open_client(struct http **http, struct source_policy **policy, const struct config *config,
-		       const struct store_feed *feed, const atomic_bool *stop, struct err *err)
+		       const struct store_feed *feed, const struct feed_options *feed_options, const atomic_bool *stop,
+		       struct err *err)
 {
 	struct http_options options = { .total_s = FETCH_S_MAX, .stop = stop };
 
-	if (source_policy_new(policy, feed->url, &config->allow_hosts, err) < 0)
+	if (source_policy_of_feed(policy, config, feed->url, feed_options, err) < 0)
 		return err->code;
-	source_policy_apply(*policy, feed->url, &options);
+	source_policy_apply(*policy, url_of(feed), &options);
 	return http_open(http, &options, err);
 }
 
+/* What the answer says of where the document is. */
+static int keep_place(struct document *doc, const struct http *http, const struct store_feed *feed, struct err *err)
+{
+	const char *moved = http_moved_url(http);
+
+	if (copy_url(&doc->base, http_final_url(http), err) < 0)
+		return err->code;
+	return copy_url(&doc->moved, moved ? moved : url_of(feed) == feed->moved_url ? feed->moved_url : NULL, err);
+}
+
 static int fetch_http(struct document *doc, const struct config *config, const struct store_feed *feed,
-		      const atomic_bool *stop, struct err *err)
+		      const struct feed_options *options, const atomic_bool *stop, struct err *err)
 {
 	CLEANUP(source_policy_free) struct source_policy *policy = NULL;
 	CLEANUP(http_close) struct http *http = NULL;
-	/* Without a document in hand, "not modified" would leave us with none. */
-	const struct http_request rq = { .url = feed->url,
-					 .if_none_match = feed->fetched_at ? feed->etag : NULL,
-					 .if_modified_since = feed->fetched_at ? feed->last_modified : NULL,
+	/* Without a document in hand, "not modified" would leave us with none; another place has its own validators. */
+	bool conditional = feed->fetched_at && !(feed->moved_url && feed->failures);
+	const struct http_request rq = { .url = url_of(feed),
+					 .if_none_match = conditional ? feed->etag : NULL,
+					 .if_modified_since = conditional ? feed->last_modified : NULL,
 					 .body_bytes_max = UINT64_MAX, /* append() knows better */
 					 .on_body = on_body,
 					 .ctx = doc };
 	struct http_response rs = { 0 };
 
-	if (open_client(&http, &policy, config, feed, stop, err) < 0 || http_perform(http, &rq, &rs, err) < 0)
+	if (open_client(&http, &policy, config, feed, options, stop, err) < 0 ||
+	    http_perform(http, &rq, &rs, err) < 0 || keep_place(doc, http, feed, err) < 0)
 		return err->code;
+	doc->gone = rs.status == 410;
 	if (rs.status == 304 && (rq.if_none_match || rq.if_modified_since)) {
 		doc->not_modified = true;
 		return 0;
 	}
-	if (http_check_status(&rs, feed->url, err) < 0)
+	if (http_check_status(&rs, rq.url, err) < 0)
 		return err->code;
 	snprintf(doc->etag, sizeof(doc->etag), "%s", rs.etag);
 	snprintf(doc->last_modified, sizeof(doc->last_modified), "%s", rs.last_modified);
@@ -121,13 +153,13 @@ static int read_file(struct document *doc, const char *path, struct err *err)
 }
 
 static int fetch(struct document *doc, const struct config *config, const struct store_feed *feed,
-		 const atomic_bool *stop, struct err *err)
+		 const struct feed_options *options, const atomic_bool *stop, struct err *err)
 {
 	CLEANUP(free_str) char *path = NULL;
 
 	if (!source_policy_is_file(feed->url))
-		return fetch_http(doc, config, feed, stop, err);
-	if (source_policy_file_path(&path, feed->url, err) < 0)
+		return fetch_http(doc, config, feed, options, stop, err);
+	if (source_policy_file_path(&path, feed->url, err) < 0 || copy_url(&doc->base, feed->url, err) < 0)
 		return err->code;
 	return read_file(doc, path, err);
 }
@@ -203,12 +235,12 @@ static int keep(const struct store *store, const char *feed_id, const struct doc
 static int use(struct store *store, const struct config *config, const struct store_feed *feed,
 	       const struct document *doc, struct err *err)
 {
-	const struct feed_limits limits = { config->feed_bytes_max, config->feed_items_max };
+	const struct feed_limits limits = { doc->bytes_max, config->feed_items_max };
 	CLEANUP(feed_free) struct feed *document = NULL;
 	char shown[512];
 
 	if (feed_parse(&document, doc->bytes ? doc->bytes : "", doc->len, &limits, err) < 0 ||
-	    make_urls_absolute(document, feed->url, err) < 0)
+	    make_urls_absolute(document, doc->base, err) < 0)
 		return err->code;
 	http_url_for_log(shown, sizeof(shown), feed->url);
 	log_notes(shown, document);
@@ -222,49 +254,81 @@ static int use(struct store *store, const struct config *config, const struct st
 }
 
 /* For a database that was lost while the feed's server is gone: the document from before still has the items. */
-static void use_kept(struct store *store, const struct config *config, const struct store_feed *feed)
+static void use_kept(struct store *store, const struct config *config, const struct store_feed *feed,
+		     uint64_t bytes_max)
 {
-	CLEANUP(document_done) struct document doc = { .bytes_max = config->feed_bytes_max };
+	CLEANUP(document_done) struct document doc = { .bytes_max = bytes_max };
 	CLEANUP(free_str) char *path = NULL;
 	struct err ignored;
 
-	if (kept_path(&path, store, feed->id, "", &ignored) < 0 || read_file(&doc, path, &ignored) < 0)
+	if (kept_path(&path, store, feed->id, "", &ignored) < 0 || read_file(&doc, path, &ignored) < 0 ||
+	    copy_url(&doc.base, feed->url, &ignored) < 0)
 		return;
 	if (use(store, config, feed, &doc, &ignored) == 0)
-		log_warn("feed '%s': using the last good document instead", feed->url);
+		log_warn("feed %s: using the last good document instead", feed->id);
 }
 
-static int refresh(struct store *store, const struct config *config, const struct store_feed *feed,
-		   const atomic_bool *stop, struct err *err)
+/* A move is believed once what is there was seen to be the feed: a login page may redirect for good, too. */
+static int keep_move(struct store *store, const struct store_feed *feed, const struct document *doc, struct err *err)
 {
-	CLEANUP(document_done) struct document doc = { .bytes_max = config->feed_bytes_max };
+	const char *before = feed->moved_url ? feed->moved_url : "", *now = doc->moved ? doc->moved : "";
+	char shown[512], shown_moved[512];
 
-	if (fetch(&doc, config, feed, stop, err) < 0)
-		return err->code;
-	if (doc.not_modified)
-		return store_feed_update(store, feed->id, NULL, NULL, NULL, NULL, err);
-	return use(store, config, feed, &doc, err);
+	if (strcmp(before, now) == 0)
+		return 0;
+	http_url_for_log(shown, sizeof(shown), feed->url);
+	http_url_for_log(shown_moved, sizeof(shown_moved), now);
+	if (doc->moved)
+		log_warn("feed '%s': its server says that it is at '%s' for good; asking there from now on", shown,
+			 shown_moved);
+	return store_feed_moved(store, feed->id, doc->moved, err);
+}
+
+static int take(struct store *store, const struct config *config, const struct store_feed *feed,
+		const struct document *doc, struct err *err)
+{
+	int rc = doc->not_modified ? store_feed_update(store, feed->id, NULL, NULL, NULL, NULL, err)
+				   : use(store, config, feed, doc, err);
+
+	return rc < 0 ? rc : keep_move(store, feed, doc, err);
+}
+
+/* It did not go well: the feed goes on as it was, and its operator sees why. */
+static void record_failure(struct store *store, const struct store_feed *feed, bool gone, const struct err *why)
+{
+	char shown[512];
+	struct err failed;
+
+	/* A server that is gone for a week is told of once, not each time. */
+	http_url_for_log(shown, sizeof(shown), feed->url);
+	if (!feed->error || strcmp(feed->error, why->text) != 0)
+		log_warn("feed '%s': %s, its last good state keeps serving%s", shown, why->text,
+			 gone ? "; not asking again" : "");
+	int rc = gone ? store_feed_gone(store, feed->id, why->text, &failed)
+		      : store_feed_update(store, feed->id, NULL, NULL, NULL, why->text, &failed);
+	if (rc < 0)
+		log_error("feed '%s': cannot record its failure: %s", shown, failed.text);
 }
 
 int subscribe_refresh(struct store *store, const struct config *config, const struct store_feed *feed,
 		      const atomic_bool *stop, struct err *err)
 {
-	char shown[512];
-	struct err failed;
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
+	CLEANUP(document_done) struct document doc = { .bytes_max = config->feed_bytes_max };
 
-	if (refresh(store, config, feed, stop, err) == 0)
-		return 0;
-	if (err->code == -ECANCELED)
-		return err->code;
-	/* A server that is gone for a week is told of once, not each time. */
-	http_url_for_log(shown, sizeof(shown), feed->url);
-	if (!feed->error || strcmp(feed->error, err->text) != 0)
-		log_warn("feed '%s': %s, its last good state keeps serving", shown, err->text);
+	int rc = feed_options_parse(&options, feed->options, err);
+	if (options.feed_bytes_max)
+		doc.bytes_max = options.feed_bytes_max;
+	if (!rc)
+		rc = fetch(&doc, config, feed, &options, stop, err);
+	if (!rc)
+		rc = take(store, config, feed, &doc, err);
+	if (rc == 0 || rc == -ECANCELED)
+		return rc;
 	if (!feed->fetched_at)
-		use_kept(store, config, feed);
-	if (store_feed_update(store, feed->id, NULL, NULL, NULL, err->text, &failed) < 0)
-		log_error("feed '%s': cannot record its failure: %s", shown, failed.text);
-	return err->code;
+		use_kept(store, config, feed, doc.bytes_max);
+	record_failure(store, feed, doc.gone, err);
+	return rc;
 }
 
 /* 0..limit-1, the same for the same feed and time: so that asking twice gives one answer. */
@@ -282,13 +346,36 @@ static uint64_t spread(const struct store_feed *feed, uint64_t limit)
 	return limit ? number % limit : 0;
 }
 
+#define HOUR_S 3600
+#define DAY_S  (24 * HOUR_S)
+
+/* The first time from `at` on that is in no hour and on no day that the feed asks to be left alone. */
+static int64_t after_skips(const struct store_feed *feed, int64_t at)
+{
+	/* 1970 began on a Thursday. A week holds every hour of every day. */
+	for (int64_t when = at; when < at + 7 * DAY_S; when = (when / HOUR_S + 1) * HOUR_S) {
+		bool skip_hour = feed->skip_hours >> (when % DAY_S / HOUR_S) & 1;
+		bool skip_day = feed->skip_days >> ((when / DAY_S + 4) % 7) & 1;
+
+		if (!skip_hour && !skip_day)
+			return when;
+	}
+	return at; /* never is no answer */
+}
+
 int64_t subscribe_due_at(const struct config *config, const struct store_feed *feed, int64_t now)
 {
 	uint64_t wait = config->refresh_s;
 
+	if (feed->gone_at)
+		return INT64_MAX;
 	if (feed->failures && feed->failures < 16 && (uint64_t)RETRY_S << (feed->failures - 1) < wait)
 		wait = (uint64_t)RETRY_S << (feed->failures - 1);
 	if (feed->tried_at > now)
 		return now;
-	return feed->tried_at + (int64_t)(wait - spread(feed, wait / 10));
+	wait -= spread(feed, wait / 10);
+	/* Not after a failure: what was not had need not be left alone. */
+	if (feed->failures)
+		return feed->tried_at + (int64_t)wait;
+	return after_skips(feed, feed->tried_at + (int64_t)(wait > feed->ttl_s ? wait : feed->ttl_s));
 }

@@ -33,8 +33,8 @@ int main(int argc, char **argv)
 
 	/* Names in archives are UTF-8, if anything: libarchive converts them to the character set of the locale. */
 	setlocale(LC_CTYPE, "C.UTF-8");
-	if (argc != 3 || !read_number(&work.scratch_bytes_max, argv[1]) ||
-	    !read_number(&work.disk_bytes_max, argv[2])) {
+	if (argc != 4 || !read_number(&work.scratch_bytes_max, argv[2]) ||
+	    !read_number(&work.disk_bytes_max, argv[3])) {
 		fprintf(stderr, "usage: vmcast-unpack FOLDER SCRATCH-BYTES-MAX DISK-BYTES-MAX <ENCLOSURE >REPORT\n");
 		return 2;
 	}

@@ -4,14 +4,13 @@
 #include "json.h"
 #include "log.h"
 #include "request.h"
+#include "routes_feed.h"
 #include "target_rule.h"
 #include "version.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-
-#define URL_MAX 2048
 
 static const char *const item_states[] = {
 	[ITEM_ANNOUNCED] = "announced", [ITEM_INGESTING] = "ingesting", [ITEM_READY] = "ready", [ITEM_FAILED] = "failed"
@@ -35,14 +34,6 @@ static json_t *json_time(int64_t value)
 static json_t *json_id(const char *id)
 {
 	return id[0] ? json_string(id) : json_null();
-}
-
-static json_t *feed_json(const struct store_feed *feed)
-{
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:o}", "id", feed->id, "url", json_text(feed->url),
-			 "title", json_text(feed->title), "error", json_text(feed->error), "configured",
-			 feed->configured, "failures", (int)feed->failures, "tried_at", json_time(feed->tried_at),
-			 "fetched_at", json_time(feed->fetched_at), "item_count", json_size(feed->item_count));
 }
 
 static json_t *item_json(const struct store_item *item)
@@ -155,76 +146,6 @@ static int get_status(struct request *rq, struct err *err)
 				    "machines", json_size(machines.count), "jobs", "running", json_size(running),
 				    "over", json_size(jobs.count - running), "dnsmasq", dnsmasq_json(server->dnsmasq)),
 			  err);
-}
-
-static int get_feeds(struct request *rq, struct err *err)
-{
-	CLEANUP(store_feed_list_free) struct store_feed_list feeds = { 0 };
-	int rc = store_feed_list(rq->server->store, &feeds, err);
-
-	if (rc < 0)
-		return rc;
-	json_t *rows = json_array();
-
-	for (size_t i = 0; i < feeds.count; i++)
-		json_array_append_new(rows, feed_json(&feeds.rows[i]));
-	return reply_json(rq, MHD_HTTP_OK, json_pack("{s:o}", "feeds", rows), err);
-}
-
-static int reply_feed(struct request *rq, unsigned status, const char *id, struct err *err)
-{
-	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
-	int rc = store_feed_get(rq->server->store, id, &feed, err);
-
-	return rc < 0 ? rc : reply_json(rq, status, feed_json(&feed), err);
-}
-
-/* Any scheme that feeds may have, something behind it, and nothing that does not belong into a URL. */
-static int check_feed_url(const char *url, struct err *err)
-{
-	static const char *const schemes[] = { "http://", "https://", "file:///", NULL };
-
-	for (const unsigned char *p = (const unsigned char *)url; *p; p++)
-		if (*p <= ' ' || *p == 0x7f)
-			return err_set(err, -EINVAL, "field \"url\": contains a space or control character");
-	for (const char *const *scheme = schemes; *scheme; scheme++)
-		if (strncasecmp(url, *scheme, strlen(*scheme)) == 0 && url[strlen(*scheme)])
-			return 0;
-	return err_set(err, -EINVAL, "field \"url\": '%.80s' is no http, https or file URL", url);
-}
-
-static int post_feed(struct request *rq, struct err *err)
-{
-	CLEANUP(json_free) json_t *json = NULL;
-	char id[STORE_ID_CHARS], quoted[256];
-	const char *url;
-	int rc;
-
-	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&url, json, "url", URL_MAX, err)) < 0 ||
-	    (rc = check_feed_url(url, err)) < 0 || (rc = store_feed_add(rq->server->store, url, false, id, err)) < 0)
-		return rc;
-	log_info("feed %s: added '%s'", id, log_quote(quoted, sizeof(quoted), url));
-	worker_wake_refresh(rq->server->worker, id);
-	return reply_feed(rq, MHD_HTTP_OK, id, err);
-}
-
-static int post_feed_refresh(struct request *rq, struct err *err)
-{
-	int rc = reply_feed(rq, MHD_HTTP_OK, rq->param, err);
-
-	if (rc == 0)
-		worker_wake_refresh(rq->server->worker, rq->param);
-	return rc;
-}
-
-static int delete_feed(struct request *rq, struct err *err)
-{
-	int rc = store_feed_remove(rq->server->store, rq->param, err);
-
-	if (rc < 0)
-		return rc;
-	log_info("feed %s: removed", rq->param);
-	return reply_empty(rq, MHD_HTTP_NO_CONTENT, err);
 }
 
 static int get_items(struct request *rq, struct err *err)
@@ -343,10 +264,12 @@ static int get_jobs(struct request *rq, struct err *err)
 const struct route routes_operator[] = {
 	{ "GET", "/", get_index, "this table" },
 	{ "GET", "/v1/status", get_status, "counts and what is wrong" },
-	{ "GET", "/v1/feeds", get_feeds, "all feeds" },
-	{ "POST", "/v1/feeds", post_feed, "add a feed: {\"url\"}" },
-	{ "POST", "/v1/feeds/{id}/refresh", post_feed_refresh, "fetch a feed now" },
-	{ "DELETE", "/v1/feeds/{id}", delete_feed, "remove a feed and its items" },
+	{ "GET", "/v1/feeds", routes_feed_list, "all feeds" },
+	{ "POST", "/v1/feeds", routes_feed_add, "add a feed: {\"url\", \"options\"}" },
+	{ "GET", "/v1/feeds/{id}", routes_feed_get, "one feed, with the notes of its last document" },
+	{ "PATCH", "/v1/feeds/{id}", routes_feed_set, "change a feed's options: {\"options\"}" },
+	{ "POST", "/v1/feeds/{id}/refresh", routes_feed_refresh, "fetch a feed now" },
+	{ "DELETE", "/v1/feeds/{id}", routes_feed_remove, "remove a feed and its items" },
 	{ "GET", "/v1/items", get_items, "all items, or those of ?feed=ID" },
 	{ "GET", "/v1/items/{id}", get_item, "one item" },
 	{ "POST", "/v1/items/{id}/ingest", post_item_ingest, "make the item's image (again)" },

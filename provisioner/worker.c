@@ -54,12 +54,13 @@ static void wait_for(struct worker *w, const bool *wanted, int64_t seconds)
 			return;
 }
 
-static bool is_wished(const struct wishes *wishes, const char *feed_id)
+static bool is_wished(const struct wishes *wishes, const struct store_feed *feed)
 {
 	for (size_t i = 0; i < wishes->count; i++)
-		if (strcmp(wishes->feed_ids[i], feed_id) == 0)
+		if (strcmp(wishes->feed_ids[i], feed->id) == 0)
 			return true;
-	return wishes->all;
+	/* What is gone for good is asked for by name only. */
+	return wishes->all && !feed->gone_at;
 }
 
 /* Refresh what is wished for or due. Returns in how many seconds to look again. */
@@ -77,7 +78,7 @@ static int64_t refresh_due(struct worker *w, const struct wishes *wishes)
 		const struct store_feed *feed = &feeds.rows[i];
 		int64_t now = time(NULL), due_at = subscribe_due_at(w->config, feed, now);
 
-		if (is_wished(wishes, feed->id) || due_at <= now) {
+		if (is_wished(wishes, feed) || due_at <= now) {
 			if (subscribe_refresh(w->store, w->config, feed, &w->stop, &err) == 0)
 				worker_wake_ingest(w);
 			due_at = now + 1; /* the store knows when the next time is */

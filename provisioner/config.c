@@ -25,6 +25,9 @@
 #ifndef VMCAST_DATADIR /* the Makefile's follows PREFIX */
 #define VMCAST_DATADIR "/usr/local/share/vmcast"
 #endif
+#ifndef VMCAST_LIBEXECDIR
+#define VMCAST_LIBEXECDIR "/usr/local/libexec/vmcast"
+#endif
 
 #define FILE_BYTES_MAX (1 << 20) /* a feed list of thousands of lines fits; a file named by mistake does not */
 
@@ -111,6 +114,19 @@ static const struct key keys[] = {
 	  .help = "A feed with more items is refused; the last good one keeps serving." },
 	{ "disk_bytes_max", KIND_BYTES, FIELD(disk_bytes_max), .fallback = "2T", .min = "1M", .max = "1024T",
 	  .help = "An image whose disk is larger is refused." },
+	{ "scratch_bytes_max", KIND_BYTES, FIELD(scratch_bytes_max), .fallback = "512G", .min = "1M", .max = "1024T",
+	  .help = "What is unpacked of one archive while its images are made may take so much of state_dir; holes do "
+		  "not "
+		  "count." },
+	{ "store_bytes_max", KIND_BYTES, FIELD(store_bytes_max), .fallback = "0", .min = "0", .max = "1024T",
+	  .help = "How much images may take in all; old versions are forgotten first. 0: as much as there is room "
+		  "for." },
+	{ "unpack", KIND_TEXT, FIELD(unpack), .fallback = VMCAST_LIBEXECDIR "/vmcast-unpack",
+	  .check = config_value_check_path, .form = "absolute path", .help = "The program that opens archives." },
+	{ "keyring", KIND_TEXT, FIELD(keyring), .check = config_value_check_path, .form = "absolute path",
+	  .help = "GnuPG keyring (as gpg --export writes it) whose keys must have made the signatures of signed "
+		  "archives. "
+		  "Without it they are not checked." },
 	{ "chunk_bytes", KIND_BYTES, FIELD(chunk_bytes), .fallback = "1M", .min = "64K", .max = "16M",
 	  .help = "Unit of verification and compression, a power of two. Larger ones compress better and cost the "
 		  "machines memory." },

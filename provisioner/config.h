@@ -47,6 +47,10 @@ struct config {
 	uint64_t feed_bytes_max;
 	uint64_t feed_items_max;
 	uint64_t disk_bytes_max;
+	uint64_t scratch_bytes_max;
+	uint64_t store_bytes_max; /* 0: no limit */
+	char *unpack;             /* path of vmcast-unpack */
+	char *keyring;            /* GnuPG keyring for signed archives, NULL: signatures are not checked */
 	uint64_t chunk_bytes;
 	uint64_t compression_level;
 	char *menu_title;

@@ -93,7 +93,7 @@ static int check_inside(const struct sniff_format *outer, const uint8_t *raw, si
 {
 	const struct sniff_format *inner = sniff_head(raw, len);
 
-	if (inner->codec == &codec_none)
+	if (inner->kind == SNIFF_RAW)
 		return 0;
 	return err_set(err, -ENOTSUP, "it is %s inside %s, which is not supported%s", inner->name, outer->name,
 		       inner->codec ? " (compressed twice)" : " yet");
@@ -131,9 +131,7 @@ static int copy_disk(struct image_writer *w, struct codec *codec, const struct s
 			rc = image_writer_put(w, (size_t)len, err);
 		if (rc)
 			return rc;
-		if (options->stop && atomic_load(options->stop))
-			return err_set(err, -ECANCELED, "stopped");
-		rc = options->progress ? options->progress(options->ctx, in->off, total_bytes, err) : 0;
+		rc = watch_look(&options->watch, "convert", in->off, total_bytes, err);
 		if (rc)
 			return rc;
 		if ((size_t)len < options->image.chunk_bytes)
@@ -165,4 +163,26 @@ int convert_file(struct store_image *out, int fd, const struct convert_options *
 	if (!rc)
 		rc = check_origin(&in, options, err);
 	return rc ? rc : image_writer_finish(w, out, err);
+}
+
+int convert_check_origin(int fd, const struct convert_options *options, struct err *err)
+{
+	static const size_t room = 1 << 20;
+	struct input in = { .fd = fd, .has_digest = options->digest };
+	CLEANUP(free_mem) uint8_t *buf = malloc(room);
+	struct stat st;
+	ssize_t got;
+
+	if (!buf)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (fstat(fd, &st))
+		return err_set(err, -errno, "%s", strerror(errno));
+	digest_init(&in.digest);
+	if (!options->digest)
+		in.off = (uint64_t)st.st_size;
+	else
+		while ((got = read_input(&in, buf, room, err)) != 0)
+			if (got < 0 || watch_look(&options->watch, "check", in.off, (uint64_t)st.st_size, err))
+				return err->code;
+	return check_origin(&in, options, err);
 }

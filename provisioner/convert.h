@@ -10,8 +10,8 @@
 #include "err.h"
 #include "image_writer.h"
 #include "sniff.h"
+#include "watch.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 struct convert_options {
@@ -19,11 +19,7 @@ struct convert_options {
 	const struct sniff_format *declared; /* what the publisher calls the file, NULL: nothing */
 	const uint8_t *digest;               /* SHA-256 of the file, DIGEST_BYTES long; NULL: none is known */
 	uint64_t length;                     /* of the file; 0: not known */
-	const atomic_bool *stop;             /* ends the work with -ECANCELED; NULL: never */
-	/* Called for each chunk: how many of the file's bytes have been read. A failure ends the work and is what it returns.
-	 * NULL: no. */
-	int (*progress)(void *ctx, uint64_t done_bytes, uint64_t total_bytes, struct err *err);
-	void *ctx;
+	struct watch watch;                  /* phase: "convert"; counts the file's bytes */
 };
 
 /*
@@ -32,5 +28,9 @@ struct convert_options {
  * -ENOTSUP something that is no raw disk; -EFBIG larger than allowed.
  */
 int convert_file(struct store_image *out, int fd, const struct convert_options *options, struct err *err);
+
+/* Only compare length and digest of the file, where they are known: for what reads it in some other way. Phase:
+ * "check". */
+int convert_check_origin(int fd, const struct convert_options *options, struct err *err);
 
 #endif

@@ -313,16 +313,22 @@ static bool has_bytes(const char *folder, const char *name, uint64_t bytes)
 	       (uint64_t)st.st_size == bytes;
 }
 
+int image_move(const char *images, const char *folder, const char *to, struct err *err)
+{
+	if (rename(folder, to))
+		return err_set(err, -errno, "move '%s' to '%s': %s", folder, to, strerror(errno));
+	return sync_folder(images, err);
+}
+
 int image_publish(const char *images, const char *folder, const struct store_image *image, struct err *err)
 {
 	char path[PATH_ROOM];
 
 	if (snprintf(path, sizeof(path), "%s/%s", images, image->id) >= (int)sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", images);
-	if (rename(folder, path) == 0)
-		return sync_folder(images, err);
-	if (errno != EEXIST && errno != ENOTEMPTY)
-		return err_set(err, -errno, "move '%s' to '%s': %s", folder, path, strerror(errno));
+	int rc = image_move(images, folder, path, err);
+	if (rc != -EEXIST && rc != -ENOTEMPTY)
+		return rc;
 	if (!has_bytes(path, IMAGE_NAME, image->image_bytes) || !has_bytes(path, INDEX_NAME, image->index_bytes))
 		return err_set(err, -EBADMSG, "'%s' is there already and is damaged: remove it and ingest again", path);
 	return image_remove(folder, err);

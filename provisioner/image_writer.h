@@ -47,6 +47,9 @@ int image_writer_finish(struct image_writer *w, struct store_image *out, struct 
  */
 int image_publish(const char *images, const char *folder, const struct store_image *image, struct err *err);
 
+/* Rename a folder to `to`, which is in `images`, and make that durable. Nothing else of that name may be there. */
+int image_move(const char *images, const char *folder, const char *to, struct err *err);
+
 /* Remove a folder that image_writer_open was given, with what is in it. Missing is fine. */
 int image_remove(const char *folder, struct err *err);
 

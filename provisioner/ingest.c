@@ -4,12 +4,15 @@
 
 #include "backoff.h"
 #include "cleanup.h"
-#include "convert.h"
+#include "convert_content.h"
+#include "deployable.h"
 #include "download.h"
-#include "image_writer.h"
+#include "feed_options.h"
+#include "folder.h"
 #include "log.h"
 #include "sniff.h"
 #include "source_policy.h"
+#include "sweep.h"
 #include "units.h"
 
 #include <errno.h>
@@ -30,10 +33,11 @@ struct ingest {
 	const struct store_item *item;
 	const atomic_bool *stop;
 	struct source_policy *policy;
-	char part[PATH_ROOM];   /* the download */
-	char folder[PATH_ROOM]; /* the image while it is made */
-	char images[PATH_ROOM]; /* where images live */
-	const char *phase;
+	uint64_t disk_bytes_max;
+	uint64_t room_bytes;         /* the most that can be made at all, UINT64_MAX: no limit */
+	char spool[PATH_ROOM];       /* what all names in the spool begin with */
+	char work[PATH_ROOM];        /* folder of what is made */
+	char images[PATH_ROOM];      /* where images live */
 	uint64_t told_ms, logged_ms; /* when progress was stored and logged last */
 };
 
@@ -41,15 +45,44 @@ static int make_paths(struct ingest *in, struct err *err)
 {
 	const char *dir = store_dir(in->store), *id = in->item->id;
 
-	if (snprintf(in->part, PATH_ROOM, "%s/spool/%s.part", dir, id) >= PATH_ROOM ||
-	    snprintf(in->folder, PATH_ROOM, "%s/spool/%s.image", dir, id) >= PATH_ROOM ||
+	if (snprintf(in->spool, PATH_ROOM, "%s/spool/%s", dir, id) >= PATH_ROOM ||
+	    snprintf(in->work, PATH_ROOM, "%s/spool/%s.work", dir, id) >= PATH_ROOM ||
 	    snprintf(in->images, PATH_ROOM, "%s/images", dir) >= PATH_ROOM)
 		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", dir);
 	return 0;
 }
 
+/* Where enclosure (or, of the deployable form, disk) `nr` is downloaded to. The first keeps the plain name, so that a
+ * download of an older vmcastd is continued. */
+static void part_path(char out[static PATH_ROOM], const struct ingest *in, const char *what, size_t nr)
+{
+	char number[24] = "";
+
+	if (nr || what[0])
+		snprintf(number, sizeof(number), "%zu", nr);
+	if (snprintf(out, PATH_ROOM, "%s.part%s%s", in->spool, what, number) >= PATH_ROOM)
+		out[0] = '\0'; /* as good as any other name that cannot be created */
+}
+
+/* Images that are being made count, too; what is unpacked in between does not. */
+static int check_room(const struct ingest *in, struct err *err)
+{
+	char scratch[PATH_ROOM + 16], room[UNITS_TEXT];
+	uint64_t made, between;
+
+	if (in->room_bytes == UINT64_MAX)
+		return 0;
+	snprintf(scratch, sizeof(scratch), "%s/scratch", in->work);
+	if (folder_bytes(in->work, &made, err) || folder_bytes(scratch, &between, err))
+		return err->code;
+	if (made - between <= in->room_bytes)
+		return 0;
+	return err_set(err, -EDQUOT, "it needs more than the %s that the store may have in all (store_bytes_max)",
+		       units_bytes(room, in->room_bytes));
+}
+
 /* Ends the work when nobody wants it any more: the item is gone, or announced with another enclosure. */
-static int tell_progress(void *ctx, uint64_t done, uint64_t total, struct err *err)
+static int tell_progress(void *ctx, const char *phase, uint64_t done, uint64_t total, struct err *err)
 {
 	char done_text[UNITS_TEXT], total_text[UNITS_TEXT];
 	struct ingest *in = ctx;
@@ -58,174 +91,338 @@ static int tell_progress(void *ctx, uint64_t done, uint64_t total, struct err *e
 	if (in->told_ms && now - in->told_ms < PROGRESS_MS)
 		return 0;
 	in->told_ms = now;
-	int rc = store_item_progress(in->store, in->item->id, in->phase, done, total, err);
+	int rc = store_item_progress(in->store, in->item->id, phase, done, total, err);
 	if (rc == -ESTALE)
 		return rc;
 	if (rc)
 		log_warn("item %s: progress cannot be stored: %s, ignoring", in->item->id, err->text);
 	/* The log tells a long ingest from a hung one; it need not tell more. */
-	if (now - in->logged_ms < 10 * PROGRESS_MS)
-		return 0;
-	in->logged_ms = now;
-	log_info("item %s: %s: %s of %s", in->item->id, in->phase, units_bytes(done_text, done),
-		 total ? units_bytes(total_text, total) : "unknown length");
-	return 0;
+	if (now - in->logged_ms >= 10 * PROGRESS_MS) {
+		in->logged_ms = now;
+		log_info("item %s: %s: %s of %s", in->item->id, phase, units_bytes(done_text, done),
+			 total ? units_bytes(total_text, total) : "unknown length");
+	}
+	return check_room(in, err);
 }
 
-static int begin_phase(struct ingest *in, const char *phase, struct err *err)
+static int tell_download(void *ctx, uint64_t done, uint64_t total, struct err *err)
 {
-	in->phase = phase;
-	in->told_ms = 0;
-	return tell_progress(in, 0, 0, err);
+	return tell_progress(ctx, "download", done, total, err);
 }
 
-static int make_policy(struct ingest *in, struct err *err)
+/* The feed's own limits and what it may name. */
+static int prepare(struct ingest *in, struct err *err)
 {
 	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
-	int rc = store_feed_get(in->store, in->item->feed_id, &feed, err);
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
+	int rc = make_paths(in, err);
 
 	if (!rc)
-		rc = source_policy_new(&in->policy, feed.url, &in->config->allow_hosts, err);
-	return rc ? rc : source_policy_check_url(in->policy, in->item->announced.url, err);
+		rc = store_feed_get(in->store, in->item->feed_id, &feed, err);
+	if (!rc)
+		rc = feed_options_parse(&options, feed.options, err);
+	if (rc)
+		return rc;
+	in->disk_bytes_max = options.disk_bytes_max ? options.disk_bytes_max : in->config->disk_bytes_max;
+	return source_policy_of_feed(&in->policy, in->config, feed.url, &options, err);
 }
 
-/* What the publisher calls the file; a kind that cannot be read is not worth downloading. */
-static int check_declared(const struct sniff_format **out, const struct feed_item *announced, struct err *err)
+/* Nothing is begun that can only end in a full store. */
+static int find_room(struct ingest *in, struct err *err)
 {
-	int rc = sniff_declared(out, announced->type, announced->url, err);
+	uint64_t used, spare, max = in->config->store_bytes_max;
 
-	if (!rc && *out && !(*out)->codec)
-		rc = err_set(err, -ENOTSUP, "the feed calls it %s, which is not supported yet", (*out)->name);
+	in->room_bytes = max ? max : UINT64_MAX;
+	if (!max)
+		return 0;
+	store_images_lock(in->store);
+	int rc = sweep_used_bytes(in->store, &used, err);
+	if (!rc)
+		rc = store_spare_bytes(in->store, &spare, err);
+	if (!rc && used - spare >= max)
+		rc = sweep_make_room(in->store, max, 1, err);
+	store_images_unlock(in->store);
+	/* Whether there is enough is found out at the end: what is made may be there already, as some other image. */
+	return rc;
+}
+
+/* What the publisher calls the file; what cannot be a disk or anything else that is taken is not worth downloading. */
+static int check_declared(const struct sniff_format **out, const struct feed_enclosure *enclosure, struct err *err)
+{
+	int rc = sniff_declared(out, enclosure->type, enclosure->url, err);
+
+	if (!rc && *out && (*out)->kind == SNIFF_OTHER)
+		rc = err_set(err, -ENOTSUP, "the feed calls it %s, which is nothing to boot from", (*out)->name);
 	return rc;
 }
 
 /* The enclosure as an open file: downloaded, or where it lies. */
-static int open_enclosure(struct ingest *in, int *fd, struct err *err)
+static int open_enclosure(struct ingest *in, int *fd, const struct feed_enclosure *enclosure, const char *part,
+			  struct err *err)
 {
-	const struct feed_item *announced = &in->item->announced;
-
-	if (source_policy_is_file(announced->url))
-		return source_policy_open_file(in->policy, fd, announced->url, err);
+	if (source_policy_is_file(enclosure->url))
+		return source_policy_open_file(in->policy, fd, enclosure->url, err);
 	const struct download_options options = {
-		.url = announced->url,
-		.path = in->part,
+		.url = enclosure->url,
+		.path = part,
 		.policy = in->policy,
-		.length = announced->length,
+		.length = enclosure->length,
 		/* What cannot be compressed grows a little when it is; nothing that is longer than that fits the limit. */
-		.bytes_max = in->config->disk_bytes_max + in->config->disk_bytes_max / 64,
+		.bytes_max = in->disk_bytes_max + in->disk_bytes_max / 64,
 		.patience_s = PATIENCE_S,
 		.stop = in->stop,
-		.progress = tell_progress,
+		.progress = tell_download,
 		.ctx = in,
 	};
-	int rc = begin_phase(in, "download", err);
-	if (!rc)
-		rc = download_file(&options, err);
+	int rc = download_file(&options, err);
+
 	if (rc)
 		return err_wrap(err, "download");
-	*fd = open(in->part, O_RDONLY | O_CLOEXEC);
-	return *fd < 0 ? err_set(err, -errno, "open '%s': %s", in->part, strerror(errno)) : 0;
+	*fd = open(part, O_RDONLY | O_CLOEXEC);
+	return *fd < 0 ? err_set(err, -errno, "open '%s': %s", part, strerror(errno)) : 0;
 }
 
-static int convert(struct ingest *in, struct store_image *image, int fd, const struct sniff_format *declared,
-		   struct err *err)
+/* An empty work folder, whatever an attempt before this one left. */
+static int make_work(const struct ingest *in, struct err *err)
 {
-	const struct feed_item *announced = &in->item->announced;
-	const struct convert_options options = {
-		.image = {
-			.folder = in->folder,
-			.chunk_bytes = (uint32_t)in->config->chunk_bytes,
-			.level = (int)in->config->compression_level,
-			.disk_bytes_max = in->config->disk_bytes_max,
-		},
-		.declared = declared,
-		.digest = announced->has_digest ? announced->digest : NULL,
-		.length = announced->length,
-		.stop = in->stop,
-		.progress = tell_progress,
-		.ctx = in,
-	};
+	int rc = folder_remove(in->work, err);
 
-	int rc = begin_phase(in, "convert", err);
-	if (!rc)
-		rc = image_remove(in->folder, err);
-	if (rc)
-		return rc;
-	if (mkdir(in->folder, 0755))
-		return err_set(err, -errno, "create '%s': %s", in->folder, strerror(errno));
-	return convert_file(image, fd, &options, err);
+	if (!rc && mkdir(in->work, 0755))
+		rc = err_set(err, -errno, "create '%s': %s", in->work, strerror(errno));
+	return rc;
 }
 
-static int make_image(struct ingest *in, struct store_image *image, struct err *err)
+static int take_enclosure(struct ingest *in, struct store_content *content, const struct feed_enclosure *enclosure,
+			  size_t nr, struct err *err)
 {
 	const struct sniff_format *declared = NULL;
 	CLEANUP(close_fd) int fd = -1;
-	int rc = make_paths(in, err);
+	char part[PATH_ROOM];
+	int rc = source_policy_check_url(in->policy, enclosure->url, err);
+
+	part_path(part, in, "", nr);
+	if (!rc)
+		rc = check_declared(&declared, enclosure, err);
+	if (!rc)
+		rc = open_enclosure(in, &fd, enclosure, part, err);
+	if (!rc)
+		rc = make_work(in, err);
+	if (rc)
+		return rc;
+	const struct convert_content_options options = {
+		.file = {
+			.image = {
+				.chunk_bytes = (uint32_t)in->config->chunk_bytes,
+				.level = (int)in->config->compression_level,
+				.disk_bytes_max = in->disk_bytes_max,
+			},
+			.declared = declared,
+			.digest = enclosure->has_digest ? enclosure->digest : NULL,
+			.length = enclosure->length,
+			.watch = { .stop = in->stop, .progress = tell_progress, .ctx = in },
+		},
+		.work = in->work,
+		.unpack_program = in->config->unpack,
+		.keyring = in->config->keyring,
+		.scratch_bytes_max = in->config->scratch_bytes_max,
+	};
+
+	return convert_content(content, fd, &options, err);
+}
+
+static int fetch_disk(struct ingest *in, struct store_content *content, const struct feed_disk *disk, size_t nr,
+		      struct err *err)
+{
+	char part[PATH_ROOM], folder[PATH_ROOM + 32];
+	const struct deployable_options options = {
+		.index_url = disk->index_url,
+		.image_url = disk->image_url,
+		.id = disk->id,
+		.index_bytes = disk->index_bytes,
+		.image_bytes = disk->image_bytes,
+		.disk_bytes = disk->disk_bytes,
+		.part = part,
+		.folder = folder,
+		.policy = in->policy,
+		.disk_bytes_max = in->disk_bytes_max,
+		.patience_s = PATIENCE_S,
+		.watch = { .stop = in->stop, .progress = tell_progress, .ctx = in },
+	};
+	struct store_image image;
+	int rc = 0;
+
+	part_path(part, in, ".disk", nr);
+	snprintf(folder, sizeof(folder), "%s/image.%zu", in->work, nr);
+	if (mkdir(folder, 0755))
+		rc = err_set(err, -errno, "create '%s': %s", folder, strerror(errno));
+	if (!rc)
+		rc = deployable_fetch(&image, &options, err);
+	if (rc)
+		return err_wrap(err, "its deployable form, disk %zu", nr + 1);
+	return content_add_disk(content, &image, disk->name ? strdup(disk->name) : NULL,
+				disk->bus ? strdup(disk->bus) : NULL, err);
+}
+
+/* What the publisher made deployable himself needs no conversion. */
+static int take_deployable(struct ingest *in, struct store_content *out, struct err *err)
+{
+	CLEANUP(store_content_free) struct store_content content = { .kind = ITEM_DISK };
+	const struct feed_item *said = &in->item->announced;
+	int rc = make_work(in, err);
+
+	for (size_t i = 0; i < said->disk_count && !rc; i++)
+		rc = fetch_disk(in, &content, &said->disks[i], i, err);
+	if (!rc && !(content.form = strdup("deployable as published")))
+		rc = err_set(err, -ENOMEM, "out of memory");
+	if (rc)
+		return rc;
+	*out = content;
+	content = (struct store_content){ 0 };
+	return 0;
+}
+
+/* Whether another source of the same item may do better. */
+static bool is_of_source(int rc)
+{
+	return rc != -ECANCELED && rc != -ESTALE && rc != -ENOSPC && rc != -EDQUOT && rc != -ENOMEM;
+}
+
+/* What went wrong with each source that was tried, for one line. */
+struct attempts {
+	struct err err; /* all of them; the code is one that may pass, if one of them may */
+	size_t count;
+};
+
+static void add_attempt(struct attempts *a, const char *url, const struct err *err)
+{
+	char shown[160], before[sizeof(a->err.text)];
+	int code = a->count && http_is_transient(a->err.code) ? a->err.code : err->code;
+
+	http_url_for_log(shown, sizeof(shown), url);
+	memcpy(before, a->err.text, sizeof(before));
+	if (a->count++)
+		err_set(&a->err, code, "%.380s; %s: %.220s", before, shown, err->text);
+	else
+		err_set(&a->err, code, "%s: %.220s", shown, err->text);
+}
+
+static struct feed_enclosure first_enclosure(const struct feed_item *said)
+{
+	struct feed_enclosure first = {
+		.url = said->url, .type = said->type, .length = said->length, .has_digest = said->has_digest
+	};
+
+	memcpy(first.digest, said->digest, DIGEST_BYTES);
+	return first;
+}
+
+/* The deployable form, then the enclosures in order, until one of them will do. */
+static int take_any(struct ingest *in, struct store_content *content, struct err *err)
+{
+	const struct feed_item *said = &in->item->announced;
+	const struct feed_enclosure first = first_enclosure(said);
+	struct attempts failed = { .count = 0 };
+	int rc = -ENOENT;
+
+	if (said->disk_count) {
+		rc = take_deployable(in, content, err);
+		if (!rc || !is_of_source(rc))
+			return rc;
+		add_attempt(&failed, said->disks[0].index_url, err);
+	}
+	for (size_t i = 0; i <= said->mirror_count; i++) {
+		const struct feed_enclosure *enclosure = i ? &said->mirrors[i - 1] : &first;
+
+		rc = take_enclosure(in, content, enclosure, i, err);
+		if (!rc || !is_of_source(rc))
+			return rc;
+		if (i < said->mirror_count)
+			log_warn("item %s: %s, trying the next mirror", in->item->id, err->text);
+		add_attempt(&failed, enclosure->url, err);
+	}
+	if (failed.count > 1)
+		*err = failed.err;
+	return err->code;
+}
+
+/* Nothing of it is offered before all of it is there; and nothing sweeps it away in between. */
+static int publish(struct ingest *in, const struct store_content *content, struct err *err)
+{
+	store_images_lock(in->store);
+	int rc = sweep_make_room(in->store, in->config->store_bytes_max, content_bytes(content), err);
+	if (!rc)
+		rc = content_publish(in->images, in->work, content, err);
+	if (!rc)
+		rc = store_item_ready(in->store, in->item->id, content, err);
+	store_images_unlock(in->store);
+	return rc;
+}
+
+static int make_content(struct ingest *in, struct store_content *content, struct err *err)
+{
+	int rc = prepare(in, err);
 
 	if (!rc)
-		rc = make_policy(in, err);
+		rc = find_room(in, err);
 	if (!rc)
-		rc = check_declared(&declared, &in->item->announced, err);
-	if (!rc)
-		rc = open_enclosure(in, &fd, err);
-	if (!rc)
-		rc = convert(in, image, fd, declared, err);
-	return rc ? rc : image_publish(in->images, in->folder, image, err);
+		rc = take_any(in, content, err);
+	return rc ? rc : publish(in, content, err);
 }
 
 /* Whether the download may still be of use to another attempt. What is wrong in itself must be fetched anew. */
 static bool is_worth_keeping(int rc)
 {
-	return rc == -ECANCELED || rc == -ENOSPC || rc == -ENOMEM || http_is_transient(rc);
+	return rc == -ECANCELED || rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM || http_is_transient(rc);
 }
 
 static void clean_up(const struct ingest *in, int rc)
 {
+	const struct feed_item *said = &in->item->announced;
+	char part[PATH_ROOM];
 	struct err err;
 
-	if (image_remove(in->folder, &err))
+	if (folder_remove(in->work, &err))
 		log_warn("item %s: %s, ignoring", in->item->id, err.text);
-	if (!is_worth_keeping(rc))
-		download_discard(in->part);
+	if (is_worth_keeping(rc))
+		return;
+	for (size_t i = 0; i <= said->mirror_count; i++) {
+		part_path(part, in, "", i);
+		download_discard(part);
+	}
+	for (size_t i = 0; i < said->disk_count; i++) {
+		part_path(part, in, ".disk", i);
+		deployable_discard(part);
+	}
 }
 
-static void log_ready(const struct ingest *in, const struct store_image *image, uint64_t since_ms)
+static void log_ready(const struct ingest *in, const struct store_content *content, uint64_t since_ms)
 {
-	char title[120], disk[UNITS_TEXT], bytes[UNITS_TEXT], took[UNITS_TEXT];
+	char title[120], form[120], bytes[UNITS_TEXT], took[UNITS_TEXT];
 
-	log_info("item %s \"%s\": ready as image %.16s: disk of %s in %s, %s", in->item->id,
-		 log_quote(title, sizeof(title), in->item->announced.title), image->id,
-		 units_bytes(disk, image->disk_bytes), units_bytes(bytes, image->image_bytes),
+	log_info("item %s \"%s\": ready: %s, %s of %s, %s", in->item->id,
+		 log_quote(title, sizeof(title), in->item->announced.title), content_kind_name(content->kind),
+		 units_bytes(bytes, content_bytes(content)),
+		 log_quote(form, sizeof(form), content->form ? content->form : "a disk"),
 		 units_seconds(took, (clock_ms() - since_ms) / 1000));
-}
-
-static int record(struct ingest *in, const struct store_image *image, struct err *err)
-{
-	CLEANUP(store_content_free) struct store_content content = { .kind = ITEM_DISK };
-	int rc = content_add_disk(&content, image, NULL, NULL, err);
-
-	return rc ? rc : store_item_ready(in->store, in->item->id, &content, 2, err);
 }
 
 int ingest_item(struct store *store, const struct config *config, const struct store_item *item,
 		const atomic_bool *stop, struct err *err)
 {
 	struct ingest in = { .store = store, .config = config, .item = item, .stop = stop };
+	CLEANUP(store_content_free) struct store_content content = { 0 };
 	char shown[512], title[120];
-	struct store_image image;
 	uint64_t begin_ms = clock_ms();
 	struct err cause;
 
 	http_url_for_log(shown, sizeof(shown), item->announced.url);
 	log_info("item %s \"%s\": ingesting '%s'", item->id, log_quote(title, sizeof(title), item->announced.title),
 		 shown);
-	int rc = make_image(&in, &image, err);
+	int rc = make_content(&in, &content, err);
 	source_policy_free(&in.policy);
-	if (!rc)
-		rc = record(&in, &image, err);
 	clean_up(&in, rc);
 	if (!rc)
-		log_ready(&in, &image, begin_ms);
+		log_ready(&in, &content, begin_ms);
 	if (rc == -ESTALE)
 		log_info("item %s: ended: %s", item->id, err->text);
 	if (!rc || rc == -ECANCELED || rc == -ESTALE)

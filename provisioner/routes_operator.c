@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* routes_operator: what operators may ask for and change, on the unix socket: the API behind the vmcast command. */
 #include "cleanup.h"
+#include "folder.h"
 #include "json.h"
 #include "log.h"
 #include "request.h"
 #include "routes_feed.h"
+#include "sweep.h"
 #include "target_rule.h"
 #include "version.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 static const char *const item_states[] = {
@@ -54,9 +59,63 @@ static json_t *item_json(const struct store_item *item)
 				 json_size(item->total_bytes), "error", json_text(item->error), "updated_at",
 				 json_time(item->updated_at));
 
+	json_t *served = json_pack("{s:o, s:o, s:o, s:o, s:i}", "version",
+				   item->version ? json_size(item->version) : json_null(), "newest_version",
+				   item->newest ? json_size(item->newest) : json_null(), "kind",
+				   item->version ? json_string(content_kind_name(item->kind)) : json_null(), "form",
+				   json_text(item->form), "disk_count", (int)item->disk_count);
+
 	json_object_update(json, more);
+	json_object_update(json, served);
 	json_decref(more);
+	json_decref(served);
 	return json;
+}
+
+static json_t *file_json(const struct content_file *file)
+{
+	if (!file->id[0])
+		return json_null();
+	return json_pack("{s:s, s:o}", "id", file->id, "bytes", json_size(file->bytes));
+}
+
+static json_t *disks_json(const struct store_content *content)
+{
+	json_t *disks = json_array();
+
+	for (size_t i = 0; i < content->disk_count; i++) {
+		const struct content_disk *disk = &content->disks[i];
+
+		json_array_append_new(disks,
+				      json_pack("{s:o, s:o, s:b, s:s, s:o, s:o, s:o}", "name", json_text(disk->name),
+						"bus", json_text(disk->bus), "boot", i == 0, "image", disk->image.id,
+						"disk_bytes", json_size(disk->image.disk_bytes), "image_bytes",
+						json_size(disk->image.image_bytes), "index_bytes",
+						json_size(disk->image.index_bytes)));
+	}
+	return disks;
+}
+
+/* What one item has beside what a list shows of it. */
+static json_t *content_json(const struct store_content *content)
+{
+	json_t *notes = json_array(), *machine = content->machine ? json_loads(content->machine, 0, NULL) : NULL;
+
+	for (size_t i = 0; i < content->note_count; i++)
+		json_array_append_new(notes, json_text(content->notes[i]));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disks", disks_json(content), "file",
+			 file_json(&content->file), "initrd", file_json(&content->initrd), "cmdline",
+			 json_text(content->cmdline), "machine", machine ? machine : json_null(), "notes", notes);
+}
+
+static json_t *version_json(const struct store_version *version)
+{
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:o}", "version",
+			 json_size(version->number), "serves", version->serves, "made_at", json_time(version->made_at),
+			 "title", json_text(version->title), "url", json_text(version->url), "published",
+			 json_time(version->published), "kind", content_kind_name(version->kind), "form",
+			 json_text(version->form), "disk_count", (int)version->disk_count, "disk_bytes",
+			 json_size(version->disk_bytes), "stored_bytes", json_size(version->stored_bytes));
 }
 
 static json_t *machine_json(const struct store_machine *machine)
@@ -165,9 +224,19 @@ static int get_items(struct request *rq, struct err *err)
 static int reply_item(struct request *rq, unsigned status, const char *id, struct err *err)
 {
 	CLEANUP(store_item_free) struct store_item item = { 0 };
+	CLEANUP(store_content_free) struct store_content content = { 0 };
 	int rc = store_item_get(rq->server->store, id, &item, err);
 
-	return rc < 0 ? rc : reply_json(rq, status, item_json(&item), err);
+	if (!rc && item.version)
+		rc = store_item_content(rq->server->store, id, item.version, &content, err);
+	/* -ENOENT: another version serves since. It is shown without. */
+	if (rc < 0 && !(rc == -ENOENT && item.version))
+		return rc;
+	json_t *json = item_json(&item), *more = content_json(&content);
+
+	json_object_update(json, more);
+	json_decref(more);
+	return reply_json(rq, status, json, err);
 }
 
 static int get_item(struct request *rq, struct err *err)
@@ -183,6 +252,125 @@ static int post_item_ingest(struct request *rq, struct err *err)
 		return rc;
 	worker_wake_ingest(rq->server->worker);
 	return reply_item(rq, MHD_HTTP_OK, rq->param, err);
+}
+
+static int get_versions(struct request *rq, struct err *err)
+{
+	CLEANUP(store_version_list_free) struct store_version_list versions = { 0 };
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	int rc = store_item_get(rq->server->store, rq->param, &item, err);
+
+	if (!rc)
+		rc = store_item_versions(rq->server->store, rq->param, &versions, err);
+	if (rc < 0)
+		return rc;
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < versions.count; i++)
+		json_array_append_new(rows, version_json(&versions.rows[i]));
+	return reply_json(rq, MHD_HTTP_OK, json_pack("{s:o}", "versions", rows), err);
+}
+
+static int put_version(struct request *rq, struct err *err)
+{
+	CLEANUP(json_free) json_t *json = NULL;
+	uint64_t version;
+	int rc;
+
+	if ((rc = request_json(&json, rq, err)) < 0 ||
+	    (rc = json_need_u64(&version, json, "version", INT64_MAX, err)) < 0 ||
+	    (rc = store_item_rollback(rq->server->store, rq->param, version, err)) < 0)
+		return rc;
+	log_info("item %s: version %" PRIu64 " serves from now on", rq->param, version);
+	return reply_item(rq, MHD_HTTP_OK, rq->param, err);
+}
+
+static json_t *verify_json(const struct verify_status *status)
+{
+	json_t *findings = json_array();
+
+	for (size_t i = 0; i < status->damaged && i < VERIFY_FINDINGS_MAX; i++)
+		json_array_append_new(findings, json_pack("{s:s, s:o}", "image", status->findings[i].id, "why",
+							  json_text(status->findings[i].why)));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state",
+			 status->running    ? "running"
+			 : status->began_at ? "over"
+					    : "never",
+			 "began_at", json_time(status->began_at), "ended_at", json_time(status->ended_at), "done_bytes",
+			 json_size(status->done_bytes), "total_bytes", json_size(status->total_bytes), "good",
+			 json_size(status->good), "damaged", json_size(status->damaged), "ingested_anew",
+			 json_size(status->asked), "findings", findings, "error",
+			 json_text(status->error[0] ? status->error : NULL));
+}
+
+/* What is below `folder` of the state folder. */
+static int count_bytes(uint64_t *out, const struct request *rq, const char *folder, struct err *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", store_dir(rq->server->store), folder);
+	return folder_bytes(path, out, err);
+}
+
+static int get_store(struct request *rq, struct err *err)
+{
+	CLEANUP(store_blob_list_free) struct store_blob_list blobs = { 0 };
+	struct store *store = rq->server->store;
+	struct verify_status verify;
+	uint64_t used, spool, spare;
+	struct statvfs fs;
+	int rc;
+
+	if ((rc = store_blob_list(store, &blobs, err)) < 0 || (rc = count_bytes(&used, rq, "images", err)) < 0 ||
+	    (rc = count_bytes(&spool, rq, "spool", err)) < 0 || (rc = store_spare_bytes(store, &spare, err)) < 0)
+		return rc;
+	if (statvfs(store_dir(store), &fs) < 0)
+		return err_set(err, -errno, "'%s': %s", store_dir(store), strerror(errno));
+	verify_get_status(worker_verify(rq->server->worker), &verify);
+	return reply_json(rq, MHD_HTTP_OK,
+			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state_dir", store_dir(store),
+				    "image_count", json_size(blobs.count), "image_bytes", json_size(used),
+				    "spare_bytes", json_size(spare), "spool_bytes", json_size(spool), "bytes_max",
+				    rq->server->config->store_bytes_max ? json_size(rq->server->config->store_bytes_max)
+									: json_null(),
+				    "free_bytes", json_size((uint64_t)fs.f_bavail * fs.f_frsize), "verify",
+				    verify_json(&verify)),
+			  err);
+}
+
+static int post_verify(struct request *rq, struct err *err)
+{
+	int rc = verify_start(worker_verify(rq->server->worker), err);
+
+	return rc < 0 ? rc : get_store(rq, err);
+}
+
+static int post_gc(struct request *rq, struct err *err)
+{
+	CLEANUP(sweep_list_free) struct sweep_list list = { 0 };
+	const char *dry = request_query(rq, "dry_run");
+	bool dry_run = dry && strcmp(dry, "1") == 0;
+
+	if (dry && !dry_run && strcmp(dry, "0") != 0)
+		return err_set(err, -EINVAL, "argument \"dry_run\": 0 or 1 is needed");
+	int rc = sweep_collect(rq->server->store, dry_run, &list, err);
+	if (rc < 0)
+		return rc;
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < list.count; i++) {
+		const struct sweep_entry *entry = &list.rows[i];
+
+		json_array_append_new(rows,
+				      entry->kind == SWEEP_VERSION
+					      ? json_pack("{s:s, s:s, s:o, s:i}", "what", "version", "item",
+							  entry->name, "version", json_size(entry->version), "bytes", 0)
+					      : json_pack("{s:s, s:s, s:o}", "what", "image", "image", entry->name,
+							  "bytes", json_size(entry->bytes)));
+	}
+	return reply_json(
+		rq, MHD_HTTP_OK,
+		json_pack("{s:b, s:o, s:o}", "dry_run", dry_run, "bytes", json_size(list.bytes), "removed", rows), err);
 }
 
 static int get_machines(struct request *rq, struct err *err)
@@ -214,6 +402,23 @@ static int get_machine(struct request *rq, struct err *err)
 	return reply_json(rq, MHD_HTTP_OK, json, err);
 }
 
+#define TARGETS_MAX 4096 /* bytes of the rules for all disks of an item */
+
+/* Whether there is a rule for each disk. An item that is not ingested yet cannot say how many it has. */
+static int check_target_count(const struct store_item *item, const char *target, struct err *err)
+{
+	CLEANUP(free_str) char *copy = strdup(target);
+	const char *rules[TARGET_RULES_MAX];
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "out of memory");
+	size_t count = target_rule_split(rules, TARGET_RULES_MAX, copy);
+	if (!item->disk_count || item->disk_count == count)
+		return 0;
+	return err_set(err, -EINVAL, "field \"target\": %zu rule%s, and the item has %u disk%s: one for each is needed", count,
+		       count == 1 ? "" : "s", item->disk_count, item->disk_count == 1 ? "" : "s");
+}
+
 static int put_assignment(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
@@ -223,13 +428,16 @@ static int put_assignment(struct request *rq, struct err *err)
 	int rc;
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&id, json, "item", 64, err)) < 0 ||
-	    (rc = json_want_string(&target, json, "target", 512, err)) < 0)
+	    (rc = json_want_string(&target, json, "target", TARGETS_MAX, err)) < 0)
 		return rc;
-	if (target && target_rule_check(target, err) < 0)
+	if (target && target_rules_check(target, err) < 0)
 		return err_wrap(err, "field \"target\"");
 	rc = store_item_get(store, id, &item, err);
 	if (rc < 0)
 		return err_wrap(err, "field \"item\"");
+	rc = target ? check_target_count(&item, target, err) : 0;
+	if (rc < 0)
+		return rc;
 	rc = store_machine_assign(store, rq->param, id, target, err);
 	if (rc < 0)
 		return rc;
@@ -273,6 +481,11 @@ const struct route routes_operator[] = {
 	{ "GET", "/v1/items", get_items, "all items, or those of ?feed=ID" },
 	{ "GET", "/v1/items/{id}", get_item, "one item" },
 	{ "POST", "/v1/items/{id}/ingest", post_item_ingest, "make the item's image (again)" },
+	{ "GET", "/v1/items/{id}/versions", get_versions, "the versions of an item that are kept, newest first" },
+	{ "PUT", "/v1/items/{id}/version", put_version, "let a version serve: {\"version\"}" },
+	{ "GET", "/v1/store", get_store, "what images take, and how they were last verified" },
+	{ "POST", "/v1/store/verify", post_verify, "compare all images with their digests" },
+	{ "POST", "/v1/store/gc", post_gc, "remove what nothing wants; ?dry_run=1 only tells" },
 	{ "GET", "/v1/machines", get_machines, "all machines that were seen or assigned" },
 	{ "GET", "/v1/machines/{mac}", get_machine, "one machine, with its inventory" },
 	{ "PUT", "/v1/machines/{mac}/assignment", put_assignment,

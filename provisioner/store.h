@@ -23,6 +23,7 @@
 #define STORE_JOBS_MAX      4096
 #define STORE_MACHINES_MAX  65536 /* the one not seen for longest is forgotten, never one assigned or installed */
 #define STORE_INVENTORY_MAX 8192  /* bytes, of each machine */
+#define STORE_KEEP          2     /* versions of an item, where its feed's options say nothing */
 
 enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED };
 enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED };
@@ -206,12 +207,11 @@ int store_item_progress(struct store *s, const char *id, const char *phase, uint
 			struct err *err);
 /*
  * What was made of the item is there: as a new version, which serves from now on, unless it is the same as the version
- * made last, which is then only confirmed (a rollback stays). At most `keep` versions are kept, and in any case the one
- * that serves. -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this is
+ * made last, which is then only confirmed (a rollback stays). As many versions are kept as the feed's options say, and
+ * in any case the one that serves. -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this is
  * not taken.
  */
-int store_item_ready(struct store *s, const char *id, const struct store_content *content, unsigned keep,
-		     struct err *err);
+int store_item_ready(struct store *s, const char *id, const struct store_content *content, struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);
 /* A failure that may pass: in `delay_s` seconds the item can be claimed again. Until then it is failed. */
 int store_item_retry(struct store *s, const char *id, unsigned delay_s, struct err *err);
@@ -245,8 +245,25 @@ void store_blob_list_free(struct store_blob_list *list);
 int store_spare_bytes(struct store *s, uint64_t *out, struct err *err);
 /* Forget the oldest version of all that do not serve: 1, or 0 if there is none. */
 int store_drop_oldest_version(struct store *s, struct err *err);
-/* Forget versions of this item beyond `keep`; the one that serves stays in any case. Returns how many. */
-int store_item_trim(struct store *s, const char *id, unsigned keep, struct err *err);
+/* A version that was, or would be, forgotten. */
+struct store_trimmed {
+	char item_id[STORE_ID_CHARS];
+	uint64_t number;
+	uint64_t bytes; /* below images/, some perhaps shared with others */
+};
+struct store_trimmed_list {
+	struct store_trimmed *rows;
+	size_t count;
+};
+
+/*
+ * Forget versions beyond as many as their feeds' options say, but none that serves; `dry_run`: only find out. `wanted`:
+ * what is then wanted below images/, by a version or a job that is neither ended nor silent for a day; in order of the
+ * ids. Sizes are 0 of what only jobs want.
+ */
+int store_trim(struct store *s, bool dry_run, struct store_trimmed_list *trimmed, struct store_blob_list *wanted,
+	       struct err *err);
+void store_trimmed_list_free(struct store_trimmed_list *list);
 
 /*
  * Held from putting something below images/ until a version names it, and from asking whether it is wanted until it is

@@ -228,17 +228,38 @@ static int get_item_now(struct store *s, const char *id, struct item_now *out, s
 	return found > 0 ? 0 : found < 0 ? found : store_no_such_item(id, err);
 }
 
-static int trim(struct store *s, const char *id, unsigned keep, struct err *err)
+static uint64_t keep_of(const char *options_text)
 {
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
+	struct err ignored;
+
+	/* They were checked when they were set. */
+	return feed_options_parse(&options, options_text, &ignored) || !options.keep ? STORE_KEEP : options.keep;
+}
+
+static void read_text(void *row, sqlite3_stmt *q)
+{
+	*(char **)row = column_text(q, 0);
+}
+
+/* Forget versions of one item beyond as many as are to be kept. */
+static int trim_item(struct store *s, const char *id, struct err *err)
+{
+	CLEANUP(free_str) char *options = NULL;
+	int rc = store_row(&options, read_text, s,
+			   "SELECT f.options FROM item i JOIN feed f ON f.id = i.feed_id WHERE i.id = ?1",
+			   VALUES(text(id)), err);
+
+	if (rc < 0)
+		return rc;
 	return store_run(s,
 			 "DELETE FROM version WHERE item_id = ?1 AND number != (SELECT version FROM item WHERE id = ?1)"
 			 " AND number NOT IN"
 			 " (SELECT number FROM version WHERE item_id = ?1 ORDER BY number DESC LIMIT ?2)",
-			 VALUES(text(id), number(keep)), err);
+			 VALUES(text(id), number(keep_of(options))), err);
 }
 
-static int record_ready(struct store *s, const char *id, const struct store_content *content, unsigned keep,
-			struct err *err)
+static int record_ready(struct store *s, const char *id, const struct store_content *content, struct err *err)
 {
 	CLEANUP(store_content_free) struct store_content last = { 0 };
 	struct item_now now = { 0 };
@@ -261,25 +282,17 @@ static int record_ready(struct store *s, const char *id, const struct store_cont
 			       " version = ?2, newest = ?3, updated_at = ?4 WHERE id = ?1",
 			       VALUES(text(id), number(serves), number(number_made), number((uint64_t)store_now())),
 			       err);
-	return rc < 0 ? rc : trim(s, id, keep, err);
+	return rc < 0 ? rc : trim_item(s, id, err);
 }
 
-int store_item_ready(struct store *s, const char *id, const struct store_content *content, unsigned keep,
-		     struct err *err)
+int store_item_ready(struct store *s, const char *id, const struct store_content *content, struct err *err)
 {
 	int rc = store_begin(s, err);
 
 	if (rc < 0)
 		return rc;
-	rc = store_end(s, record_ready(s, id, content, keep, err), err);
+	rc = store_end(s, record_ready(s, id, content, err), err);
 	return rc < 0 ? rc : 0;
-}
-
-int store_item_trim(struct store *s, const char *id, unsigned keep, struct err *err)
-{
-	int rc = store_begin(s, err);
-
-	return rc < 0 ? rc : store_end(s, trim(s, id, keep, err), err);
 }
 
 static int roll_back(struct store *s, const char *id, uint64_t version, struct err *err)
@@ -476,4 +489,102 @@ int store_drop_oldest_version(struct store *s, struct err *err)
 		       " ORDER BY v.made_at, v.number, v.item_id LIMIT 1)",
 		       NO_VALUES, err);
 	return store_end(s, rc, err);
+}
+
+static int append(void **rows, size_t *count, const void *row, size_t row_bytes, struct err *err)
+{
+	void *grown = reallocarray(*rows, *count + 1, row_bytes);
+
+	if (!grown)
+		return err_set(err, -ENOMEM, "out of memory");
+	*rows = grown;
+	memcpy((char *)grown + (*count)++ * row_bytes, row, row_bytes);
+	return 0;
+}
+
+/* Versions beyond `keep` of the items of one feed. */
+static int find_trimmed(struct store *s, const char *feed_id, uint64_t keep, struct store_trimmed_list *out,
+			struct err *err)
+{
+	CLEANUP(store_reset) sqlite3_stmt *q = NULL;
+	int rc = store_query(&q, s,
+			     "SELECT item_id, number, (SELECT coalesce(sum(bytes + index_bytes), 0) FROM version_blob b"
+			     "  WHERE b.item_id = a.item_id AND b.number = a.number) FROM (SELECT v.item_id, v.number,"
+			     "  i.version AS serves, row_number() OVER (PARTITION BY v.item_id ORDER BY v.number DESC)"
+			     "  AS age FROM version v JOIN item i ON i.id = v.item_id WHERE i.feed_id = ?1) a"
+			     " WHERE age > ?2 AND number != serves",
+			     VALUES(text(feed_id), number(keep)), err);
+
+	while (!rc && (rc = store_next(s, q, err)) > 0) {
+		struct store_trimmed row = { .number = column_number(q, 1), .bytes = column_number(q, 2) };
+
+		column_fixed(row.item_id, sizeof(row.item_id), q, 0);
+		rc = append((void **)&out->rows, &out->count, &row, sizeof(row), err);
+	}
+	return rc;
+}
+
+static int find_wanted(struct store *s, struct store_blob_list *out, struct err *err)
+{
+	CLEANUP(store_reset) sqlite3_stmt *q = NULL;
+	int rc = store_query(&q, s,
+			     "SELECT id, max(bytes), max(index_bytes) FROM"
+			     " (SELECT id, bytes, index_bytes FROM version_blob UNION ALL"
+			     "  SELECT r.id, 0, 0 FROM job_blob r JOIN job j ON j.id = r.job_id"
+			     "  WHERE NOT j.ended AND j.updated_at > ?1) GROUP BY id ORDER BY id",
+			     VALUES(silent_since()), err);
+
+	while (!rc && (rc = store_next(s, q, err)) > 0) {
+		struct store_blob row = { 0 };
+
+		read_blob(&row, q);
+		rc = append((void **)&out->rows, &out->count, &row, sizeof(row), err);
+	}
+	return rc;
+}
+
+static int trim_all(struct store *s, struct store_trimmed_list *trimmed, struct store_blob_list *wanted,
+		    struct err *err)
+{
+	CLEANUP(store_reset) sqlite3_stmt *q = NULL;
+	int rc = store_query(&q, s, "SELECT id, options FROM feed", NO_VALUES, err);
+
+	while (!rc && (rc = store_next(s, q, err)) > 0) {
+		CLEANUP(free_str) char *options = column_text(q, 1);
+		char id[STORE_ID_CHARS];
+
+		column_fixed(id, sizeof(id), q, 0);
+		rc = find_trimmed(s, id, keep_of(options), trimmed, err);
+	}
+	for (size_t i = 0; i < trimmed->count && rc >= 0; i++)
+		rc = store_run(s, "DELETE FROM version WHERE item_id = ?1 AND number = ?2",
+			       VALUES(text(trimmed->rows[i].item_id), number(trimmed->rows[i].number)), err);
+	return rc < 0 ? rc : find_wanted(s, wanted, err);
+}
+
+int store_trim(struct store *s, bool dry_run, struct store_trimmed_list *trimmed, struct store_blob_list *wanted,
+	       struct err *err)
+{
+	CLEANUP(store_trimmed_list_free) struct store_trimmed_list gone = { 0 };
+	CLEANUP(store_blob_list_free) struct store_blob_list kept = { 0 };
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = trim_all(s, &gone, &kept, err);
+	/* A failure rolls back. */
+	int ended = store_end(s, !rc && dry_run ? -ECANCELED : rc, err);
+	if (rc < 0 || (ended < 0 && !dry_run))
+		return rc < 0 ? rc : ended;
+	*trimmed = gone;
+	*wanted = kept;
+	gone = (struct store_trimmed_list){ 0 };
+	kept = (struct store_blob_list){ 0 };
+	return 0;
+}
+
+void store_trimmed_list_free(struct store_trimmed_list *list)
+{
+	free(list->rows);
+	*list = (struct store_trimmed_list){ 0 };
 }

@@ -3,11 +3,12 @@
 #include "sweep.h"
 
 #include "cleanup.h"
+#include "folder.h"
 #include "log.h"
+#include "units.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -28,23 +29,18 @@ static int path_in(char out[static PATH_ROOM], const struct store *store, const 
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *position)
+static void remove_logged(const char *path)
 {
-	(void)st;
-	(void)type;
-	(void)position;
-	return remove(path);
-}
+	struct err err;
 
-static void remove_tree(const char *path)
-{
-	if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
-		log_warn("sweep: remove '%s': %s, ignoring", path, strerror(errno));
+	if (folder_remove(path, &err))
+		log_warn("sweep: %s, ignoring", err.text);
 }
 
 /* Call `visit` with each name in `folder` of the state folder. */
 static int each(struct store *store, const char *folder,
-		int (*visit)(struct store *store, const char *name, struct err *err), struct err *err)
+		int (*visit)(struct store *store, const char *name, void *ctx, struct err *err), void *ctx,
+		struct err *err)
 {
 	char path[PATH_ROOM];
 	struct dirent *entry;
@@ -55,27 +51,30 @@ static int each(struct store *store, const char *folder,
 	if (!dir)
 		return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && visit(store, entry->d_name, err) < 0)
+		if (entry->d_name[0] != '.' && visit(store, entry->d_name, ctx, err) < 0)
 			return err->code;
 	return 0;
 }
 
-static int sweep_spooled(struct store *store, const char *name, struct err *err)
+/* Of an item that waits its downloads are of use, and nothing else is. */
+static int sweep_spooled(struct store *store, const char *name, void *ctx, struct err *err)
 {
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	char path[PATH_ROOM], id[STORE_ID_CHARS];
 	struct err none;
 
+	(void)ctx;
 	snprintf(id, sizeof(id), "%s", name);
 	if (path_in(path, store, "spool", name, err) < 0)
 		return err->code;
 	int rc = store_item_get(store, id, &item, &none);
 	if (rc < 0 && rc != -ENOENT)
 		return err_set(err, rc, "%s", none.text);
-	if (rc == 0 && (item.state == ITEM_ANNOUNCED || item.retry_at))
+	if (rc == 0 && (item.state == ITEM_ANNOUNCED || item.retry_at) &&
+	    strncmp(name + strlen(id), ".part", strlen(".part")) == 0)
 		return 0;
 	log_info("sweep: removing '%s', which no item waits for", path);
-	remove_tree(path);
+	remove_logged(path);
 	return 0;
 }
 
@@ -84,46 +83,164 @@ static bool is_image_id(const char *name)
 	return strlen(name) == STORE_IMAGE_CHARS - 1 && strspn(name, "0123456789abcdef") == STORE_IMAGE_CHARS - 1;
 }
 
-/* Away in one step first: half an image is never where images are served from. */
 static int remove_image(const struct store *store, const char *id, struct err *err)
 {
-	char path[PATH_ROOM], doomed[PATH_ROOM];
+	char path[PATH_ROOM];
 
-	if (path_in(path, store, "images", id, err) < 0 || path_in(doomed, store, "spool", id, err) < 0)
-		return err->code;
-	if (rename(path, doomed) < 0 && errno != ENOENT)
-		return err_set(err, -errno, "move '%s' away: %s", path, strerror(errno));
-	remove_tree(doomed);
+	return path_in(path, store, "images", id, err) < 0 ? err->code : folder_remove(path, err);
+}
+
+void sweep_list_free(struct sweep_list *list)
+{
+	free(list->rows);
+	*list = (struct sweep_list){ 0 };
+}
+
+static int add_entry(struct sweep_list *list, const struct sweep_entry *entry, struct err *err)
+{
+	struct sweep_entry *grown = reallocarray(list->rows, list->count + 1, sizeof(*grown));
+
+	if (!grown)
+		return err_set(err, -ENOMEM, "out of memory");
+	list->rows = grown;
+	list->rows[list->count++] = *entry;
+	list->bytes += entry->bytes;
 	return 0;
 }
 
-static int sweep_image(struct store *store, const char *name, struct err *err)
-{
-	bool wanted;
+/* One run over images/. */
+struct collection {
+	bool dry_run;
+	struct store_blob_list wanted; /* in order */
+	struct sweep_list *out;
+};
 
-	if (!is_image_id(name))
-		return 0;
-	if (store_image_wanted(store, name, &wanted, err) < 0)
-		return err->code;
-	if (wanted)
-		return 0;
-	log_info("sweep: removing image %.16s..., which nothing names any more", name);
-	return remove_image(store, name, err);
+static int compare_blob(const void *id, const void *blob)
+{
+	return strcmp(id, ((const struct store_blob *)blob)->id);
 }
 
-static int sweep_document(struct store *store, const char *name, struct err *err)
+static int collect_image(struct store *store, const char *name, void *ctx, struct err *err)
+{
+	struct sweep_entry entry = { .kind = SWEEP_IMAGE };
+	struct collection *c = ctx;
+	char path[PATH_ROOM];
+
+	if (!is_image_id(name) ||
+	    (c->wanted.count && bsearch(name, c->wanted.rows, c->wanted.count, sizeof(*c->wanted.rows), compare_blob)))
+		return 0;
+	snprintf(entry.name, sizeof(entry.name), "%s", name);
+	int rc = path_in(path, store, "images", name, err);
+	if (!rc)
+		rc = folder_bytes(path, &entry.bytes, err);
+	if (!rc)
+		rc = add_entry(c->out, &entry, err);
+	if (rc || c->dry_run)
+		return rc;
+	log_info("sweep: removing image %.16s..., which nothing names any more", name);
+	return folder_remove(path, err);
+}
+
+static int add_versions(struct collection *c, const struct store_trimmed_list *trimmed, struct err *err)
+{
+	for (size_t i = 0; i < trimmed->count; i++) {
+		struct sweep_entry entry = { .kind = SWEEP_VERSION, .version = trimmed->rows[i].number };
+
+		memcpy(entry.name, trimmed->rows[i].item_id, sizeof(trimmed->rows[i].item_id));
+		if (!c->dry_run)
+			log_info("item %s: version %llu is one more than is kept, forgetting it", entry.name,
+				 (unsigned long long)entry.version);
+		if (add_entry(c->out, &entry, err))
+			return err->code;
+	}
+	return 0;
+}
+
+/* With the lock held. */
+static int collect(struct store *store, bool dry_run, struct sweep_list *out, struct err *err)
+{
+	CLEANUP(store_trimmed_list_free) struct store_trimmed_list trimmed = { 0 };
+	struct collection c = { .dry_run = dry_run, .out = out };
+	int rc = store_trim(store, dry_run, &trimmed, &c.wanted, err);
+
+	if (!rc)
+		rc = add_versions(&c, &trimmed, err);
+	if (!rc)
+		rc = each(store, "images", collect_image, &c, err);
+	store_blob_list_free(&c.wanted);
+	return rc;
+}
+
+int sweep_collect(struct store *store, bool dry_run, struct sweep_list *out, struct err *err)
+{
+	CLEANUP(sweep_list_free) struct sweep_list list = { 0 };
+
+	store_images_lock(store);
+	int rc = collect(store, dry_run, &list, err);
+	store_images_unlock(store);
+	if (rc)
+		return rc;
+	*out = list;
+	list = (struct sweep_list){ 0 };
+	return 0;
+}
+
+int sweep_used_bytes(const struct store *store, uint64_t *out, struct err *err)
+{
+	char path[PATH_ROOM];
+
+	return path_in(path, store, "images", "", err) < 0 ? err->code : folder_bytes(path, out, err);
+}
+
+static int no_room(uint64_t bytes, uint64_t used, uint64_t bytes_max, uint64_t spare, struct err *err)
+{
+	char more[UNITS_TEXT], there[UNITS_TEXT], limit[UNITS_TEXT], old[UNITS_TEXT];
+
+	return err_set(err, -EDQUOT,
+		       "the store is full: %s are needed, %s of at most %s (store_bytes_max) are used, of which old "
+		       "versions that nobody reads have %s",
+		       units_bytes(more, bytes), units_bytes(there, used), units_bytes(limit, bytes_max),
+		       units_bytes(old, spare));
+}
+
+int sweep_make_room(struct store *store, uint64_t bytes_max, uint64_t bytes, struct err *err)
+{
+	uint64_t used, spare;
+	int dropped = 1;
+
+	if (!bytes_max)
+		return 0;
+	while (dropped > 0) {
+		CLEANUP(sweep_list_free) struct sweep_list removed = { 0 };
+
+		if (collect(store, false, &removed, err) || sweep_used_bytes(store, &used, err))
+			return err->code;
+		if (used + bytes <= bytes_max)
+			return 0;
+		if (store_spare_bytes(store, &spare, err))
+			return err->code;
+		if (used - spare + bytes > bytes_max)
+			break;
+		log_info("sweep: the store is full, forgetting the oldest version");
+		dropped = store_drop_oldest_version(store, err);
+	}
+	return dropped < 0 ? dropped : no_room(bytes, used, bytes_max, spare, err);
+}
+
+static int sweep_document(struct store *store, const char *name, void *ctx, struct err *err)
 {
 	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
 	char path[PATH_ROOM], id[STORE_ID_CHARS];
 	struct err none;
 
+	(void)ctx;
 	snprintf(id, sizeof(id), "%s", name);
 	if (path_in(path, store, "feeds", name, err) < 0)
 		return err->code;
 	int rc = store_feed_get(store, id, &feed, &none);
 	if (rc == -ENOENT) {
 		log_info("sweep: removing '%s', whose feed is gone", path);
-		remove_tree(path);
+		remove_logged(path);
 	} else if (rc < 0) {
 		return err_set(err, rc, "%s", none.text);
 	}
@@ -132,11 +249,13 @@ static int sweep_document(struct store *store, const char *name, struct err *err
 
 int sweep_idle(struct store *store, struct err *err)
 {
-	if (each(store, "feeds", sweep_document, err) < 0)
+	CLEANUP(sweep_list_free) struct sweep_list removed = { 0 };
+
+	if (each(store, "feeds", sweep_document, NULL, err) < 0)
 		return err->code;
-	if (each(store, "spool", sweep_spooled, err) < 0)
+	if (each(store, "spool", sweep_spooled, NULL, err) < 0)
 		return err->code;
-	return each(store, "images", sweep_image, err);
+	return sweep_collect(store, false, &removed, err);
 }
 
 static bool has_size(const struct store *store, const char *id, const char *name, uint64_t size)
@@ -181,5 +300,5 @@ int sweep_start(struct store *store, struct err *err)
 	/* First: an item whose image is lost waits again, and may have its download left in the spool. */
 	if (find_lost_images(store, err) < 0)
 		return err->code;
-	return each(store, "spool", sweep_spooled, err);
+	return each(store, "spool", sweep_spooled, NULL, err);
 }

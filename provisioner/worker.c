@@ -40,6 +40,7 @@ struct worker {
 	pthread_t ingester;
 	bool refresher_runs;
 	bool ingester_runs;
+	struct verify *verify;
 };
 
 /* With the lock held: wait until `*wanted`, a stop, or `seconds` are over. */
@@ -117,7 +118,7 @@ static void settle_failure(struct worker *w, const struct store_item *item, int 
 
 	if (code == -ECANCELED || code == -ESTALE) {
 		rc = store_item_requeue(w->store, item->id, &err);
-	} else if (http_is_transient(code) || code == -ENOSPC) {
+	} else if (http_is_transient(code) || code == -ENOSPC || code == -EDQUOT) {
 		log_info("item %s: trying again in %u s", item->id, delay_s);
 		rc = store_item_retry(w->store, item->id, delay_s, &err);
 	}
@@ -193,6 +194,11 @@ static int init(struct worker *w, struct err *err)
 	return 0;
 }
 
+static void ingest_found(void *ctx)
+{
+	worker_wake_ingest(ctx);
+}
+
 int worker_start(struct worker **out, const struct config *config, struct store *store, struct err *err)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -205,7 +211,8 @@ int worker_start(struct worker **out, const struct config *config, struct store 
 	w->store = store;
 	/* A service that was just started knows nothing of what happened meanwhile. */
 	w->wishes = (struct wishes){ .any = true, .all = true };
-	if (sweep_start(store, err) < 0 || start_thread(&w->refresher, &w->refresher_runs, run_refresher, w, err) < 0 ||
+	if (sweep_start(store, err) < 0 || verify_new(&w->verify, store, ingest_found, w, err) < 0 ||
+	    start_thread(&w->refresher, &w->refresher_runs, run_refresher, w, err) < 0 ||
 	    start_thread(&w->ingester, &w->ingester_runs, run_ingester, w, err) < 0) {
 		worker_stop(&w);
 		return err->code;
@@ -224,6 +231,7 @@ void worker_stop(struct worker **worker)
 	atomic_store(&w->stop, true);
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+	verify_free(&w->verify);
 	if (w->refresher_runs)
 		pthread_join(w->refresher, NULL);
 	if (w->ingester_runs)
@@ -254,4 +262,9 @@ void worker_wake_ingest(struct worker *w)
 	w->ingest_asked = true;
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+}
+
+struct verify *worker_verify(struct worker *w)
+{
+	return w->verify;
 }

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "err.h"
 #include "store.h"
+#include "verify.h"
 
 struct worker;
 
@@ -24,6 +25,9 @@ void worker_stop(struct worker **worker);
 /* Refresh this feed now, or every feed (NULL). Returns at once; any thread may call. An unknown id wakes nobody up in
  * vain: it is ignored. */
 void worker_wake_refresh(struct worker *worker, const char *feed_id);
+
+/* What checks the images; ends with the worker. */
+struct verify *worker_verify(struct worker *worker);
 
 /* Look for items to ingest now: an operator asked for one. Returns at once; any thread may call. */
 void worker_wake_ingest(struct worker *worker);

@@ -375,10 +375,11 @@ static void test_bomb(void)
 	free(d.bytes);
 }
 
-static int count_call(void *ctx, uint64_t done, uint64_t total, struct err *err)
+static int count_call(void *ctx, const char *phase, uint64_t done, uint64_t total, struct err *err)
 {
 	uint64_t *last = ctx;
 
+	(void)phase;
 	(void)err;
 	*last = done <= total ? done : UINT64_MAX;
 	return 0;
@@ -393,9 +394,7 @@ static void test_stop_and_progress(void)
 	uint64_t last = 0;
 	struct err err;
 
-	options.stop = &stop;
-	options.progress = count_call;
-	options.ctx = &last;
+	options.watch = (struct watch){ .stop = &stop, .progress = count_call, .ctx = &last };
 	is_int(convert_bytes(&made, d.bytes, d.len, &options, &err), 0, "converts");
 	is_int(last, d.len, "progress ends with all bytes read");
 	stop = true;

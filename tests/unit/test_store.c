@@ -89,18 +89,13 @@ static struct store_image image_named(char digit)
 }
 
 /* An ingest ended with one disk. */
-static int make_ready_keeping(struct store *s, const char *id, char digit, unsigned keep)
+static int make_ready(struct store *s, const char *id, char digit)
 {
 	CLEANUP(store_content_free) struct store_content content = { .kind = ITEM_DISK };
 	struct store_image image = image_named(digit);
 
 	content_add_disk(&content, &image, NULL, NULL, &err);
-	return store_item_ready(s, id, &content, keep, &err);
-}
-
-static int make_ready(struct store *s, const char *id, char digit)
-{
-	return make_ready_keeping(s, id, digit, 1);
+	return store_item_ready(s, id, &content, &err);
 }
 
 /* Claim and finish whatever waits. */
@@ -358,7 +353,6 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
 	struct store_job report = { .phase = "write", .done_bytes = 5, .total_bytes = 10 };
-	struct store_image image = image_named('f');
 	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], wrong[STORE_TICKET_CHARS];
 	const char *item;
 
@@ -404,7 +398,6 @@ static void a_clock_that_is_set_back_reinstalls_nothing(void)
 	CLEANUP(store_close) struct store *s = open_store();
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
-	struct store_image image = image_named('a');
 	struct store_job report = { .phase = "done" };
 	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
 
@@ -426,7 +419,6 @@ static void a_machine_is_installed_by_all_its_addresses(void)
 	CLEANUP(store_machine_list_free) struct store_machine_list machines = { 0 };
 	CLEANUP(store_machine_free) struct store_machine other = { 0 };
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
-	struct store_image image = image_named('a');
 	struct store_job report = { .phase = "done" };
 	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
 
@@ -453,7 +445,6 @@ static void what_was_installed_is_remembered_without_its_job(void)
 	CLEANUP(store_close) struct store *s = open_store();
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
-	struct store_image image = image_named('a');
 	struct store_job report = { .phase = "done" };
 	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
 
@@ -480,7 +471,6 @@ static void a_job_from_before_does_not_fulfil_an_assignment(void)
 	CLEANUP(store_close) struct store *s = open_store();
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
-	struct store_image image = image_named('a');
 	struct store_job report = { .phase = "done" };
 	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
 
@@ -502,6 +492,16 @@ static void a_job_from_before_does_not_fulfil_an_assignment(void)
 	is_str(machine.error, "no disk", "and says why");
 }
 
+static void keep_versions(struct store *s, unsigned keep)
+{
+	CLEANUP(store_feed_list_free) struct store_feed_list feeds = { 0 };
+	char options[32];
+
+	snprintf(options, sizeof(options), "keep=%u", keep);
+	store_feed_list(s, &feeds, &err);
+	is_int(store_feed_set(s, feeds.rows[0].id, options, &err), 0, "the feed's options say what to keep");
+}
+
 static void images_are_wanted_by_items_and_running_jobs(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -512,6 +512,7 @@ static void images_are_wanted_by_items_and_running_jobs(void)
 	bool wanted = true;
 
 	add_feed(s, 1, feed_id);
+	keep_versions(s, 1);
 	store_image_wanted(s, old.id, &wanted, &err);
 	ok(!wanted, "an image that nothing names is not wanted");
 	ingest_all(s, '1');
@@ -545,13 +546,22 @@ static void add_item(struct store *s, char id[static STORE_ID_CHARS])
 	snprintf(id, STORE_ID_CHARS, "%s", items.rows[0].id);
 }
 
-static void ingest_keeping(struct store *s, const char *id, char digit, unsigned keep)
+/* Forget what there is too much of: how many versions that are. */
+static size_t trim(struct store *s, bool dry_run)
+{
+	CLEANUP(store_trimmed_list_free) struct store_trimmed_list trimmed = { 0 };
+	CLEANUP(store_blob_list_free) struct store_blob_list wanted = { 0 };
+
+	return store_trim(s, dry_run, &trimmed, &wanted, &err) ? 1000 : trimmed.count;
+}
+
+static void ingest_again(struct store *s, const char *id, char digit)
 {
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 
 	store_item_ask(s, id, &err);
 	store_item_claim(s, false, &item, &err);
-	is_int(make_ready_keeping(s, id, digit, keep), 0, "an ingest ends well");
+	is_int(make_ready(s, id, digit), 0, "an ingest ends well");
 }
 
 /* "3 *2 1": the versions that are kept, newest first, a star before the one that serves. */
@@ -576,17 +586,21 @@ static void other_bytes_are_a_new_version(void)
 
 	add_item(s, id);
 	is_str(versions_of(s, id), "", "an item that was never ingested has no version");
-	ingest_keeping(s, id, 'a', 2);
+	ingest_again(s, id, 'a');
 	is_str(versions_of(s, id), "*1", "the first ingest makes the first");
-	ingest_keeping(s, id, 'a', 2);
+	ingest_again(s, id, 'a');
 	is_str(versions_of(s, id), "*1", "the same bytes again make none");
-	ingest_keeping(s, id, 'b', 2);
+	ingest_again(s, id, 'b');
 	is_str(versions_of(s, id), "*2 1", "other bytes do, which serve");
-	ingest_keeping(s, id, 'c', 2);
+	ingest_again(s, id, 'c');
 	is_str(versions_of(s, id), "*3 2", "as many are kept as were asked for");
-	ingest_keeping(s, id, 'b', 3);
+	keep_versions(s, 3);
+	ingest_again(s, id, 'b');
 	is_str(versions_of(s, id), "*4 3 2", "bytes of an older version are a new one, too");
-	is_int(store_item_trim(s, id, 1, &err), 2, "with less to keep the older ones go");
+	keep_versions(s, 1);
+	is_int(trim(s, true), 2, "with less to keep the older ones would go");
+	is_str(versions_of(s, id), "*4 3 2", "if they were told to");
+	is_int(trim(s, false), 2, "which they are");
 	is_str(versions_of(s, id), "*4", "and not the one that serves");
 }
 
@@ -597,23 +611,24 @@ static void a_rollback_stays_until_there_is_something_newer(void)
 	char id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
 
 	add_item(s, id);
-	ingest_keeping(s, id, 'a', 2);
-	ingest_keeping(s, id, 'b', 2);
+	ingest_again(s, id, 'a');
+	ingest_again(s, id, 'b');
 	is_int(store_item_rollback(s, id, 1, &err), 0, "an older version is chosen");
 	is_str(versions_of(s, id), "2 *1", "and serves");
 	store_item_get(s, id, &item, &err);
 	ok(item.version == 1 && item.newest == 2 && item.image_id[0] == 'a', "as the item says");
 	is_int(store_job_new(s, &host, id, 2, NULL, job, ticket, &err), -ESTALE, "no job is made for the other");
 	is_int(store_job_new(s, &host, id, 1, NULL, job, ticket, &err), 0, "but for this one");
-	ingest_keeping(s, id, 'b', 2);
+	ingest_again(s, id, 'b');
 	is_str(versions_of(s, id), "2 *1", "the newest ingested again changes nothing");
-	ingest_keeping(s, id, 'c', 2);
+	ingest_again(s, id, 'c');
 	is_str(versions_of(s, id), "*3 2", "something newer serves, and what is beyond the limit goes");
 	is_int(store_item_rollback(s, id, 1, &err), -ENOENT, "what is not kept cannot be chosen");
 	is_int(store_item_rollback(s, id, 3, &err), 0, "what serves already can");
 	is_int(store_item_rollback(s, "0000000000000000", 1, &err), -ENOENT, "an item that is not there cannot");
 	store_item_rollback(s, id, 2, &err);
-	is_int(store_item_trim(s, id, 1, &err), 0, "what serves is kept beyond the limit");
+	keep_versions(s, 1);
+	is_int(trim(s, false), 0, "what serves is kept beyond the limit");
 	is_str(versions_of(s, id), "3 *2", "beside the newest");
 }
 
@@ -639,7 +654,7 @@ static void content_comes_back_as_it_was_given(void)
 	memset(content.initrd.id, 'e', sizeof(content.initrd.id) - 1);
 	add_item(s, id);
 	store_item_claim(s, false, &item, &err);
-	is_int(store_item_ready(s, id, &content, 2, &err), 0, "all that an item can be is stored");
+	is_int(store_item_ready(s, id, &content, &err), 0, "all that an item can be is stored");
 	is_int(store_item_content(s, id, 0, &back, &err), 0, "and read");
 	ok(back.kind == ITEM_KERNEL && back.version == 1 && back.disk_count == 2 && back.note_count == 2,
 	   "kind, numbers");
@@ -669,14 +684,14 @@ static void what_is_lost_is_made_anew(void)
 	size_t asked = 7;
 
 	add_item(s, id);
-	ingest_keeping(s, id, 'a', 2);
-	ingest_keeping(s, id, 'b', 2);
+	ingest_again(s, id, 'a');
+	ingest_again(s, id, 'b');
 	is_int(store_image_lost(s, image.id, &asked, &err), 0, "the image of the newest version is lost");
 	is_int(asked, 1, "its item is asked for");
 	is_str(versions_of(s, id), "*1", "and the version before it serves");
 	store_item_get(s, id, &item, &err);
 	is_int(item.state, ITEM_ANNOUNCED, "until the ingest");
-	ingest_keeping(s, id, 'b', 2);
+	ingest_again(s, id, 'b');
 	is_str(versions_of(s, id), "*3 1", "which makes a version of its own");
 	memset(image.id, 'a', sizeof(image.id) - 1);
 	store_image_lost(s, image.id, &asked, &err);
@@ -698,18 +713,19 @@ static void room_is_made_of_what_nobody_reads(void)
 	uint64_t spare = 7;
 
 	add_item(s, id);
-	ingest_keeping(s, id, 'a', 3);
+	keep_versions(s, 4);
+	ingest_again(s, id, 'a');
 	store_spare_bytes(s, &spare, &err);
 	is_int(spare, 0, "what serves is not spare");
 	store_job_new(s, &host, id, 1, NULL, job, ticket, &err);
-	ingest_keeping(s, id, 'b', 3);
+	ingest_again(s, id, 'b');
 	store_spare_bytes(s, &spare, &err);
 	is_int(spare, 0, "nor what a job reads");
 	store_job_report(s, job, ticket, &report, &err);
 	store_spare_bytes(s, &spare, &err);
 	is_int(spare, 676, "an older version is, with image and index");
-	ingest_keeping(s, id, 'c', 3);
-	ingest_keeping(s, id, 'a', 4);
+	ingest_again(s, id, 'c');
+	ingest_again(s, id, 'a');
 	is_str(versions_of(s, id), "*4 3 2 1", "of four versions");
 	store_spare_bytes(s, &spare, &err);
 	is_int(spare, 2 * 676, "the image that the first and the last share is not spare");

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* folder: see folder.h */
+#include "folder.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <fts.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void close_fts(FTS **fts)
+{
+	if (*fts)
+		fts_close(*fts);
+}
+
+/* Call `visit` with everything below `path`, and with itself: files first, each folder after what is in it. */
+static int walk(const char *path, int (*visit)(void *ctx, const FTSENT *entry, struct err *err), void *ctx,
+		struct err *err)
+{
+	char *paths[] = { (char *)path, NULL };
+	CLEANUP(close_fts) FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	const FTSENT *entry;
+
+	if (!fts)
+		return err_set(err, -errno, "'%s': %s", path, strerror(errno));
+	while ((errno = 0, entry = fts_read(fts))) {
+		bool gone = (entry->fts_info == FTS_NS || entry->fts_info == FTS_ERR) && entry->fts_errno == ENOENT;
+
+		if (gone || entry->fts_info == FTS_D)
+			continue;
+		if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+			return err_set(err, -entry->fts_errno, "'%s': %s", entry->fts_path, strerror(entry->fts_errno));
+		int rc = visit(ctx, entry, err);
+		if (rc)
+			return rc;
+	}
+	return errno ? err_set(err, -errno, "'%s': %s", path, strerror(errno)) : 0;
+}
+
+static int remove_entry(void *ctx, const FTSENT *entry, struct err *err)
+{
+	(void)ctx;
+	if (remove(entry->fts_accpath) && errno != ENOENT)
+		return err_set(err, -errno, "remove '%s': %s", entry->fts_path, strerror(errno));
+	return 0;
+}
+
+int folder_remove(const char *path, struct err *err)
+{
+	return walk(path, remove_entry, NULL, err);
+}
+
+static int add_bytes(void *ctx, const FTSENT *entry, struct err *err)
+{
+	(void)err;
+	if (entry->fts_info == FTS_F)
+		*(uint64_t *)ctx += (uint64_t)entry->fts_statp->st_size;
+	return 0;
+}
+
+int folder_bytes(const char *path, uint64_t *out, struct err *err)
+{
+	*out = 0;
+	return walk(path, add_bytes, out, err);
+}

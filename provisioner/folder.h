@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* folder: a folder of ours with whatever is in it. */
+#ifndef VMCAST_FOLDER_H
+#define VMCAST_FOLDER_H
+
+#include "err.h"
+
+#include <stdint.h>
+
+/* Remove a file, or a folder with all that is in it; links are removed, not followed. Missing is fine. */
+int folder_remove(const char *path, struct err *err);
+
+/* The bytes of all files in it, as long as they say they are; missing: 0. */
+int folder_bytes(const char *path, uint64_t *out, struct err *err);
+
+#endif

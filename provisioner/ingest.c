@@ -316,26 +316,43 @@ static struct feed_enclosure first_enclosure(const struct feed_item *said)
 	return first;
 }
 
+/* An enclosure with fewer disks than its item was announced with is not the machine that was meant. */
+static int check_disks(const struct feed_item *said, const struct store_content *content, struct err *err)
+{
+	if (!said->disk_count || said->disk_count == content->disk_count)
+		return 0;
+	return err_set(err, -EBADMSG, "it has %zu disk%s, the feed announces %zu", content->disk_count,
+		       content->disk_count == 1 ? "" : "s", said->disk_count);
+}
+
 /* The deployable form, then the enclosures in order, until one of them will do. */
 static int take_any(struct ingest *in, struct store_content *content, struct err *err)
 {
 	const struct feed_item *said = &in->item->announced;
 	const struct feed_enclosure first = first_enclosure(said);
 	struct attempts failed = { .count = 0 };
+	char refused[sizeof(err->text) + 32] = "";
 	int rc = -ENOENT;
 
 	if (said->disk_count) {
 		rc = take_deployable(in, content, err);
 		if (!rc || !is_of_source(rc))
 			return rc;
+		log_warn("item %s: %s, trying its enclosure", in->item->id, err->text);
+		snprintf(refused, sizeof(refused), "%s: made from the enclosure", err->text);
 		add_attempt(&failed, said->disks[0].index_url, err);
 	}
 	for (size_t i = 0; i <= said->mirror_count; i++) {
 		const struct feed_enclosure *enclosure = i ? &said->mirrors[i - 1] : &first;
 
 		rc = take_enclosure(in, content, enclosure, i, err);
+		if (!rc)
+			rc = check_disks(said, content, err);
+		if (!rc && refused[0])
+			rc = content_add_note(content, refused, err);
 		if (!rc || !is_of_source(rc))
 			return rc;
+		store_content_free(content);
 		if (i < said->mirror_count)
 			log_warn("item %s: %s, trying the next mirror", in->item->id, err->text);
 		add_attempt(&failed, enclosure->url, err);

@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* What takes no longer says nothing. */
 #define QUIET_MS 1000u
@@ -417,6 +419,25 @@ static int work(struct request *rq, char **paths, int count, struct err *err)
 	return rc;
 }
 
+/* vmcast-unpack, which is installed where this program is, or beside it where both were built. Caller frees; NULL: out of
+ * memory. */
+static char *find_unpack(void)
+{
+	char self[PATH_MAX], *path = NULL;
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[len < 0 ? 0 : len] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	if (asprintf(&path, "%s/vmcast-unpack", self) < 0)
+		return NULL;
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return asprintf(&path, "%s/../libexec/vmcast/vmcast-unpack", self) < 0 ? NULL : path;
+}
+
 int publish_run(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct request rq = {
@@ -439,7 +460,11 @@ int publish_run(struct cli *cli, int argc, char **argv, struct err *err)
 	if (rc)
 		return rc;
 	CLEANUP(json_free) json_t *items = json_array();
+	CLEANUP(free_str) char *unpack = find_unpack();
+	if (!items || !unpack)
+		return err_set(err, -ENOMEM, "publish: out of memory");
 	rq.items = items;
+	rq.options.unpack_program = unpack;
 	catch_signals();
 	return work(&rq, argv + optind + 1, argc - optind - 1, err);
 }

@@ -14,10 +14,10 @@
 
 #define DEFAULT_SOCKET "/run/vmcast/api.sock"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4, EXIT_FAULTS = 5 };
 
-static const struct command *const tables[] = { commands_feed, commands_item, commands_machine, commands_publish,
-						commands_status };
+static const struct command *const tables[] = { commands_feed,    commands_item,  commands_machine,
+						commands_publish, commands_store, commands_status };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -27,7 +27,9 @@ static void print_usage_line(const struct command *c)
 
 	snprintf(usage, sizeof(usage), "%s%s%s %s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->args,
 		 c->takes & TAKES_WAIT ? " [--wait]" : "", c->takes & TAKES_TARGET ? " [--target RULE]..." : "",
-		 c->takes & TAKES_FEED ? "[--feed FEED]" : "");
+		 c->takes & TAKES_FEED      ? "[--feed FEED]"
+		 : c->takes & TAKES_DRY_RUN ? "[--dry-run]"
+					    : "");
 	printf("  vmcast %-44s %s\n", usage, c->help);
 }
 
@@ -47,7 +49,8 @@ static void print_help(const char *noun)
 	       "\n"
 	       "FEED and ITEM: the beginning of an id, or an exact title.\n"
 	       "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the service cannot be reached, 4 no such feed, item or "
-	       "machine.\n");
+	       "machine,\n"
+	       "5 done, and what was checked has faults.\n");
 }
 
 static void print_command_help(const struct command *c)
@@ -92,6 +95,8 @@ static int exit_status(int code)
 		return EXIT_NOT_FOUND;
 	case -EINVAL:
 		return EXIT_USAGE;
+	case CLI_FOUND_FAULTS:
+		return EXIT_FAULTS;
 	default:
 		return EXIT_FAILED;
 	}
@@ -144,10 +149,11 @@ static int run_publish(struct cli *cli, int argc, char **argv)
 static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },       { "socket", required_argument, NULL, 's' },
-		{ "wait", no_argument, NULL, 'w' },       { "target", required_argument, NULL, 't' },
-		{ "feed", required_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },    { NULL, 0, NULL, 0 }
+		{ "json", no_argument, NULL, 'j' },         { "socket", required_argument, NULL, 's' },
+		{ "wait", no_argument, NULL, 'w' },         { "target", required_argument, NULL, 't' },
+		{ "feed", required_argument, NULL, 'f' },   { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },      { "dry-run", no_argument, NULL, 'n' },
+		{ "with-options", no_argument, NULL, 'o' }, { NULL, 0, NULL, 0 }
 	};
 	int opt;
 
@@ -174,6 +180,14 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 		case 'f':
 			cli->feed = optarg;
 			*takes |= TAKES_FEED;
+			break;
+		case 'o':
+			cli->with_options = true;
+			*takes |= TAKES_WITH_OPTIONS;
+			break;
+		case 'n':
+			cli->dry_run = true;
+			*takes |= TAKES_DRY_RUN;
 			break;
 		case 'h':
 			*help = true;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -36,9 +37,36 @@ static const char *state_of(char out[static PRINT_TEXT], const json_t *row)
 	return out;
 }
 
+/* "disk", "3 disks", "kernel"; nothing for what is not ingested. */
+static const char *kind_of(char out[static PRINT_TEXT], const json_t *row)
+{
+	uint64_t disks = row_number(row, "disk_count");
+
+	if (disks > 1)
+		snprintf(out, PRINT_TEXT, "%" PRIu64 " disks", disks);
+	else
+		snprintf(out, PRINT_TEXT, "%.20s", row_text(row, "kind"));
+	return out;
+}
+
+/* "3", "2 of 3" after a rollback, "" for what is not ingested. */
+static const char *version_of(char out[static PRINT_TEXT], const json_t *row)
+{
+	uint64_t version = row_number(row, "version"), newest = row_number(row, "newest_version");
+
+	out[0] = '\0';
+	if (version && version != newest)
+		snprintf(out, PRINT_TEXT, "%" PRIu64 " of %" PRIu64, version, newest);
+	else if (version)
+		snprintf(out, PRINT_TEXT, "%" PRIu64, version);
+	return out;
+}
+
 static int item_list(struct cli *cli, char **args, struct err *err)
 {
-	static const char *const headings[] = { "ID", "STATE", "DISK", "PUBLISHED", "FEED", "TITLE" };
+	static const char *const headings[] = {
+		"ID", "STATE", "KIND", "VERSION", "DISK", "PUBLISHED", "FEED", "TITLE"
+	};
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(json_free) json_t *feed = NULL;
 	char path[64] = "/v1/items", text[PRINT_TEXT];
@@ -60,6 +88,8 @@ static int item_list(struct cli *cli, char **args, struct err *err)
 	{
 		table_add(t, row_text(row, "id"));
 		table_add(t, state_of(text, row));
+		table_add(t, kind_of(text, row));
+		table_add(t, version_of(text, row));
 		table_add(t, print_bytes(text, row_number(row, "disk_bytes")));
 		table_add(t, print_date(text, row_number(row, "published")));
 		table_add(t, row_text(row, "feed_title"));
@@ -67,6 +97,47 @@ static int item_list(struct cli *cli, char **args, struct err *err)
 	}
 	table_print(t, cli);
 	return 0;
+}
+
+static void print_disks(const json_t *disks)
+{
+	char text[256], bytes[PRINT_TEXT];
+	const json_t *disk;
+	size_t nr;
+
+	json_array_foreach(disks, nr, disk)
+	{
+		const char *name = row_text(disk, "name"), *bus = row_text(disk, "bus");
+
+		snprintf(text, sizeof(text), "%s%s%.100s%s%s%s", print_bytes(bytes, row_number(disk, "disk_bytes")),
+			 name[0] ? ", " : "", name, bus[0] ? " on " : "", bus,
+			 json_array_size(disks) > 1 && row_flag(disk, "boot") ? ", boots" : "");
+		print_fact("disk", text);
+	}
+}
+
+static void print_machine(const json_t *machine)
+{
+	char text[512], memory[PRINT_TEXT];
+	uint64_t cpus = row_number(machine, "cpus");
+
+	if (!machine)
+		return;
+	snprintf(text, sizeof(text), "%.100s", row_text(machine, "name"));
+	print_fact("machine", text);
+	if (cpus) {
+		snprintf(text, sizeof(text), "%" PRIu64, cpus);
+		print_fact("processors", text);
+	}
+	print_fact("memory", print_bytes(memory, row_number(machine, "memory_bytes")));
+}
+
+static void print_notes(const json_t *notes)
+{
+	const json_t *note;
+	size_t nr;
+
+	json_array_foreach(notes, nr, note) print_fact("note", json_string_value(note));
 }
 
 static void print_item(const json_t *row)
@@ -87,7 +158,13 @@ static void print_item(const json_t *row)
 	print_fact("type", row_text(row, "type"));
 	print_fact("length", print_bytes(text, row_number(row, "length")));
 	print_fact("image", row_text(row, "image"));
-	print_fact("disk", print_bytes(text, row_number(row, "disk_bytes")));
+	print_fact("version", version_of(text, row));
+	print_fact("kind", row_text(row, "kind"));
+	print_fact("form", row_text(row, "form"));
+	print_disks(json_object_get(row, "disks"));
+	print_machine(json_object_get(row, "machine"));
+	print_fact("cmdline", row_text(row, "cmdline"));
+	print_notes(json_object_get(row, "notes"));
 	print_fact("download", print_bytes(text, row_number(row, "image_bytes")));
 	print_fact("link", row_text(row, "link"));
 	print_fact("description", row_text(row, "description"));
@@ -152,6 +229,61 @@ static int item_ingest(struct cli *cli, char **args, struct err *err)
 	return 0;
 }
 
+static int item_versions(struct cli *cli, char **args, struct err *err)
+{
+	static const char *const headings[] = { "VERSION", "SERVES", "INGESTED", "PUBLISHED", "KIND",
+						"DISK",    "STORED", "FORM",     "TITLE" };
+	CLEANUP(json_free) json_t *found = NULL;
+	CLEANUP(json_free) json_t *json = NULL;
+	char text[PRINT_TEXT];
+	size_t nr;
+	json_t *row;
+	int rc = api_find_item(cli, &found, args[0], err);
+
+	if (!rc)
+		rc = item_call(cli, "GET", row_text(found, "id"), "/versions", &json, err);
+	if (rc < 0 || cli->json)
+		return rc < 0 ? rc : print_json(json, err);
+	struct table *t = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+
+	json_array_foreach(json_object_get(json, "versions"), nr, row)
+	{
+		snprintf(text, sizeof(text), "%" PRIu64, row_number(row, "version"));
+		table_add(t, text);
+		table_add(t, row_flag(row, "serves") ? "yes" : "");
+		table_add(t, print_time(text, row_number(row, "made_at")));
+		table_add(t, print_date(text, row_number(row, "published")));
+		table_add(t, kind_of(text, row));
+		table_add(t, print_bytes(text, row_number(row, "disk_bytes")));
+		table_add(t, print_bytes(text, row_number(row, "stored_bytes")));
+		table_add(t, row_text(row, "form"));
+		table_add(t, row_text(row, "title"));
+	}
+	table_print(t, cli);
+	return 0;
+}
+
+static int item_rollback(struct cli *cli, char **args, struct err *err)
+{
+	CLEANUP(json_free) json_t *found = NULL;
+	CLEANUP(json_free) json_t *row = NULL;
+	char path[64], text[PRINT_TEXT], *end;
+	int rc;
+
+	errno = 0;
+	unsigned long long version = strtoull(args[1], &end, 10);
+	if (errno || *end || args[1][0] < '0' || args[1][0] > '9' || version > INT64_MAX)
+		return err_set(err, -EINVAL, "'%s' is no version: a number of `vmcast item versions` is", args[1]);
+	if ((rc = api_find_item(cli, &found, args[0], err)) < 0)
+		return rc;
+	snprintf(path, sizeof(path), "/v1/items/%s/version", row_text(found, "id"));
+	rc = api_call(cli, "PUT", path, json_pack("{s:I}", "version", (json_int_t)version), &row, err);
+	if (rc < 0 || cli->json)
+		return rc < 0 ? rc : print_json(row, err);
+	printf("%s  version %s serves\n", row_text(row, "id"), version_of(text, row));
+	return 0;
+}
+
 const struct command commands_item[] = {
 	{ "item", "list", "", 0, 0, TAKES_FEED, item_list, "items of all feeds, newest first",
 	  "With --feed FEED only those of one feed.\n" },
@@ -167,5 +299,15 @@ const struct command commands_item[] = {
 	  "ITEM is the beginning of an item's id, or its exact title if no other has the same.\n"
 	  "\n"
 	  "  vmcast item ingest --wait 'Debian 12'\n" },
+	{ "item", "versions", "ITEM", 1, 1, 0, item_versions, "versions of an item that are kept, newest first",
+	  "The same uuid announced with other bytes is a new version; the one before serves until that is ingested. As "
+	  "many\n"
+	  "are kept as the feed's option keep=N says (default 2).\n" },
+	{ "item", "rollback", "ITEM VERSION", 2, 2, 0, item_rollback, "let an older (or newer) version serve",
+	  "It serves until the feed announces other bytes and those are ingested, or another version is chosen. "
+	  "Machines that\n"
+	  "are being written go on with what they began.\n"
+	  "\n"
+	  "  vmcast item rollback 'Debian 12' 3\n" },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },
 };

@@ -238,6 +238,7 @@ start_vmcastd()
 		run_dir = $work/run
 		socket = $work/run/api.sock
 		allow_host = 127.0.0.1
+		unpack = $(realpath -m "$BUILD/vmcast-unpack")
 		$([[ $* == *chunk_bytes* ]] || echo "chunk_bytes = 64K")
 		$(printf '%s\n' "$@")
 	END

@@ -16,8 +16,8 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4, EXIT_FAULTS = 5 };
 
-static const struct command *const tables[] = { commands_feed, commands_item, commands_machine, commands_publish,
-						commands_status };
+static const struct command *const tables[] = { commands_feed,    commands_item,  commands_machine,
+						commands_publish, commands_store, commands_status };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -28,6 +28,7 @@ static void print_usage_line(const struct command *c)
 	snprintf(usage, sizeof(usage), "%s%s%s %s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->args,
 		 c->takes & TAKES_WAIT ? " [--wait]" : "", c->takes & TAKES_TARGET ? " [--target RULE]..." : "",
 		 c->takes & TAKES_FEED           ? "[--feed FEED]"
+		 : c->takes & TAKES_DRY_RUN      ? "[--dry-run]"
 		 : c->takes & TAKES_WITH_OPTIONS ? " [--with-options]"
 						 : "");
 	printf("  vmcast %-44s %s\n", usage, c->help);
@@ -148,15 +149,13 @@ static int run_publish(struct cli *cli, int argc, char **argv)
 /* Options may stand anywhere. Returns -1 to go on, else the exit status. `*takes` is what the options given need. */
 static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "socket", required_argument, NULL, 's' },
-						 { "wait", no_argument, NULL, 'w' },
-						 { "target", required_argument, NULL, 't' },
-						 { "feed", required_argument, NULL, 'f' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'V' },
-						 { "with-options", no_argument, NULL, 'o' },
-						 { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },         { "socket", required_argument, NULL, 's' },
+		{ "wait", no_argument, NULL, 'w' },         { "target", required_argument, NULL, 't' },
+		{ "feed", required_argument, NULL, 'f' },   { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },      { "dry-run", no_argument, NULL, 'n' },
+		{ "with-options", no_argument, NULL, 'o' }, { NULL, 0, NULL, 0 }
+	};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -186,6 +185,10 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 		case 'o':
 			cli->with_options = true;
 			*takes |= TAKES_WITH_OPTIONS;
+			break;
+		case 'n':
+			cli->dry_run = true;
+			*takes |= TAKES_DRY_RUN;
 			break;
 		case 'h':
 			*help = true;

@@ -23,6 +23,7 @@ struct cli {
 	const char *socket;
 	bool json;
 	bool wait;
+	bool dry_run;
 	bool colour;                           /* standard output is a terminal that may be coloured */
 	bool progress;                         /* standard error is a terminal: one line that changes */
 	const char *targets[TARGET_RULES_MAX]; /* --target, once for each disk */
@@ -33,7 +34,7 @@ struct cli {
 };
 
 /* Which options a command takes beside --json, --socket and --help. */
-enum { TAKES_WAIT = 1, TAKES_TARGET = 2, TAKES_FEED = 4, TAKES_WITH_OPTIONS = 8 };
+enum { TAKES_WAIT = 1, TAKES_TARGET = 2, TAKES_FEED = 4, TAKES_WITH_OPTIONS = 8, TAKES_DRY_RUN = 64 };
 
 /* What a command returns that did what it should and found something wrong with its subject. */
 #define CLI_FOUND_FAULTS (-EUCLEAN)
@@ -50,7 +51,8 @@ struct command {
 };
 
 /* Each ends with an entry whose noun is NULL. */
-extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_status[];
+extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_store[],
+	commands_status[];
 
 /* `vmcast publish` reads its command line itself: 0, 1 for help, or an error. */
 int publish_run(struct cli *cli, int argc, char **argv, struct err *err);

@@ -330,6 +330,19 @@ struct full_walk {
 	void *ctx;
 };
 
+/*
+ * libarchive (3.6.2) loses count in a 7-Zip block if whole members of it are skipped, and calls the next one truncated. Of
+ * a member whose first byte was read it skips the rest as it should.
+ */
+static int touch(struct full_walk *full, struct err *err)
+{
+	uint8_t byte;
+
+	if (strcmp(full->walker.kind, "7z") != 0 || full->odd || full->is_folder || full->walker.done_bytes)
+		return 0;
+	return archive_walk_read(&full->at, &byte, 1, err) < 0 ? err->code : 0;
+}
+
 /* `*end`: where the member ends in the archive, its padding included. */
 static int visit_entry(struct full_walk *full, uint64_t *end, struct err *err)
 {
@@ -355,6 +368,9 @@ static int visit_entry(struct full_walk *full, uint64_t *end, struct err *err)
 		return rc;
 	if (!full->odd && !full->is_folder)
 		full->at.nr++;
+	rc = touch(full, err);
+	if (rc)
+		return rc;
 	if (archive_read_data_skip(w->archive) != ARCHIVE_OK)
 		return blame(w, name, err);
 	*end = (uint64_t)archive_filter_bytes(w->archive, -1);
@@ -686,6 +702,14 @@ int archive_fetch(struct unpack_archive *a, struct err *err)
 	for (size_t i = 0; i < a->member_count; i++)
 		missing |= a->members[i].wanted && !a->members[i].ready;
 	return missing ? archive_each(a->work, &a->blob, fetch_one, a, err) : 0;
+}
+
+void archive_drop(struct unpack_archive *a, struct archive_member *member)
+{
+	if (strcmp(member->blob.file, a->blob.file) == 0)
+		return;
+	blob_drop(a->work, &member->blob);
+	member->ready = member->wanted = false;
 }
 
 int archive_load(char **text, struct unpack_archive *a, struct archive_member *member, size_t max, struct err *err)

@@ -66,6 +66,9 @@ struct archive_member *archive_find(struct unpack_archive *a, const char *name, 
 /* Get all members that are wanted, in one pass. */
 int archive_fetch(struct unpack_archive *a, struct err *err);
 
+/* A member that was fetched is not needed any more: its copy goes; what lies in the archive itself stays. */
+void archive_drop(struct unpack_archive *a, struct archive_member *member);
+
 /* A small member as text, with a NUL behind it. Caller frees. */
 int archive_load(char **text, struct unpack_archive *a, struct archive_member *member, size_t max, struct err *err);
 

@@ -190,7 +190,8 @@ int unpack_disk_empty(struct unpacking *u, const struct disk_wish *wish, struct 
 }
 
 /* A member that is compressed: what is in it, and no more than once. */
-static int peel_member(struct blob *out, struct unpacking *u, struct archive_member *m, unsigned depth, struct err *err)
+static int peel_member(struct blob *out, struct unpacking *u, struct unpack_archive *a, struct archive_member *m,
+		       unsigned depth, struct err *err)
 {
 	const struct sniff_format *looks;
 	char quoted[SHOWN];
@@ -205,7 +206,7 @@ static int peel_member(struct blob *out, struct unpacking *u, struct archive_mem
 			       quote(quoted, m->name), m->looks->name);
 	if (unpack_peel(out, u->work, &m->blob, m->looks, err))
 		return err_wrap(err, "member '%s'", quote(quoted, m->name));
-	blob_drop(u->work, &m->blob);
+	archive_drop(a, m);
 	int rc = unpack_look(&looks, u->work, out, err);
 	if (!rc && looks->kind == SNIFF_CODEC)
 		return err_set(err, -ENOTSUP, "member '%s' is %s inside %s (compressed twice)", quote(quoted, m->name),
@@ -223,7 +224,7 @@ int unpack_disk_member(struct unpacking *u, const struct disk_wish *wish, struct
 	member->wanted = member->used = true;
 	int rc = archive_fetch(a, err);
 	if (!rc)
-		rc = peel_member(&image, u, member, depth, err);
+		rc = peel_member(&image, u, a, member, depth, err);
 	return rc ? rc : unpack_disk_image(u, wish, &image, err);
 }
 
@@ -333,8 +334,8 @@ static int flatten(struct blob *out, struct work *w, const struct blob *blob, ui
 	return rc ? rc : scratch_finish(out, &f, err);
 }
 
-static int add_extent(struct unpacking *u, struct unpacked_disk *disk, uint64_t disk_off, struct archive_member *m,
-		      const struct vmdk_extent *extent, struct err *err)
+static int add_extent(struct unpacking *u, struct unpacked_disk *disk, uint64_t disk_off, struct unpack_archive *a,
+		      struct archive_member *m, const struct vmdk_extent *extent, struct err *err)
 {
 	struct unpacked_part part = { .format = "raw", .disk_off = disk_off, .disk_bytes = extent->disk_bytes };
 	struct blob blob = m->blob;
@@ -343,7 +344,7 @@ static int add_extent(struct unpacking *u, struct unpacked_disk *disk, uint64_t 
 	if (extent->kind == VMDK_SPARSE) {
 		if (flatten(&blob, u->work, &m->blob, extent->disk_bytes, err))
 			return err_wrap(err, "extent '%s'", quote(quoted, m->name));
-		blob_drop(u->work, &m->blob);
+		archive_drop(a, m);
 	} else if (extent->file_off > blob.bytes || extent->disk_bytes > blob.bytes - extent->file_off) {
 		return err_set(err, -EBADMSG,
 			       "extent '%s' has %" PRIu64 " bytes, the descriptor wants %" PRIu64 " from byte %" PRIu64,
@@ -368,7 +369,7 @@ static int add_extents(struct unpacking *u, struct unpacked_disk *disk, struct u
 		if (extent->kind != VMDK_ZERO) {
 			rc = find_extent(&m, a, descriptor, extent, err);
 			if (!rc)
-				rc = add_extent(u, disk, off, m, extent, err);
+				rc = add_extent(u, disk, off, a, m, extent, err);
 		}
 		if (rc)
 			return rc;

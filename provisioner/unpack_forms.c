@@ -389,8 +389,8 @@ struct gathering {
 };
 
 /* One image of an .xvm: of a whole disk if it has a partition table or is a disk image, else of a partition. */
-static int take_image(struct gathering *g, struct unpacking *u, struct archive_member *m, const struct vm_disk *disk,
-		      unsigned depth, struct err *err)
+static int take_image(struct gathering *g, struct unpacking *u, struct unpack_archive *a, struct archive_member *m,
+		      const struct vm_disk *disk, unsigned depth, struct err *err)
 {
 	const struct sniff_format *looks;
 	struct blob blob = m->blob;
@@ -404,7 +404,7 @@ static int take_image(struct gathering *g, struct unpacking *u, struct archive_m
 				       m->looks->name);
 		if (unpack_peel(&blob, u->work, &m->blob, m->looks, err))
 			return err_wrap(err, "member '%s'", quote(quoted, m->name));
-		blob_drop(u->work, &m->blob);
+		archive_drop(a, m);
 	}
 	int rc = unpack_look(&looks, u->work, &blob, err);
 	ssize_t len = rc ? rc : blob_read(u->work, &blob, head, sizeof(head), 0, err);
@@ -456,7 +456,7 @@ static int add_xvm_disks(struct unpacking *u, struct unpack_archive *a, const st
 	if (!rc)
 		rc = archive_fetch(a, err);
 	for (size_t i = 0; !rc && i < vm->disk_count; i++)
-		rc = take_image(g, u, files[i], &vm->disks[i], depth, err);
+		rc = take_image(g, u, a, files[i], &vm->disks[i], depth, err);
 	if (!rc && g->count)
 		rc = unpack_disk_partitions(u, &partitions, g->partitions, g->count, err);
 	for (size_t i = 0; !rc && i < u->report->unpacked->disk_count; i++)

@@ -185,10 +185,15 @@ int store_feed_gone(struct store *s, const char *id, const char *why, struct err
 int store_item_list(struct store *s, const char *feed_id, struct store_item_list *out, struct err *err);
 /*
  * For menus: items of which something serves and that are still announced, in no order, with what a menu shows of them:
- * ids, titles, date, architecture, firmware, landing, version, kind, disk_bytes. Costs what they are, however many others
+ * ids, titles, date, architecture, firmware, landing, version, kind, disk_bytes, disk_count. Costs what they are, however many others
  * feeds announce.
  */
 int store_item_list_ready(struct store *s, struct store_item_list *out, struct err *err);
+/*
+ * For menus, too: announced items that nothing serves yet and that are ingested when a machine wants them, the newest
+ * `max` of them. `by_default`: feeds without a policy of their own do so.
+ */
+int store_item_list_awaited(struct store *s, bool by_default, size_t max, struct store_item_list *out, struct err *err);
 int store_item_get(struct store *s, const char *id, struct store_item *out, struct err *err);
 /* The oldest item waiting to be ingested becomes ITEM_INGESTING: 1 and `*out`, or 0. Those an operator asked for go
  * first; `only_asked`: no others. */

@@ -138,7 +138,8 @@ static void read_ready(void *row, sqlite3_stmt *q)
 	item->version = column_number(q, nr++);
 	item->kind = (enum item_kind)column_number(q, nr++);
 	column_fixed(item->image_id, sizeof(item->image_id), q, nr++);
-	item->disk_bytes = column_number(q, nr);
+	item->disk_bytes = column_number(q, nr++);
+	item->disk_count = (unsigned)column_number(q, nr);
 	item->present = true;
 }
 
@@ -149,12 +150,56 @@ int store_item_list_ready(struct store *s, struct store_item_list *out, struct e
 
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_ready, s,
 			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.arch, i.firmware, i.landing,"
-			    " i.state, i.version, v.kind, d.id, d.disk_bytes FROM item i INDEXED BY item_ready"
+			    " i.state, i.version, v.kind, d.id, d.disk_bytes,"
+			    " (SELECT count(*) FROM version_blob WHERE item_id = i.id AND number = i.version"
+			    "  AND role = 0) FROM item i INDEXED BY item_ready"
 			    " JOIN feed f ON f.id = i.feed_id"
 			    " JOIN version v ON v.item_id = i.id AND v.number = i.version"
 			    " LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0"
 			    " AND d.nr = 0 WHERE i.version > 0 AND i.gone_at = 0",
 			    NO_VALUES, err);
+	list.rows = rows;
+	if (rc < 0)
+		return rc;
+	*out = list;
+	list = (struct store_item_list){ 0 };
+	return 0;
+}
+
+static void read_awaited(void *row, sqlite3_stmt *q)
+{
+	struct store_item *item = row;
+	int nr = 0;
+
+	column_fixed(item->id, sizeof(item->id), q, nr++);
+	column_fixed(item->feed_id, sizeof(item->feed_id), q, nr++);
+	item->feed_title = column_text(q, nr++);
+	item->announced.title = column_text(q, nr++);
+	item->announced.published = (int64_t)column_number(q, nr++);
+	item->announced.length = column_number(q, nr++);
+	item->announced.arch = column_text(q, nr++);
+	item->announced.firmware = column_text(q, nr++);
+	item->announced.landing = column_text(q, nr++);
+	item->state = (enum item_state)column_number(q, nr++);
+	item->feed_ingest = (enum feed_ingest)column_number(q, nr);
+	item->present = true;
+}
+
+int store_item_list_awaited(struct store *s, bool by_default, size_t max, struct store_item_list *out, struct err *err)
+{
+	CLEANUP(store_item_list_free) struct store_item_list list = { 0 };
+	void *rows;
+
+	static_assert(ITEM_INGESTING < 2 && ITEM_READY == 2 && FEED_INGEST_DEFAULT == 0 && FEED_INGEST_MANUAL == 4,
+		      "as in the database");
+	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_awaited, s,
+			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.length, i.arch, i.firmware,"
+			    " i.landing, i.state, f.ingest FROM item i INDEXED BY item_awaited"
+			    " JOIN feed f ON f.id = i.feed_id"
+			    " WHERE i.version = 0 AND i.gone_at = 0 AND i.state < 2"
+			    " AND iif(f.ingest = 0, i.ahead = 2 AND ?1, i.ahead = 0 AND f.ingest <> 4)"
+			    " ORDER BY i.published DESC LIMIT ?2",
+			    VALUES(number(by_default), number(max)), err);
 	list.rows = rows;
 	if (rc < 0)
 		return rc;

@@ -200,7 +200,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE item DROP COLUMN image_bytes;"
 	"ALTER TABLE item DROP COLUMN index_bytes;"
 	"ALTER TABLE item DROP COLUMN sector_bytes;"
-	"CREATE INDEX item_ready ON item(feed_id) WHERE version > 0 AND gone_at = 0;",
+	"CREATE INDEX item_ready ON item(feed_id) WHERE version > 0 AND gone_at = 0;"
+	"CREATE INDEX item_awaited ON item(published) WHERE version = 0 AND gone_at = 0 AND state < 2;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -4,17 +4,15 @@
 
 #include "bytes.h"
 #include "cleanup.h"
-#include "feed_text.h"
+#include "folder.h"
 #include "image_writer.h"
+#include "json.h"
 #include "publish_convert.h"
 #include "publish_package.h"
 #include "sniff.h"
-#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +29,7 @@
 /* Of a published file's name: enough to tell files apart, and it remains readable. */
 #define DIGEST_CHARS 16
 #define NAME_CHARS   100
+#define TYPE_ROOM    64
 
 struct publish {
 	const struct publish_options *options;
@@ -43,6 +42,7 @@ struct publish {
 struct original {
 	char path[PATH_ROOM];
 	char name[NAME_CHARS + 1]; /* as the publisher calls it */
+	char type[TYPE_ROOM];
 	uint64_t bytes;
 	uint8_t digest[DIGEST_BYTES];
 };
@@ -68,19 +68,6 @@ static int sync_folder(const char *path, struct err *err)
 	if (fd < 0 || fsync(fd))
 		return err_set(err, -errno, "flush folder '%s': %s", path, strerror(errno));
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *position)
-{
-	(void)st;
-	(void)type;
-	(void)position;
-	return remove(path);
-}
-
-static void remove_work(const struct publish *p)
-{
-	nftw(p->work, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static int lock_folder(struct publish *p, struct err *err)
@@ -124,8 +111,9 @@ void publish_close(struct publish **pp)
 
 	if (!p)
 		return;
+	struct err ignored;
 	if (p->work[0])
-		remove_work(p);
+		folder_remove(p->work, &ignored);
 	publish_feed_close(&p->feed);
 	close_fd(&p->lock);
 	free(p);
@@ -161,7 +149,7 @@ static bool ends_with(const char *name, const char *end)
 }
 
 /* A media type that every reader's idea of the name and of the bytes agrees with. */
-static void choose_type(char out[static 64], const struct sniff_format *format, const char *name)
+static void choose_type(char out[static TYPE_ROOM], const struct sniff_format *format, const char *name)
 {
 	static const struct {
 		const char *suffix, *type;
@@ -169,12 +157,12 @@ static void choose_type(char out[static 64], const struct sniff_format *format, 
 		      { ".xvm", "application/enomalism2-xvm" },
 		      { ".ova", "application/ovf" } };
 
-	snprintf(out, 64, "application/octet-stream");
+	snprintf(out, TYPE_ROOM, "application/octet-stream");
 	if (format->kind != SNIFF_RAW && format->types[0])
-		snprintf(out, 64, "%.*s", (int)strcspn(format->types + 1, " "), format->types + 1);
+		snprintf(out, TYPE_ROOM, "%.*s", (int)strcspn(format->types + 1, " "), format->types + 1);
 	for (size_t i = 0; format->kind == SNIFF_ARCHIVE && i < sizeof(known) / sizeof(known[0]); i++)
 		if (ends_with(name, known[i].suffix))
-			snprintf(out, 64, "%s", known[i].type);
+			snprintf(out, TYPE_ROOM, "%s", known[i].type);
 }
 
 /* Zeros become holes: what is long and empty takes no room. */
@@ -303,57 +291,67 @@ static int find_format(const struct sniff_format **out, int fd, const char *name
 	return rc;
 }
 
-/* The original form: the file as it is, or a package of its disks. */
-static int make_original(struct publish *p, struct publish_result *out, int fd, const struct publish_image *image,
-			 const struct sniff_format *format, char type[static 64], struct err *err)
+static int keep_facts(struct publish_result *out, const struct original *original, struct err *err)
+{
+	out->length = original->bytes;
+	memcpy(out->digest, original->digest, DIGEST_BYTES);
+	out->type = strdup(original->type);
+	return out->type ? 0 : err_set(err, -ENOMEM, "publish: out of memory");
+}
+
+/* A package of the disks. What was not asked for is as the image's own description has it. */
+static int pack_original(struct publish *p, struct original *original, const struct publish_result *out,
+			 const char *title, struct err *err)
 {
 	const struct publish_options *o = p->options;
+	CLEANUP(json_free) json_t *machine = out->content.machine ? json_loads(out->content.machine, 0, NULL) : NULL;
+	const char *firmware = json_string_value(json_object_get(machine, "firmware"));
+	uint64_t memory_bytes = (uint64_t)json_integer_value(json_object_get(machine, "memory_bytes"));
+	unsigned cpus = (unsigned)json_integer_value(json_object_get(machine, "cpus"));
+	const struct publish_package_options options = {
+		.content = &out->content,
+		.work = p->work,
+		.path = original->path,
+		.title = title,
+		.firmware = o->firmware ? o->firmware : firmware,
+		.arch = o->arch,
+		.memory_bytes = o->memory_bytes ? o->memory_bytes : memory_bytes,
+		.cpus = o->cpus ? o->cpus : cpus,
+		.watch = &o->watch,
+	};
+	bool ova = o->package == PUBLISH_OVA;
+	char name[PUBLISH_NAME_ROOM];
+
+	publish_package_name(name, title);
+	snprintf(original->name, sizeof(original->name), "%s%s", name, ova ? ".ova" : ".xvm2");
+	snprintf(original->type, sizeof(original->type), "%s", ova ? "application/ovf" : "application/enomalism2-xvm2");
+	int rc = ova ? publish_package_ova(&options, err) : publish_package_xvm2(&options, err);
+	return rc ? rc : digest_file(p, original, err);
+}
+
+static int make_original(struct publish *p, struct publish_result *out, int fd, const struct publish_image *image,
+			 const struct sniff_format *format, struct err *err)
+{
 	struct original original = { .bytes = 0 };
 	int rc = format_path(original.path, p->work, "original", err);
 
-	if (rc)
-		return rc;
-	if (o->package == PUBLISH_AS_IT_IS) {
+	if (!rc && p->options->package != PUBLISH_AS_IT_IS) {
+		rc = pack_original(p, &original, out, image->title, err);
+	} else if (!rc) {
 		choose_name(original.name, image->path);
-		choose_type(type, format, original.name);
+		choose_type(original.type, format, original.name);
 		rc = copy_original(p, &original, fd, err);
-	} else {
-		const struct publish_package_options options = {
-			.content = &out->content,
-			.work = p->work,
-			.path = original.path,
-			.title = image->title,
-			.firmware = o->firmware,
-			.arch = o->arch,
-			.memory_bytes = o->memory_bytes,
-			.cpus = o->cpus,
-			.watch = &o->watch,
-		};
-
-		char name[PUBLISH_NAME_ROOM];
-
-		publish_package_name(name, image->title);
-		snprintf(original.name, sizeof(original.name), "%s%s", name,
-			 o->package == PUBLISH_OVA ? ".ova" : ".xvm2");
-		snprintf(type, 64, "%s", o->package == PUBLISH_OVA ? "application/ovf" : "application/enomalism2-xvm2");
-		rc = o->package == PUBLISH_OVA ? publish_package_ova(&options, err)
-					       : publish_package_xvm2(&options, err);
-		if (!rc)
-			rc = digest_file(p, &original, err);
 	}
-	if (rc)
-		return rc;
-	out->length = original.bytes;
-	memcpy(out->digest, original.digest, DIGEST_BYTES);
-	return place_original(p, &out->file, &original, err);
+	if (!rc)
+		rc = keep_facts(out, &original, err);
+	return rc ? rc : place_original(p, &out->file, &original, err);
 }
 
 /* Without an original form, the boot disk is what other readers see: any zstd unpacks it. */
-static int name_image(struct publish *p, struct publish_result *out, char type[static 64], struct err *err)
+static int name_image(struct publish *p, struct publish_result *out, struct err *err)
 {
-	struct original original = { .bytes = 0 };
+	struct original original = { .type = "application/zstd" };
 
-	snprintf(type, 64, "application/zstd");
 	if (asprintf(&out->file, "images/%s/image.zst", out->content.disks[0].image.id) < 0) {
 		out->file = NULL;
 		return err_set(err, -ENOMEM, "publish: out of memory");
@@ -361,13 +359,11 @@ static int name_image(struct publish *p, struct publish_result *out, char type[s
 	int rc = format_path(original.path, p->options->folder, out->file, err);
 	if (!rc)
 		rc = digest_file(p, &original, err);
-	out->length = original.bytes;
-	memcpy(out->digest, original.digest, DIGEST_BYTES);
-	return rc;
+	return rc ? rc : keep_facts(out, &original, err);
 }
 
 static int make_forms(struct publish *p, struct publish_result *out, const struct publish_image *image, int fd,
-		      char type[static 64], struct err *err)
+		      struct err *err)
 {
 	const struct publish_options *o = p->options;
 	const struct sniff_format *format;
@@ -387,11 +383,11 @@ static int make_forms(struct publish *p, struct publish_result *out, const struc
 				     out->content.form ? out->content.form : content_kind_name(out->content.kind));
 	}
 	if (!rc && o->original)
-		rc = make_original(p, out, fd, image, format, type, err);
+		rc = make_original(p, out, fd, image, format, err);
 	if (!rc && o->deployable)
 		rc = place_images(p, &out->content, err);
 	if (!rc && !o->original)
-		rc = name_image(p, out, type, err);
+		rc = name_image(p, out, err);
 	if (!rc && out->content.disk_count)
 		out->disk_bytes = out->content.disks[0].image.disk_bytes;
 	if (!o->deployable)
@@ -399,8 +395,7 @@ static int make_forms(struct publish *p, struct publish_result *out, const struc
 	return rc;
 }
 
-static int announce(struct publish *p, struct publish_result *out, const struct publish_image *image, const char *type,
-		    struct err *err)
+static int announce(struct publish *p, struct publish_result *out, const struct publish_image *image, struct err *err)
 {
 	const struct publish_item item = {
 		.uuid = out->uuid,
@@ -409,7 +404,7 @@ static int announce(struct publish *p, struct publish_result *out, const struct 
 		.link = image->link,
 		.published = (int64_t)time(NULL),
 		.file = out->file,
-		.type = type,
+		.type = out->type,
 		.length = out->length,
 		.digest = out->digest,
 		.arch = p->options->arch,
@@ -443,17 +438,17 @@ static int choose_uuid(const struct publish *p, struct publish_result *out, cons
 static int add(struct publish *p, struct publish_result *out, const struct publish_image *image, struct err *err)
 {
 	CLEANUP(close_fd) int fd = open(image->path, O_RDONLY | O_CLOEXEC);
-	char type[64];
 
 	if (fd < 0)
 		return err_set(err, -errno, "%s", strerror(errno));
-	remove_work(p);
-	int rc = make_folder(p->work, err);
+	int rc = folder_remove(p->work, err);
+	if (!rc)
+		rc = make_folder(p->work, err);
 	if (!rc)
 		rc = choose_uuid(p, out, image, err);
 	if (!rc)
-		rc = make_forms(p, out, image, fd, type, err);
-	return rc ? rc : announce(p, out, image, type, err);
+		rc = make_forms(p, out, image, fd, err);
+	return rc ? rc : announce(p, out, image, err);
 }
 
 int publish_add(struct publish *p, struct publish_result *out, const struct publish_image *image, struct err *err)
@@ -483,5 +478,6 @@ void publish_result_free(struct publish_result *result)
 {
 	free(TAKE(result->uuid));
 	free(TAKE(result->file));
+	free(TAKE(result->type));
 	store_content_free(&result->content);
 }

@@ -46,6 +46,7 @@ struct publish_result {
 	char *uuid;
 	bool replaced; /* an item of this uuid */
 	char *file;    /* the enclosure, below the folder */
+	char *type;    /* its media type */
 	uint64_t length;
 	uint8_t digest[DIGEST_BYTES];
 	uint64_t disk_bytes;          /* of the boot disk, 0: not looked at */

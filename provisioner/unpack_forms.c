@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define COPY_BYTES (1u << 20)
 #define SHOWN      200
@@ -537,6 +538,42 @@ static int find_one(struct archive_member **out, struct unpack_archive *a, const
 	return 0;
 }
 
+/* A suffix that begins with "/" is a whole name. */
+static bool ends_in(const char *name, const char *suffix)
+{
+	size_t len = strlen(suffix), name_len = strlen(name);
+
+	if (suffix[0] == '/' && strcasecmp(name, suffix + 1) == 0)
+		return true;
+	return name_len >= len && strcasecmp(name + name_len - len, suffix) == 0;
+}
+
+/* What is called a description must be one: it would be passed over in silence otherwise. */
+static int check_names(struct unpack_archive *a, struct err *err)
+{
+	static const struct {
+		const char *suffix, *xml_root, *what;
+	} promises[] = {
+		{ ".ovf", "Envelope", "no OVF descriptor" },
+		{ "/DiskDescriptor.xml", "Parallels_disk_image", "no Parallels disk descriptor" },
+		{ "/xvm.xml", NULL, "no XML" },
+		{ "/description.xml", NULL, "no XML" },
+	};
+	char quoted[SHOWN];
+
+	for (size_t p = 0; p < sizeof(promises) / sizeof(promises[0]); p++) {
+		for (size_t i = 0; i < a->member_count; i++) {
+			const struct archive_member *m = &a->members[i];
+			const char *root = promises[p].xml_root;
+			bool is_one = root ? strcmp(m->xml_root, root) == 0 : m->xml_root[0] != '\0';
+
+			if (!is_one && ends_in(m->name, promises[p].suffix))
+				return err_set(err, -EBADMSG, "'%s' is %s", quote(quoted, m->name), promises[p].what);
+		}
+	}
+	return 0;
+}
+
 int unpack_forms_find(unpack_form **form, struct archive_member **description, struct unpack_archive *a,
 		      struct err *err)
 {
@@ -557,7 +594,9 @@ int unpack_forms_find(unpack_form **form, struct archive_member **description, s
 		*description = &a->members[0];
 		return 0;
 	}
-	if (xvm && xvm->xml_root[0]) {
+	if (check_names(a, err))
+		return err->code;
+	if (xvm) {
 		*form = form_xvm;
 		*description = xvm;
 		return 0;

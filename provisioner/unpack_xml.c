@@ -187,6 +187,9 @@ void unpack_xml_root(char *out, size_t room, const char *text, size_t len)
 	out[0] = '\0';
 	if (at == end || *at++ != '<')
 		return;
+	/* It names the root, too. That the parser is going to refuse it is no reason to call this anything else. */
+	if (end - at > 9 && memcmp(at, "!DOCTYPE ", 9) == 0)
+		at += 9;
 	for (; at < end && used + 1 < room && (isalnum((unsigned char)*at) || strchr("_-.:", *at)); at++) {
 		if (*at == ':')
 			used = 0;

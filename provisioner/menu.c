@@ -18,10 +18,17 @@
 /* What is left of a line beside "2026-11-22  1023.9 MiB  " and the mark of an unsigned item. */
 #define TITLE_COLUMNS 34
 /* So that with everything else the details fit the 20 lines of a menu. */
-#define DESCRIPTION_LINES 8
+#define DESCRIPTION_LINES 6
 #define UNSIGNED          " [unsigned]"
+#define WRITE_LINE        "item -- boot Write it to this machine's disk and boot it\n"
+#define START_LINE        "item -- start Start it from the network\n"
+#define FETCH_LINE        "item -- start Fetch it, then write it to this machine's disk and boot it\n"
 #define RETRY_S           5
 #define WAIT_S            10
+#define PROGRESS_S        3 /* how often a machine that waits for an item is shown how far it is */
+
+/* The x86 kernel takes 2047 characters, of which we and iPXE need some. */
+#define CMDLINE_MAX 1800
 
 /* Latin-1 supplement, U+00C0 to U+00FF, without accents. */
 static const char latin1[] = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYTsaaaaaaaceeeeiiiidnooooo/ouuuuyty";
@@ -156,8 +163,37 @@ bool menu_lands_on_disk(const struct store_item *item)
 
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine)
 {
-	return item->image_id[0] && menu_lands_on_disk(item) && strcmp(item_arch(item), machine->arch) == 0 &&
+	return strcmp(item_arch(item), machine->arch) == 0 &&
 	       (!item->announced.firmware || strcmp(item->announced.firmware, machine->firmware) == 0);
+}
+
+unsigned menu_item_offers(const struct store_item *item, const struct menu_machine *machine, bool may_fetch)
+{
+	unsigned offers = 0;
+
+	if (!menu_item_fits(item, machine))
+		return 0;
+	if (!item->version)
+		return may_fetch && item->state != ITEM_FAILED && menu_lands_on_disk(item) ? MENU_FETCH : 0;
+	if (item->kind == ITEM_KERNEL || item->kind == ITEM_ISO)
+		offers |= MENU_START;
+	if ((item->kind == ITEM_DISK || item->kind == ITEM_ISO) && item->image_id[0] && menu_lands_on_disk(item))
+		offers |= MENU_WRITE;
+	return offers;
+}
+
+bool menu_can_pass(const char *cmdline)
+{
+	bool quoted = false;
+
+	for (const char *p = cmdline; p && *p; p++) {
+		if (*p < ' ' || *p > '~' || (p[0] == '$' && p[1] == '{'))
+			return false;
+		quoted ^= *p == '"';
+		if (quoted && p[0] == ' ' && p[1] == ' ')
+			return false;
+	}
+	return !cmdline || strlen(cmdline) <= CMDLINE_MAX;
 }
 
 static bool is_bios(const struct menu_machine *machine)
@@ -227,6 +263,37 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 	fputs(" || goto failed\nboot || goto failed\n", to);
 }
 
+/* Label `start` of a kernel: it gets its own initramfs and command line, and nothing of ours. */
+static void put_kernel(FILE *to, const struct store_item *item, const struct store_content *content)
+{
+	const char *cmdline = content->cmdline ? content->cmdline : item->announced.cmdline;
+
+	fprintf(to, ":start\nimgfree\nkernel --name kernel ${server}/images/%s/file", content->file.id);
+	if (content->initrd.id[0])
+		fputs(" initrd=initrd", to);
+	if (cmdline && cmdline[0]) {
+		fputc(' ', to);
+		put_plain(to, cmdline, strlen(cmdline));
+	}
+	fputs(" || goto failed\n", to);
+	if (content->initrd.id[0])
+		fprintf(to, "initrd --name initrd ${server}/images/%s/file || goto failed\n", content->initrd.id);
+	fputs("boot || goto failed\n", to);
+}
+
+/* Label `start` of an ISO image: iPXE shows it to the firmware as a drive, whose blocks come by HTTP as they are read. */
+static void put_iso(FILE *to, const struct store_content *content)
+{
+	fprintf(to, ":start\nimgfree\nsanboot --no-describe ${server}/images/%s/file || goto failed\n",
+		content->file.id);
+}
+
+/* Label `start`: what is not known before the service is asked. */
+static void put_ask_start(FILE *to)
+{
+	fputs(":start\nchain --replace --autofree ${server}/v1/start?item=${item}&${machine} || goto failed\n", to);
+}
+
 /* Label `failed`: say so, wait, ask again. */
 static void put_failed(FILE *to)
 {
@@ -270,18 +337,35 @@ static const char *item_date(char out[static 16], const struct store_item *item)
 	return out;
 }
 
-/* Date, size, title, mark: columns that line up. */
+/* What is to be known of an item before it is chosen; "" for a single disk that is here. */
+static void item_mark(char *out, size_t room, const struct store_item *item)
+{
+	out[0] = '\0';
+	if (!item->version)
+		snprintf(out, room, " (not here yet)");
+	else if (item->kind == ITEM_ROOTFS)
+		snprintf(out, room, " [not bootable yet]");
+	else if (item->kind != ITEM_DISK)
+		snprintf(out, room, " [%s]", content_kind_name(item->kind));
+	else if (item->disk_count > 1)
+		snprintf(out, room, " [%u disks]", item->disk_count);
+}
+
+/* Date, size (of the disk, or of what is not here yet), title, marks: columns that line up. */
 static void put_item_line(FILE *to, const struct store_item *item)
 {
-	char date[16], size[UNITS_TEXT];
+	uint64_t bytes = item->version ? item->disk_bytes : item->announced.length;
+	char date[16], size[UNITS_TEXT] = "", mark[32];
 
-	units_bytes(size, item->disk_bytes);
+	if (bytes)
+		units_bytes(size, bytes);
 	fprintf(to, "%s${s} ", item_date(date, item));
 	for (size_t pad = strlen(size); pad < strlen("1023.9 MiB"); pad++)
 		fputs("${s}", to);
 	fprintf(to, "%s${s} ", size);
-	put_quoted(to, item->announced.title, TITLE_COLUMNS);
-	fputs(item->is_signed ? "\n" : UNSIGNED "\n", to);
+	item_mark(mark, sizeof(mark), item);
+	put_quoted(to, item->announced.title, TITLE_COLUMNS - strlen(mark));
+	fprintf(to, "%s%s\n", mark, item->is_signed ? "" : UNSIGNED);
 }
 
 static int compare_text(const char *a, const char *b)
@@ -334,13 +418,19 @@ static const char *channel_title(const struct channel *channel)
 	return item->feed_title ? item->feed_title : item->feed_id;
 }
 
-static const struct store_item *newest_item(const struct channel *channels, size_t channel_count)
+/* Of those that are here and go to a single disk: nobody may be there to be asked. */
+static const struct store_item *newest_disk(const struct channel *channels, size_t channel_count)
 {
 	const struct store_item *newest = NULL;
 
 	for (size_t i = 0; i < channel_count; i++)
-		if (!newest || channels[i].items[0]->announced.published > newest->announced.published)
-			newest = channels[i].items[0];
+		for (size_t j = 0; j < channels[i].count; j++) {
+			const struct store_item *item = channels[i].items[j];
+
+			if (item->version && item->kind == ITEM_DISK && item->disk_count == 1 &&
+			    (!newest || item->announced.published > newest->announced.published))
+				newest = item;
+		}
 	return newest;
 }
 
@@ -349,7 +439,7 @@ static void put_top(FILE *to, const struct config *config, const struct menu_mac
 {
 	/* The unattended default is its own line, so that it boots without the questions that a person is asked. */
 	const struct store_item *first = config->menu_default == MENU_DEFAULT_FIRST && !machine->installed
-						 ? newest_item(channels, channel_count)
+						 ? newest_disk(channels, channel_count)
 						 : NULL;
 
 	fputs(":top\nmenu -- ", to);
@@ -375,7 +465,31 @@ static void put_top(FILE *to, const struct config *config, const struct menu_mac
 		fprintf(to, ":first\nset item %s\ngoto boot\n", first->id);
 }
 
-static void put_channel(FILE *to, const struct channel *channel, size_t nr)
+/* A menu of its own for each set of offers: its label, and what it has. */
+static const struct ask {
+	unsigned offers;
+	const char *label;
+	const char *lines;
+} asks[] = {
+	{ MENU_WRITE, "ask", WRITE_LINE },
+	{ MENU_START, "ask-start", START_LINE },
+	{ MENU_START | MENU_WRITE, "ask-iso", START_LINE WRITE_LINE },
+	{ MENU_FETCH, "ask-fetch", FETCH_LINE },
+	{ 0, "ask-nothing", "" },
+};
+
+#define ASKS (sizeof(asks) / sizeof(asks[0]))
+
+static const struct ask *find_ask(unsigned offers)
+{
+	size_t i = 0;
+
+	while (asks[i].offers != offers)
+		i++;
+	return &asks[i];
+}
+
+static void put_channel(FILE *to, const struct channel *channel, size_t nr, const struct menu_machine *machine)
 {
 	size_t shown = channel->count < MENU_ITEMS_MAX ? channel->count : MENU_ITEMS_MAX;
 
@@ -394,48 +508,63 @@ static void put_channel(FILE *to, const struct channel *channel, size_t nr)
 		put_quoted(to, channel->items[i]->announced.title, LINE_COLUMNS);
 		fputs("\nitem --gap -- ", to);
 		put_item_line(to, channel->items[i]);
-		fputs("goto ask\n", to);
+		fprintf(to, "goto %s\n", find_ask(menu_item_offers(channel->items[i], machine, true))->label);
 	}
 }
 
-/* Label `ask`: what to do with `${item}`, whose menu has its heading already. */
-static void put_ask(FILE *to)
+/* Labels `ask...`: what to do with `${item}`, whose menu has its heading already. */
+static void put_asks(FILE *to, const bool wanted[static ASKS])
 {
-	fputs(":ask\nitem --gap\n"
-	      "item -- boot Write it to this machine's disk and boot it\n"
-	      "item -- details Details\n"
-	      "item -- ${back} Back\n"
-	      "choose pick || goto ${back}\n"
-	      "goto ${pick}\n"
-	      ":details\n"
-	      "chain --replace --autofree ${server}/v1/details?item=${item}&${machine} || goto failed\n",
-	      to);
+	for (size_t i = 0; i < ASKS; i++)
+		if (wanted[i])
+			fprintf(to,
+				":%s\nitem --gap\n%sitem -- details Details\nitem -- ${back} Back\n"
+				"choose pick || goto ${back}\ngoto ${pick}\n",
+				asks[i].label, asks[i].lines);
+	fputs(":details\nchain --replace --autofree ${server}/v1/details?item=${item}&${machine} || goto failed\n", to);
+}
+
+/* Items of which something can be done, or could be if this version knew how. */
+static bool is_listed(const struct store_item *item, const struct menu_machine *machine)
+{
+	return item->present && (menu_item_offers(item, machine, true) ||
+				 (item->version && item->kind == ITEM_ROOTFS && menu_item_fits(item, machine)));
 }
 
 char *menu_script(const struct config *config, const struct store_item_list *items, const struct menu_machine *machine)
 {
 	CLEANUP(free_mem)
-	const struct store_item **fitting = calloc(items->count + 1, sizeof(const struct store_item *));
+	const struct store_item **listed = calloc(items->count + 1, sizeof(const struct store_item *));
 	struct channel channels[MENU_CHANNELS_MAX] = { 0 };
+	bool wanted[ASKS] = { false };
+	unsigned offers = 0;
 	struct script s;
 	size_t count = 0;
 
-	if (!fitting || !script_open(&s))
+	if (!listed || !script_open(&s))
 		return NULL;
-	for (size_t i = 0; i < items->count; i++)
-		if (items->rows[i].present && menu_item_fits(&items->rows[i], machine))
-			fitting[count++] = &items->rows[i];
-	qsort(fitting, count, sizeof(const struct store_item *), compare_items);
-	size_t channel_count = cut_channels(channels, fitting, count);
+	for (size_t i = 0; i < items->count; i++) {
+		if (!is_listed(&items->rows[i], machine))
+			continue;
+		unsigned may = menu_item_offers(&items->rows[i], machine, true);
+
+		listed[count++] = &items->rows[i];
+		wanted[find_ask(may) - asks] = true;
+		offers |= may;
+	}
+	qsort(listed, count, sizeof(const struct store_item *), compare_items);
+	size_t channel_count = cut_channels(channels, listed, count);
 
 	put_settings(s.to, config, machine);
 	put_top(s.to, config, machine, channels, channel_count);
 	for (size_t i = 0; i < channel_count; i++)
-		put_channel(s.to, &channels[i], i);
-	if (channel_count) {
-		put_ask(s.to);
+		put_channel(s.to, &channels[i], i, machine);
+	if (channel_count)
+		put_asks(s.to, wanted);
+	if (offers & MENU_WRITE)
 		put_boot(s.to, config, machine, NULL);
-	}
+	if (offers & (MENU_START | MENU_FETCH))
+		put_ask_start(s.to);
 	put_failed(s.to);
 	return script_close(&s);
 }
@@ -478,10 +607,45 @@ static void put_paragraph(FILE *to, const char *text)
 	}
 }
 
-char *menu_details_script(const struct config *config, const struct store_item *item,
-			  const struct menu_machine *machine)
+/* "8.0 GiB, to download 3.1 GiB", or each of several disks. */
+static void put_disks(FILE *to, const struct store_content *content)
 {
-	char date[16], size[UNITS_TEXT], download[UNITS_TEXT], fact[80];
+	char size[UNITS_TEXT], download[UNITS_TEXT], fact[160];
+	size_t len = 0;
+	uint64_t image_bytes = 0;
+
+	for (size_t i = 0; i < content->disk_count; i++)
+		image_bytes += content->disks[i].image.image_bytes;
+	for (size_t i = 0; i < content->disk_count && len < sizeof(fact); i++)
+		len += (size_t)snprintf(fact + len, sizeof(fact) - len, "%s%s", i ? " + " : "",
+					units_bytes(size, content->disks[i].image.disk_bytes));
+	if (len < sizeof(fact))
+		snprintf(fact + len, sizeof(fact) - len, ", to download %s", units_bytes(download, image_bytes));
+	if (content->disk_count)
+		put_fact(to, content->disk_count > 1 ? "disks" : "disk", fact);
+}
+
+static void put_content(FILE *to, const struct store_item *item, const struct store_content *content)
+{
+	char size[UNITS_TEXT];
+
+	if (!content) {
+		put_fact(to, "state", item->state == ITEM_FAILED ? item->error : "not here yet");
+		return;
+	}
+	put_fact(to, "form", content->form);
+	put_disks(to, content);
+	if (content->file.id[0])
+		put_fact(to, content_kind_name(content->kind), units_bytes(size, content->file.bytes));
+	if (content->kind == ITEM_ROOTFS)
+		put_fact(to, "state", "not bootable yet by this version");
+}
+
+char *menu_details_script(const struct config *config, const struct store_item *item,
+			  const struct store_content *content, const struct menu_machine *machine, bool may_fetch)
+{
+	unsigned offers = menu_item_offers(item, machine, may_fetch);
+	char date[16], size[UNITS_TEXT], fact[80];
 	struct script s;
 
 	if (!script_open(&s))
@@ -492,9 +656,7 @@ char *menu_details_script(const struct config *config, const struct store_item *
 	fputc('\n', s.to);
 	put_fact(s.to, "channel", item->feed_title);
 	put_fact(s.to, "published", item->announced.published ? item_date(date, item) : NULL);
-	snprintf(fact, sizeof(fact), "%s, to download %s", units_bytes(size, item->disk_bytes),
-		 units_bytes(download, item->image_bytes));
-	put_fact(s.to, "disk", fact);
+	put_content(s.to, item, content);
 	snprintf(fact, sizeof(fact), "%s, %s", item_arch(item),
 		 item->announced.firmware ? item->announced.firmware : "bios or uefi");
 	put_fact(s.to, "machine", fact);
@@ -506,28 +668,33 @@ char *menu_details_script(const struct config *config, const struct store_item *
 		fputs("item --gap\n", s.to);
 		put_paragraph(s.to, item->announced.description);
 	}
-	fputs("item --gap\n", s.to);
-	if (menu_item_fits(item, machine))
-		fputs("item -- boot Write it to this machine's disk and boot it\n", s.to);
-	fputs("item -- retry Back to the menu\nchoose --default retry pick || goto retry\ngoto ${pick}\n", s.to);
-	if (menu_item_fits(item, machine))
+	fprintf(s.to, "item --gap\n%sitem -- retry Back to the menu\n", find_ask(offers)->lines);
+	fputs("choose --default retry pick || goto retry\ngoto ${pick}\n", s.to);
+	if (offers & MENU_WRITE)
 		put_boot(s.to, config, machine, NULL);
+	if (offers & (MENU_START | MENU_FETCH))
+		put_ask_start(s.to);
 	put_failed(s.to);
 	return script_close(&s);
 }
 
-char *menu_boot_script(const struct config *config, const struct store_item *item, const struct menu_machine *machine,
-		       const char *target)
+char *menu_boot_script(const struct config *config, const struct store_item *item, const struct store_content *content,
+		       const struct menu_machine *machine, const char *why, const char *target)
 {
 	struct script s;
 
 	if (!script_open(&s))
 		return NULL;
 	put_settings(s.to, config, machine);
-	fputs("echo vmcast: this machine is assigned ", s.to);
+	fprintf(s.to, "echo vmcast: %s ", why);
 	put_quoted(s.to, item->announced.title, LINE_COLUMNS);
 	fprintf(s.to, "\nset item %s\n", item->id);
-	put_boot(s.to, config, machine, target);
+	if (content->kind == ITEM_KERNEL)
+		put_kernel(s.to, item, content);
+	else if (content->kind == ITEM_ISO)
+		put_iso(s.to, content);
+	else
+		put_boot(s.to, config, machine, target);
 	put_failed(s.to);
 	return script_close(&s);
 }
@@ -542,7 +709,8 @@ char *menu_local_script(const struct menu_machine *machine)
 	return script_close(&s);
 }
 
-char *menu_wait_script(const struct config *config, const struct menu_machine *machine, const char *message)
+char *menu_wait_script(const struct config *config, const struct menu_machine *machine, const char *message,
+		       const char *item)
 {
 	struct script s;
 
@@ -551,7 +719,13 @@ char *menu_wait_script(const struct config *config, const struct menu_machine *m
 	put_settings(s.to, config, machine);
 	fputs("echo vmcast: ", s.to);
 	put_quoted(s.to, message, 4 * LINE_COLUMNS);
-	fprintf(s.to, "\nsleep %d\ngoto retry\n", WAIT_S);
+	fprintf(s.to, "\nsleep %d\n", item ? PROGRESS_S : WAIT_S);
+	if (item)
+		fprintf(s.to, "set item %s\n", item);
+	else
+		fputs("goto retry\n", s.to);
+	if (item)
+		put_ask_start(s.to);
 	put_failed(s.to);
 	return script_close(&s);
 }

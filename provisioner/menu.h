@@ -30,22 +30,41 @@ struct menu_machine {
 	bool several_disks; /* and it may be on another disk than the first */
 };
 
-/* Whether the item is for a disk. This version lands in no other way. */
+/* Whether the item is for a disk. This version lands in no other way, but for kernels and ISO images, which iPXE starts. */
 bool menu_lands_on_disk(const struct store_item *item);
 
-/* Whether the item has an image for a disk and the machine can boot it. */
+/* Whether the machine is of the kind that the item is for. */
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine);
 
-/* Each returns the script (caller frees), or NULL when out of memory. */
+/* What a machine that fits may do with an item. */
+enum menu_offer {
+	MENU_WRITE = 1, /* to its disks, and boot them */
+	MENU_START = 2, /* by iPXE, as it is */
+	MENU_FETCH = 4, /* have it made ready, then whichever it turns out to be */
+};
+
+/* A set of enum menu_offer; 0: nothing. `may_fetch`: whether its feed lets machines have items made ready. */
+unsigned menu_item_offers(const struct store_item *item, const struct menu_machine *machine, bool may_fetch);
+
+/*
+ * Whether iPXE can give a kernel this command line as it is: printable ASCII, nothing that it would expand, no blanks
+ * that it would make fewer. NULL: none.
+ */
+bool menu_can_pass(const char *cmdline);
+
+/* Each returns the script (caller frees), or NULL when out of memory. `content` is NULL while nothing serves the item. */
 char *menu_entry_script(const struct config *config); /* /boot.ipxe */
+/* Of `items` those that have no version may be fetched. */
 char *menu_script(const struct config *config, const struct store_item_list *items, const struct menu_machine *machine);
 char *menu_details_script(const struct config *config, const struct store_item *item,
-			  const struct menu_machine *machine);
-char *menu_boot_script(const struct config *config, const struct store_item *item, const struct menu_machine *machine,
-		       const char *target);                  /* unattended: an assigned item */
+			  const struct store_content *content, const struct menu_machine *machine, bool may_fetch);
+/* Without questions: `why` the item is started, as its kind is. `target`: rules for a disk; NULL: none. */
+char *menu_boot_script(const struct config *config, const struct store_item *item, const struct store_content *content,
+		       const struct menu_machine *machine, const char *why, const char *target);
 char *menu_local_script(const struct menu_machine *machine); /* boot from the local disk */
-char *menu_wait_script(const struct config *config, const struct menu_machine *machine,
-		       const char *message); /* shown, then asked again after 10 s */
+/* `message` is shown, then /v1/script is asked again after 10 s; or, for `item` (an id, may be NULL), /v1/start soon. */
+char *menu_wait_script(const struct config *config, const struct menu_machine *machine, const char *message,
+		       const char *item);
 
 /*
  * Foreign text for a place in a script: printable ASCII on one line, at most `columns` of it (longer text ends in

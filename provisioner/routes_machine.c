@@ -2,6 +2,7 @@
 /* routes_machine: what machines may ask for: scripts, boot files, images, plans. Reachable by anybody on the network.
  */
 #include "cleanup.h"
+#include "demand.h"
 #include "json.h"
 #include "log.h"
 #include "mac.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #define SCRIPT_TYPE "text/plain; charset=us-ascii"
+#define AWAITED_MAX 1000 /* items that are not here yet; a menu shows no more of all channels together */
 
 /* Architectures and platforms as iPXE names them (and as we do, for people). */
 static const struct name {
@@ -60,24 +62,86 @@ static int get_boot(struct request *rq, struct err *err)
 	return reply_text(rq, SCRIPT_TYPE, menu_entry_script(rq->server->config), err);
 }
 
+/* Why a machine is not given this item, in words that go on after its title. */
+static const char *why_not(const struct store_item *item, const struct store_content *content,
+			   const struct menu_machine *machine)
+{
+	if (!menu_item_fits(item, machine))
+		return "does not fit this machine";
+	if (content->kind == ITEM_ROOTFS)
+		return "is a root file system, which this version cannot boot yet";
+	if (content->kind == ITEM_KERNEL &&
+	    !menu_can_pass(content->cmdline ? content->cmdline : item->announced.cmdline))
+		return "is a kernel whose command line iPXE cannot pass on";
+	if (!menu_item_offers(item, machine, false))
+		return "is not for a disk, and this version writes to disks only";
+	return NULL;
+}
+
+/* What keeps an item from being there, in words that go on after its title. Caller frees. */
+static char *why_not_here(const struct store_item *item, bool is_awaited)
+{
+	char *text;
+	int len;
+
+	if (item->state == ITEM_FAILED)
+		len = asprintf(&text, "could not be ingested: %s", item->error ? item->error : "");
+	else if (!is_awaited)
+		len = asprintf(&text, "waits for the operator: vmcast item ingest %s", item->id);
+	else if (item->state == ITEM_INGESTING && item->total_bytes)
+		len = asprintf(&text, "is being made ready: %s, %u %%", item->phase ? item->phase : "",
+			       (unsigned)((double)item->done_bytes * 100 / (double)item->total_bytes));
+	else
+		len = asprintf(&text, item->state == ITEM_INGESTING ? "is being made ready" : "waits for its turn");
+	return len < 0 ? NULL : text;
+}
+
+/* `message` after the item's title; then the item is asked for again (`again`), or the machine's script. */
+static char *wait_script(const struct server *server, const struct store_item *item, const struct menu_machine *machine,
+			 const char *message, bool again)
+{
+	CLEANUP(free_str) char *text = NULL;
+
+	if (!message || asprintf(&text, "%s %s", item->announced.title, message) < 0) {
+		text = NULL;
+		return NULL;
+	}
+	return menu_wait_script(server->config, machine, text, again ? item->id : NULL);
+}
+
+/* Start an item, or say how far it is. `row`: of a machine that it is assigned to; NULL: it was chosen in a menu. */
+static char *start_script(const struct server *server, const struct store_item *item, const struct store_machine *row,
+			  const struct menu_machine *machine)
+{
+	CLEANUP(store_content_free) struct store_content content = { 0 };
+	struct err err = { 0 };
+
+	if (!item->version) {
+		bool is_awaited = demand_item(server, item);
+		CLEANUP(free_str) char *why = why_not_here(item, is_awaited);
+
+		return wait_script(server, item, machine, why, is_awaited && !row);
+	}
+	if (store_item_content(server->store, item->id, item->version, &content, &err) < 0)
+		return wait_script(server, item, machine, "is not there any more", false);
+	const char *why = why_not(item, &content, machine);
+	if (why)
+		return wait_script(server, item, machine, why, false);
+	if (!row)
+		return menu_boot_script(server->config, item, &content, machine, "starting", NULL);
+	return menu_boot_script(server->config, item, &content, machine, "this machine is assigned",
+				row->target ? row->target : server->config->target);
+}
+
 static char *assigned_script(const struct server *server, const struct store_machine *row,
 			     const struct menu_machine *machine)
 {
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	struct err err = { 0 };
-	char message[512];
 
 	if (store_item_get(server->store, row->item_id, &item, &err) < 0)
-		return menu_wait_script(server->config, machine, "the image assigned to this machine is gone");
-	if (menu_item_fits(&item, machine))
-		return menu_boot_script(server->config, &item, machine,
-					row->target ? row->target : server->config->target);
-	snprintf(message, sizeof(message), "%s is assigned to this machine, but %s", item.announced.title,
-		 !menu_lands_on_disk(&item)  ? "is not for a disk, and this version writes to disks only"
-		 : item.image_id[0]          ? "does not fit it"
-		 : item.state == ITEM_FAILED ? "could not be ingested"
-					     : "is not ready yet");
-	return menu_wait_script(server->config, machine, message);
+		return menu_wait_script(server->config, machine, "the image assigned to this machine is gone", NULL);
+	return start_script(server, &item, row, machine);
 }
 
 /* Whether the inventory, as plan_make kept it, lists other than one disk that can be written. Unknown: no. */
@@ -98,6 +162,28 @@ static bool has_several_disks(const char *text)
 		usable += !refused || json_is_null(refused);
 	}
 	return usable != 1;
+}
+
+/* What is there, and what machines may have made. */
+static int list_items(struct store_item_list *out, const struct server *server, struct err *err)
+{
+	CLEANUP(store_item_list_free) struct store_item_list awaited = { 0 };
+	int rc = store_item_list_ready(server->store, out, err);
+
+	if (rc == 0)
+		rc = store_item_list_awaited(server->store, server->config->ingest == INGEST_DEMAND, AWAITED_MAX,
+					     &awaited, err);
+	if (rc < 0 || !awaited.count)
+		return rc;
+	struct store_item *rows = reallocarray(out->rows, out->count + awaited.count, sizeof(*rows));
+	if (!rows)
+		return err_set(err, -ENOMEM, "out of memory");
+	memcpy(rows + out->count, awaited.rows, awaited.count * sizeof(*rows));
+	out->rows = rows;
+	out->count += awaited.count;
+	/* Its rows are the other list's by now. */
+	awaited.count = 0;
+	return 0;
 }
 
 static int get_script(struct request *rq, struct err *err)
@@ -128,27 +214,52 @@ static int get_script(struct request *rq, struct err *err)
 		return reply_text(rq, SCRIPT_TYPE, menu_local_script(&machine), err);
 	if (row.assignment == ASSIGNMENT_ASSIGNED)
 		return reply_text(rq, SCRIPT_TYPE, assigned_script(server, &row, &machine), err);
-	rc = store_item_list_ready(server->store, &items, err);
+	rc = list_items(&items, server, err);
 	if (rc < 0)
 		return rc;
 	return reply_text(rq, SCRIPT_TYPE, menu_script(server->config, &items, &machine), err);
 }
 
-static int get_details(struct request *rq, struct err *err)
+/* The item of the query, and the machine. */
+static int get_chosen(struct store_item *item, struct menu_machine *machine, const struct request *rq, struct err *err)
 {
-	CLEANUP(store_item_free) struct store_item item = { 0 };
 	const char *id = request_query(rq, "item");
-	struct menu_machine machine;
-	int rc = parse_machine(&machine, rq, err);
+	int rc = parse_machine(machine, rq, err);
 
 	if (rc < 0)
 		return rc;
 	if (!id)
 		return err_set(err, -EINVAL, "argument \"item\" is missing");
-	rc = store_item_get(rq->server->store, id, &item, err);
+	return store_item_get(rq->server->store, id, item, err);
+}
+
+static int get_start(struct request *rq, struct err *err)
+{
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	struct menu_machine machine;
+	int rc = get_chosen(&item, &machine, rq, err);
+
 	if (rc < 0)
 		return rc;
-	return reply_text(rq, SCRIPT_TYPE, menu_details_script(rq->server->config, &item, &machine), err);
+	return reply_text(rq, SCRIPT_TYPE, start_script(rq->server, &item, NULL, &machine), err);
+}
+
+static int get_details(struct request *rq, struct err *err)
+{
+	CLEANUP(store_content_free) struct store_content content = { 0 };
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	const struct server *server = rq->server;
+	struct menu_machine machine;
+	int rc = get_chosen(&item, &machine, rq, err);
+
+	if (!rc && item.version)
+		rc = store_item_content(server->store, item.id, item.version, &content, err);
+	if (rc < 0)
+		return rc;
+	return reply_text(rq, SCRIPT_TYPE,
+			  menu_details_script(server->config, &item, item.version ? &content : NULL, &machine,
+					      demand_allows(server->config, &item)),
+			  err);
 }
 
 /* `name` has been compared with an allow-list. */
@@ -209,6 +320,11 @@ static int get_index(struct request *rq, struct err *err)
 	return reply_image_file(rq, "index", "application/octet-stream", err);
 }
 
+static int get_file(struct request *rq, struct err *err)
+{
+	return reply_image_file(rq, "file", "application/octet-stream", err);
+}
+
 static int get_health(struct request *rq, struct err *err)
 {
 	return reply_text(rq, "text/plain", strdup("ok\n"), err);
@@ -217,11 +333,13 @@ static int get_health(struct request *rq, struct err *err)
 const struct route routes_machine[] = {
 	{ "GET", "/boot.ipxe", get_boot, "iPXE script that every machine starts with" },
 	{ "GET", "/v1/script", get_script, "iPXE script for one machine: menu, assigned image, or local disk" },
+	{ "GET", "/v1/start", get_start, "iPXE script that starts one item, or waits until it is ready" },
 	{ "GET", "/v1/details", get_details, "iPXE script that shows one item" },
 	{ "GET", "/env/{file}", get_env, "kernel and initramfs of the boot environment" },
 	{ "GET", "/firmware/{file}", get_firmware, "iPXE binaries, for machines that boot by HTTP" },
 	{ "GET", "/images/{image}/image.zst", get_image, "an image's frames" },
 	{ "GET", "/images/{image}/index", get_index, "an image's index" },
+	{ "GET", "/images/{image}/file", get_file, "a kernel, its initramfs, or an ISO image" },
 	{ "POST", "/v1/plan", plan_make, "what to write, where, and a ticket for reports" },
 	{ "POST", "/v1/jobs/{id}", plan_report, "progress and outcome of a job" },
 	{ "GET", "/healthz", get_health, "\"ok\" while the service runs" },

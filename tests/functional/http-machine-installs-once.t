@@ -132,7 +132,7 @@ is "an item that is not for a disk is refused" "$(plan 1073741824 '{"bytes":8388
 	"409 item $item is made to be started by kexec: this version writes to disks only"
 unlike "and is in no menu" "$(script)" "$item"
 
-# An item without an image: come back later.
+# An item without an image, whose ingest is the operator's business.
 printf 'x' >"$origin/late"
 rm "$origin/image"
 stop_vmcastd TERM
@@ -140,8 +140,9 @@ stop_vmcastd TERM
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "ingest = manual"
 has_late() { [[ -n $(item_of late) ]]; }
 wait_for 60 has_late
-is "a plan for an item that waits" "$(post /v1/plan '{"version":1,"item":"'"$(item_of late)"'"}')" 503
-like "says when to ask again" "$(tr -d '\r' <"$work/head")" 'Retry-After: [0-9]+'
-vmcast machine assign "$mac" "$(item_of late)" >/dev/null
-like "an assigned machine waits" "$(script)" "is not ready yet"
+late=$(item_of late)
+is "a plan for an item that waits" "$(post /v1/plan '{"version":1,"item":"'"$late"'"}')" 409
+like "says what to do" "$(answer .error)" "vmcast item ingest $late"
+vmcast machine assign "$mac" "$late" >/dev/null
+like "an assigned machine waits" "$(script)" "waits for the operator: vmcast item ingest $late"
 done_testing

@@ -41,15 +41,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.feed_title = texts[0],
 		.announced = { .title = texts[1], .description = texts[2], .link = texts[3], .published = 1 },
 		.image_id = "f",
+		.version = 1,
 		.present = true
+	};
+	struct content_disk disk = { .name = texts[0] };
+	struct store_content content = {
+		.form = texts[2], .cmdline = texts[3], .disks = &disk, .disk_count = 1, .file.id = "f", .initrd.id = "f"
 	};
 	const struct store_item_list items = { .rows = &item, .count = 1 };
 
 	config.menu_title = texts[4];
 	check(menu_script(&config, &items, &machine));
-	check(menu_details_script(&config, &item, &machine));
-	check(menu_boot_script(&config, &item, &machine, texts[0]));
-	check(menu_wait_script(&config, &machine, texts[1]));
+	check(menu_details_script(&config, &item, &content, &machine, true));
+	check(menu_boot_script(&config, &item, &content, &machine, "starting", texts[0]));
+	check(menu_wait_script(&config, &machine, texts[1], NULL));
+	/* What cannot be passed on is never written into a script: routes_machine.c asks first. */
+	content.kind = ITEM_KERNEL;
+	if (menu_can_pass(content.cmdline))
+		check(menu_boot_script(&config, &item, &content, &machine, "starting", NULL));
+	item.version = 0;
+	check(menu_script(&config, &items, &machine));
+	check(menu_details_script(&config, &item, NULL, &machine, true));
+	item.state = ITEM_FAILED;
+	item.error = texts[2];
+	check(menu_details_script(&config, &item, NULL, &machine, true));
 	free(copy);
 	return 0;
 }

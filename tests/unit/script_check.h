@@ -48,6 +48,7 @@ static inline const char *script_fault(const char *script)
 						       "machine}", "item}", "pick}",         "back}",
 						       "netX/mac", "arch}", "platform}",     "buildarch}",
 						       NULL };
+	static const char kernel[] = "kernel --name kernel ", otherwise[] = " || goto failed";
 	const char *line = script;
 
 	if (strncmp(script, "#!ipxe\n", 7) != 0)
@@ -65,6 +66,10 @@ static inline const char *script_fault(const char *script)
 			return "a line that goes on in the next";
 		if (begins_with_any(line, texts) && has_terminator(line, p))
 			return "a text that ends its command";
+		if (strncmp(line, kernel, sizeof(kernel) - 1) == 0 &&
+		    (p - line < (long)sizeof(otherwise) || has_terminator(line, p - (sizeof(otherwise) - 1)) ||
+		     strncmp(p - (sizeof(otherwise) - 1), otherwise, sizeof(otherwise) - 1) != 0))
+			return "a kernel's command line that ends its command";
 		line = p + 1;
 	}
 	return *line ? "a last line that does not end" : NULL;

@@ -32,6 +32,8 @@ static struct store_item item(const char *id, const char *feed_id, const char *f
 				  .announced = { .title = (char *)title, .published = published },
 				  .state = ITEM_READY,
 				  .present = true,
+				  .version = 1,
+				  .disk_count = 1,
 				  .disk_bytes = 4ull << 30,
 				  .image_bytes = 385 << 20 };
 
@@ -78,7 +80,8 @@ static void two_channels(void)
 
 	rows[2].is_signed = true;
 	rows[2].disk_bytes = 700;
-	rows[3].image_id[0] = '\0';
+	rows[3].version = 0;
+	rows[3].state = ITEM_FAILED;
 	rows[4].present = false;
 	rows[5].announced.arch = "aarch64";
 	rows[6].announced.firmware = "uefi";
@@ -96,6 +99,90 @@ static void two_channels(void)
 	   "a machine that was written before goes to its disk by default (F47)");
 }
 
+static struct content_disk one_disk = { .image = { .disk_bytes = 4ull << 30, .image_bytes = 385 << 20 } };
+static const struct store_content disk = { .version = 1, .form = "a raw disk", .disks = &one_disk, .disk_count = 1 };
+
+/* What is no single disk, and what is not here yet. */
+static void kinds(void)
+{
+	struct store_item rows[] = {
+		item("1111111111111111", "aaaaaaaaaaaaaaaa", "All kinds",
+		     "Mail server with an archive on a disk of its own", 20000ll * DAY),
+		item("2222222222222222", "aaaaaaaaaaaaaaaa", "All kinds", "Unikernel", 20001ll * DAY),
+		item("3333333333333333", "aaaaaaaaaaaaaaaa", "All kinds", "Live system", 20002ll * DAY),
+		item("4444444444444444", "aaaaaaaaaaaaaaaa", "All kinds", "Hybrid installer", 20003ll * DAY),
+		item("5555555555555555", "aaaaaaaaaaaaaaaa", "All kinds", "Container template", 20004ll * DAY),
+		item("6666666666666666", "aaaaaaaaaaaaaaaa", "All kinds", "Made when it is wanted", 20005ll * DAY),
+	};
+	struct store_item_list items = { .rows = rows, .count = sizeof(rows) / sizeof(rows[0]) };
+	struct config first = config;
+
+	rows[0].disk_count = 2;
+	for (size_t i = 1; i < 6; i++)
+		if (i != 3) {
+			rows[i].image_id[0] = '\0';
+			rows[i].disk_count = 0;
+			rows[i].disk_bytes = 0;
+		}
+	rows[1].kind = ITEM_KERNEL;
+	rows[2].kind = rows[3].kind = ITEM_ISO;
+	rows[4].kind = ITEM_ROOTFS;
+	rows[5].version = 0;
+	rows[5].state = ITEM_ANNOUNCED;
+	rows[5].announced.length = 300 << 20;
+	first.menu_default = MENU_DEFAULT_FIRST;
+	is_golden(menu_script(&first, &items, &bios), "kinds");
+	is_int(menu_item_offers(&rows[0], &bios, true), MENU_WRITE, "disks are written");
+	is_int(menu_item_offers(&rows[1], &bios, true), MENU_START, "a kernel is started");
+	is_int(menu_item_offers(&rows[3], &bios, true), MENU_START | MENU_WRITE, "a hybrid ISO either");
+	is_int(menu_item_offers(&rows[4], &bios, true), 0, "a root file system can only be looked at");
+	is_int(menu_item_offers(&rows[5], &bios, true), MENU_FETCH, "what is not here yet can be fetched");
+	is_int(menu_item_offers(&rows[5], &bios, false), 0, "if its feed lets machines do so");
+	rows[5].state = ITEM_FAILED;
+	is_int(menu_item_offers(&rows[5], &bios, true), 0, "and it has not failed");
+	is_int(menu_item_offers(&rows[1], &arm, true), 0, "a kernel for another processor is not offered");
+	is_golden(menu_details_script(&config, &rows[4], &(struct store_content){ .kind = ITEM_ROOTFS }, &bios, true),
+		  "details-rootfs");
+}
+
+static void kernels_and_isos(void)
+{
+	struct store_item row = item("1111111111111111", "aaaaaaaaaaaaaaaa", "All kinds", "Unikernel", 20000ll * DAY);
+	struct store_content kernel = { .kind = ITEM_KERNEL, .cmdline = "console=ttyS0 a=\"b c\" ; && # init=/x" };
+	struct store_content iso = { .kind = ITEM_ISO };
+
+	row.kind = ITEM_KERNEL;
+	memset(kernel.file.id, 'b', 64);
+	memset(kernel.initrd.id, 'c', 64);
+	memset(iso.file.id, 'd', 64);
+	is_golden(menu_boot_script(&config, &row, &kernel, &bios, "starting", NULL), "start-kernel");
+	kernel.initrd.id[0] = '\0';
+	kernel.cmdline = NULL;
+	CLEANUP(free_str) char *plain = menu_boot_script(&config, &row, &kernel, &bios, "starting", NULL);
+	ok(strstr(plain, "bbbb/file || goto failed\nboot"), "a kernel alone gets nothing besides");
+	is_golden(menu_boot_script(&config, &row, &iso, &bios, "starting", NULL), "start-iso");
+}
+
+static void command_lines(void)
+{
+	static const struct {
+		const char *cmdline;
+		bool can_pass;
+	} cases[] = {
+		{ NULL, true },           { "", true },           { "console=ttyS0,115200 quiet", true },
+		{ "a=$b $", true },       { "a  b", true },       { "a=${net0/mac}", false },
+		{ "a=\"b  c\"", false },  { "a\nreboot", false }, { "a\tb", false },
+		{ "caf\xc3\xa9", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ok(menu_can_pass(cases[i].cmdline) == cases[i].can_pass, "a kernel command line '%s' is %s",
+		   cases[i].cmdline ? cases[i].cmdline : "(none)", cases[i].can_pass ? "passed on" : "refused");
+	char long_line[4096] = "";
+	memset(long_line, 'x', sizeof(long_line) - 1);
+	ok(!menu_can_pass(long_line), "so is one that no kernel takes");
+}
+
 static void other_scripts(void)
 {
 	struct store_item row =
@@ -110,15 +197,19 @@ static void other_scripts(void)
 	row.announced.memory_bytes_min = 512 << 20;
 	is_golden(menu_entry_script(&config), "entry");
 	is_golden(menu_script(&config, &none, &unknown), "nothing-fits");
-	is_golden(menu_details_script(&config, &row, &bios), "details");
-	is_golden(menu_boot_script(&config, &row, &uefi, "bus=virtio,bytes=8G"), "assigned");
+	is_golden(menu_details_script(&config, &row, &disk, &bios, true), "details");
+	is_golden(menu_boot_script(&config, &row, &disk, &uefi, "this machine is assigned", "bus=virtio,bytes=8G"),
+		  "assigned");
 	is_golden(menu_local_script(&uefi), "local");
 	unknown.several_disks = true;
 	is_golden(menu_local_script(&unknown), "local-several-disks");
 	unknown.several_disks = false;
-	is_golden(menu_wait_script(&config, &bios, "Debian 12 is not ready"), "wait");
+	is_golden(menu_wait_script(&config, &bios, "Debian 12 is not ready", NULL), "wait");
+	is_golden(menu_wait_script(&config, &bios, "Debian 12 is being made ready: download, 12 %", row.id),
+		  "fetching");
 
-	CLEANUP(free_str) char *script = menu_boot_script(&config, &row, &bios, "model=QEMU HARDDISK || reboot");
+	CLEANUP(free_str)
+	char *script = menu_boot_script(&config, &row, &disk, &bios, "starting", "model=QEMU HARDDISK || reboot");
 
 	ok(!strstr(script, "reboot"), "a target rule of several words stays out of the script: the plan has it");
 }
@@ -192,13 +283,13 @@ static void hostile_texts_execute_nothing(void)
 
 	check_script(script, "menu");
 	is_golden(script, "hostile");
-	script = menu_details_script(&title, &row, &bios);
+	script = menu_details_script(&title, &row, &disk, &bios, true);
 	check_script(script, "details");
 	is_golden(script, "hostile-details");
-	script = menu_boot_script(&title, &row, &bios, hostile);
+	script = menu_boot_script(&title, &row, &disk, &bios, "starting", hostile);
 	check_script(script, "unattended");
 	free(script);
-	script = menu_wait_script(&title, &bios, hostile);
+	script = menu_wait_script(&title, &bios, hostile, row.id);
 	check_script(script, "wait");
 	free(script);
 }
@@ -228,6 +319,9 @@ static void long_lists_are_cut(void)
 int main(void)
 {
 	two_channels();
+	kinds();
+	kernels_and_isos();
+	command_lines();
 	other_scripts();
 	foreign_text_is_quoted();
 	hostile_texts_execute_nothing();

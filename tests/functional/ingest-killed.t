@@ -79,10 +79,9 @@ start
 wait_for 60 has_stalled
 is "in the middle of the download: the item is not ready" "$(item_named download .state)" ingesting
 item=$(item_named download .id)
-write_disk "$vmcastd_port" "$work/disk" --retry-for 1
-is "a client that comes too early: exit 3" "$status" 3
-like "a client that comes too early: is told to wait" "$said" "being ingested"
-ok "a client that comes too early: made nothing" test ! -e "$work/disk"
+code=$(curl -sS -o "$work/answer" -w '%{http_code}' -H "Content-Type: application/json" -d "{\"version\": 1, \"item\": \"$item\"}" \
+	"http://127.0.0.1:$vmcastd_port/v1/plan")
+is "a client that comes too early is given no plan" "$code $(jq -r .image "$work/answer")" "503 null"
 stop_vmcastd KILL
 is "killed: there is no image" "$(ls "$work/state/images")" ""
 start

@@ -17,12 +17,22 @@
 
 #define DISK_FORMAT_NOTES 4
 
+/*
+ * Of a VHDX whose sectors have 4096 bytes, which QEMU does not read: the entry of 8 bytes of block `n` lies at `off` of
+ * the image, as the (n + n / ratio)th. `off` is 0 for everything else.
+ */
+struct disk_map {
+	uint64_t off, ratio;
+	uint32_t block_bytes;
+};
+
 struct disk_format {
 	const char *driver;                 /* QEMU's name: "qcow2"; static storage */
 	const char *name;                   /* for people: "a qcow2 image"; static storage */
 	uint64_t disk_bytes;                /* of the disk inside, as the header says: a multiple of 512, not 0 */
 	char notes[DISK_FORMAT_NOTES][128]; /* what the operator should know, though it is no reason to refuse */
 	size_t note_count;
+	struct disk_map map;
 };
 
 /* The drivers that disk_format_check knows; `driver` may be any text. "raw" is not one of them: it has no header. */

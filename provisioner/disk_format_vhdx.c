@@ -2,7 +2,8 @@
 /*
  * disk_format_vhdx: the headers, region table and metadata of a VHDX. Little-endian. Source: Microsoft, MS-VHDX.
  *
- * Whether its log has something that must be written first is found by QEMU, which then refuses to open the image.
+ * Whether its log has something that must be written first is found by QEMU, which then refuses to open the image;
+ * of those that QEMU does not read, by us.
  */
 #include "disk_format_impl.h"
 
@@ -85,7 +86,7 @@ static bool is_header(const uint8_t raw[static HEADER_BYTES])
 }
 
 /* There are two, of which the one with the higher number counts; a crash while one is written leaves the other. */
-static int check_headers(const struct image_file *f, struct err *err)
+static int check_headers(bool *has_log, const struct image_file *f, struct err *err)
 {
 	uint8_t raw[2][HEADER_BYTES];
 	int rc = image_read(f, raw[0], HEADER_BYTES, 64 << 10, "its header", err);
@@ -101,6 +102,7 @@ static int check_headers(const struct image_file *f, struct err *err)
 	if (le16(h + 66) != 1 || le16(h + 64) != 0)
 		return err_set(err, -ENOTSUP, "it is of version %u, its log of version %u, and 1 and 0 are known",
 			       le16(h + 66), le16(h + 64));
+	*has_log = !bytes_are_zero(h + 48, 16);
 	const uint64_t log_bytes = le32(h + 68), log_off = le64(h + 72);
 	if (log_off % MIB || log_bytes % MIB || log_off < MIB)
 		return err_set(err, -EBADMSG, "its log has %" PRIu64 " bytes at %" PRIu64, log_bytes, log_off);
@@ -224,7 +226,8 @@ int disk_format_check_vhdx(struct disk_format *out, const struct image_file *f, 
 {
 	struct region bat = { 0 }, metadata = { 0 };
 	struct values values;
-	int rc = check_headers(f, err);
+	bool has_log;
+	int rc = check_headers(&has_log, f, err);
 
 	if (!rc)
 		rc = read_regions(&bat, &metadata, f, err);
@@ -235,7 +238,14 @@ int disk_format_check_vhdx(struct disk_format *out, const struct image_file *f, 
 	if (rc)
 		return rc;
 	out->disk_bytes = le64(values.raw[ITEM_DISK_SIZE]);
-	if (le32(values.raw[ITEM_LOGICAL_SECTOR]) == 4096)
-		disk_format_note(out, "its sectors have 4096 bytes");
+	if (le32(values.raw[ITEM_LOGICAL_SECTOR]) == 512)
+		return 0;
+	if (has_log)
+		return err_set(err, -ENOTSUP,
+			       "its log is in use (LogGuid is set): it was not closed cleanly, or not by Hyper-V");
+	disk_format_note(out, "its sectors have 4096 bytes");
+	const uint32_t block_bytes = le32(values.raw[ITEM_FILE_PARAMETERS]);
+	out->map =
+		(struct disk_map){ .off = bat.off, .ratio = (4096ull << 23) / block_bytes, .block_bytes = block_bytes };
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * disk_format_vmdk: the header of a VMDK sparse extent, alone (a part of a disk) or with the descriptor of a disk of
- * one file in it: monolithicSparse and streamOptimized. Little-endian. Source: VMware, Virtual Disk Format 5.0.
+ * disk_format_vmdk: the header of a VMDK sparse extent with the descriptor of a disk of one file in it:
+ * monolithicSparse and streamOptimized. Little-endian. Source: VMware, Virtual Disk Format 5.0.
  */
 #include "disk_format_impl.h"
 
@@ -113,7 +113,7 @@ static int check_text(char *text, struct err *err)
 	int rc = 0;
 
 	if (strncasecmp(text, "# Disk DescriptorFile", 21) != 0)
-		return err_set(err, -EBADMSG, "where its descriptor must be is none");
+		return err_set(err, -EBADMSG, "it has no descriptor where it must be");
 	if (strcasestr(text, "parentFileNameHint"))
 		return err_set(err, -ENOTSUP,
 			       "its descriptor has a parent (parentFileNameHint), and only what stands alone is taken");
@@ -128,8 +128,9 @@ static int check_text(char *text, struct err *err)
 static int check_descriptor(const struct header *h, const struct image_file *f, struct err *err)
 {
 	if (h->descriptor_off == 0)
-		return 0;
-	if (h->descriptor == 0 || h->descriptor > DESCRIPTOR_BYTES_MAX / 512 || h->descriptor_off > UINT64_MAX / 512)
+		return err_set(err, -ENOTSUP, "it has no descriptor: it is one file of a disk of several");
+	/* QEMU looks for it in sector 1, whatever the header says. */
+	if (h->descriptor_off != 1 || h->descriptor == 0 || h->descriptor > DESCRIPTOR_BYTES_MAX / 512)
 		return err_set(err, -ENOTSUP, "its descriptor has %" PRIu64 " sectors at sector %" PRIu64,
 			       h->descriptor, h->descriptor_off);
 	const size_t len = (size_t)h->descriptor * 512;

@@ -35,17 +35,22 @@ struct qemu_nbd {
 
 /*
  * The image as QEMU's block layer is told it. The cache of qcow2's tables is for reading in order; with small clusters
- * it would be 32 MiB by itself.
+ * it would be 32 MiB by itself. An image that ends before its file does is followed by the padding of an archive: the
+ * layer that cuts it out counts in sectors.
  */
 static int describe(char **out, const struct qemu_image *image, struct err *err)
 {
-	const char *extra = strcmp(image->driver, "qcow2") == 0 ? "\"l2-cache-size\":4194304," : "";
+	const char *cache = strcmp(image->driver, "qcow2") == 0 ? "\"l2-cache-size\":4194304," : "";
+	const uint64_t rest = (uint64_t)image->file.st_size - image->file_off;
+	const uint64_t padded = (image->file_bytes + 511) / 512 * 512;
+	char cut[64] = "";
 
+	if (padded < rest)
+		snprintf(cut, sizeof(cut), "\"size\":%" PRIu64 ",", padded);
 	if (asprintf(out,
 		     "json:{\"driver\":\"%s\",%s\"backing\":null,\"file\":{\"driver\":\"raw\",\"offset\":%" PRIu64
-		     ",\"size\":%" PRIu64
-		     ",\"file\":{\"driver\":\"file\",\"filename\":\"/disk\",\"locking\":\"off\"}}}",
-		     image->driver, extra, image->file_off, image->file_bytes) >= 0)
+		     ",%s\"file\":{\"driver\":\"file\",\"filename\":\"/disk\",\"locking\":\"off\"}}}",
+		     image->driver, cache, image->file_off, cut) >= 0)
 		return 0;
 	*out = NULL;
 	return err_set(err, -ENOMEM, "out of memory");

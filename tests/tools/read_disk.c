@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * read_disk: the bytes of the disk in an image file to standard output, by disk_reader; for tests of that alone.
- * usage: read_disk FORMAT FILE [OFFSET BYTES]
+ * read_disk: the bytes of the disk in an image file to OUT, by disk_reader; for tests of that alone. Holes stay holes.
+ * usage: read_disk FORMAT FILE OUT [OFFSET BYTES]
  */
 #include "disk_reader.h"
 
 #include "cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +16,26 @@
 
 #define PIECE_BYTES (1u << 20)
 
-static int copy(struct disk_reader *r, struct err *err)
+static int copy(struct disk_reader *r, const char *path, struct err *err)
 {
 	static uint8_t buf[PIECE_BYTES];
-	uint64_t hole_bytes = 0;
+	CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	uint64_t off = 0, hole_bytes = 0;
 	ssize_t got;
 	bool zero;
 
 	while ((got = disk_reader_read(r, buf, sizeof(buf), &zero, err)) > 0) {
-		hole_bytes += zero ? (uint64_t)got : 0;
-		if (fwrite(buf, (size_t)got, 1, stdout) != 1)
+		for (size_t i = 0; i < (size_t)got && zero; i++)
+			if (buf[i])
+				return err_set(err, -EPROTO, "what was said to be zero is not");
+		if (zero)
+			hole_bytes += (uint64_t)got;
+		else if (pwrite(fd, buf, (size_t)got, (off_t)off) != got)
 			return err_set(err, -EIO, "write");
+		off += (uint64_t)got;
 	}
+	if (!got && ftruncate(fd, (off_t)off))
+		return err_set(err, -EIO, "truncate");
 	fprintf(stderr, "bytes=%" PRIu64 " holes=%" PRIu64 "\n", disk_reader_bytes(r), hole_bytes);
 	return (int)got;
 }
@@ -39,20 +48,20 @@ int main(int argc, char **argv)
 	struct err err;
 	const char *note;
 
-	if (argc != 3 && argc != 5) {
-		fprintf(stderr, "usage: read_disk FORMAT FILE [OFFSET BYTES]\n");
+	if (argc != 4 && argc != 6) {
+		fprintf(stderr, "usage: read_disk FORMAT FILE OUT [OFFSET BYTES]\n");
 		return 2;
 	}
 	options.format = argv[1];
 	options.path = argv[2];
-	options.file_off = argc == 5 ? strtoull(argv[3], NULL, 10) : 0;
-	options.file_bytes = argc == 5 ? strtoull(argv[4], NULL, 10) : 0;
+	options.file_off = argc == 6 ? strtoull(argv[4], NULL, 10) : 0;
+	options.file_bytes = argc == 6 ? strtoull(argv[5], NULL, 10) : 0;
 	options.disk_bytes_max = 1ull << 40;
 	int rc = disk_reader_open(&r, &options, &err);
 	for (size_t nr = 0; !rc && (note = disk_reader_note(r, nr)); nr++)
 		fprintf(stderr, "note: %s\n", note);
 	if (!rc)
-		rc = copy(r, &err);
+		rc = copy(r, argv[3], &err);
 	disk_reader_close(&r);
 	if (rc)
 		fprintf(stderr, "error %d: %s\n", err.code, err.text);

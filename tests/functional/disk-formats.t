@@ -1,0 +1,201 @@
+#!/bin/bash
+# What comes out of a disk image is what qemu-img makes of it: every format that is one file, as the real tools write it, with
+# random data, holes, and a size that is no multiple of a chunk. In a sandbox, also from the middle of another file.
+# shellcheck disable=SC2317,SC2154 # functions are handed to `each_line`, which sets $case
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/lib.sh
+
+read_disk=$BUILD/tests/tools/read_disk
+raw=$work/raw
+# Data, a hole, data, a hole, and the last sector of a chunk that is not whole
+perl -e 'open my $r, "<", "/dev/urandom"; for (3_000_320, 700_416) { read $r, my $d, $_; print $d, "\0" x 2_999_808 } print "x" x 512' >"$raw"
+
+status=0
+"$read_disk" raw "$raw" "$work/out" 2>"$work/said" || status=$?
+is "a raw disk is read" "$status" 0
+ok "raw: byte for byte" cmp "$work/out" "$raw"
+qemu-img convert -f raw -O qcow2 "$raw" "$work/first.qcow2"
+"$read_disk" qcow2 "$work/first.qcow2" "$work/out" 2>"$work/said" || status=$?
+[[ $status != 0 ]] && grep -q "does not permit user namespaces" "$work/said" && skip_all "$(<"$work/said")"
+
+# A Bochs growing disk: header, catalog, then each extent with a bitmap of its sectors. Source: Bochs, hdimage.h.
+# bochs RAW IMAGE VERSION
+bochs()
+{
+	perl -e '
+		my ($raw, $image, $version) = @ARGV;
+		my ($extent, $bytes) = (65536, -s $raw);
+		my $entries = int(($bytes + $extent - 1) / $extent);
+		open my $in, "<:raw", $raw or die; open my $out, ">:raw", $image or die;
+		my $disk = $version == 1 ? pack("Q<", $bytes) : pack("L<Q<", 0, $bytes);
+		my $header = pack("a32 a16 a16 L<5", "Bochs Virtual HD Image", "Redolog", "Growing",
+			$version << 16, 512, $entries, 512, $extent) . $disk;
+		my ($place, @catalog, $data) = 0;
+		for my $nr (0 .. $entries - 1) {
+			read $in, my $block, $extent;
+			if ($block !~ /[^\0]/) { push @catalog, 0xffffffff; next }
+			push @catalog, $place++;
+			$block .= "\0" x ($extent - length $block);
+			my $bitmap = "";
+			vec($bitmap, $_, 1) = substr($block, 512 * $_, 512) =~ /[^\0]/ ? 1 : 0 for 0 .. 127;
+			$data .= $bitmap . "\0" x (512 - length $bitmap) . $block;
+		}
+		print $out $header, "\0" x (512 - length $header), pack("L<*", @catalog), $data;
+	' "$1" "$2" "$3"
+}
+
+# Of Parallels, the newer kind: sizes of 64 bits, and blocks counted from the beginning of the file in blocks.
+# parallels_extended RAW IMAGE
+parallels_extended()
+{
+	perl -e '
+		my ($raw, $image) = @ARGV;
+		my ($block, $bytes) = (1 << 20, -s $raw);
+		my $entries = int(($bytes + $block - 1) / $block);
+		open my $in, "<:raw", $raw or die; open my $out, ">:raw", $image or die;
+		my ($place, @map, $data) = 1;
+		for (1 .. $entries) {
+			read $in, my $piece, $block;
+			if ($piece !~ /[^\0]/) { push @map, 0; next }
+			push @map, $place++;
+			$data .= $piece . "\0" x ($block - length $piece);
+		}
+		my $header = pack("a16 L<5 Q< L<3 Q<", "WithouFreSpacExt", 2, 16, 100, $block / 512, $entries, $bytes / 512,
+			0, $block / 512, 0, 0) . pack("L<*", @map);
+		print $out $header, "\0" x ($block - length $header), $data;
+	' "$1" "$2"
+}
+
+snapshots()
+{
+	qemu-img convert -f raw -O qcow2 "$raw" "$1"
+	qemu-img snapshot -c one "$1"
+	qemu-io -f qcow2 -c 'write -P 7 1M 1M' "$1" >/dev/null
+	qemu-img snapshot -c two "$1"
+	qemu-io -f qcow2 -c 'write -P 9 2M 64K' -c 'write -z 3M 1M' "$1" >/dev/null
+}
+
+make()
+{
+	qemu-img convert -f raw -O "$driver" "$@" "$raw" "$image"
+}
+
+# check LABEL DRIVER COMMAND [SAYS]: COMMAND makes $image
+check()
+{
+	local image=$case/image driver=$2 status=0 said
+	eval "$3"
+	said=$("$read_disk" "$2" "$image" "$case/out" 2>&1) || status=$?
+	is "$1: read" "$status" 0
+	[[ $status == 0 ]] || diag "$said"
+	qemu-img convert -f "$2" -O raw "$image" "$case/want"
+	ok "$1: byte for byte" cmp "$case/out" "$case/want"
+	[[ -z ${4-} ]] || like "$1: says $4" "$said" "$4"
+	# From the middle of another file, as a tar has it; each format once
+	[[ $1 != *,* ]] || return 0
+	{ head -c 1536 /dev/urandom; cat "$image"; head -c 10240 /dev/zero; } >"$case/tar"
+	status=0
+	rm -f "$case/out"
+	"$read_disk" "$2" "$case/tar" "$case/out" 1536 "$(stat -c %s "$image")" 2>/dev/null || status=$?
+	is "$1: read from the middle of a file" "$status" 0
+	ok "$1: the same bytes" cmp "$case/out" "$case/want"
+}
+
+each_line 2 check <<'END'
+qcow|qcow|make
+qcow, compressed|qcow|make -c
+qcow2, version 2|qcow2|make -o compat=0.10
+qcow2|qcow2|make
+qcow2, clusters of 512 B|qcow2|make -o cluster_size=512
+qcow2, clusters of 4 KiB|qcow2|make -o cluster_size=4K
+qcow2, clusters of 2 MiB|qcow2|make -o cluster_size=2M
+qcow2, zlib|qcow2|make -c
+qcow2, zlib, clusters of 2 MiB|qcow2|make -c -o cluster_size=2M
+qcow2, zstd|qcow2|make -c -o compression_type=zstd
+qcow2, zstd, clusters of 2 MiB|qcow2|make -c -o compression_type=zstd,cluster_size=2M
+qcow2, extended L2|qcow2|make -o extended_l2=on
+qcow2, extended L2, zstd|qcow2|make -c -o extended_l2=on,compression_type=zstd
+qcow2, allocated ahead|qcow2|make -o preallocation=full
+qcow2, refcounts of 1 bit|qcow2|make -o refcount_bits=1
+qcow2, snapshots|qcow2|snapshots "$image"|2 internal snapshots are ignored
+QED|qed|make
+QED, clusters of 4 KiB|qed|make -o cluster_size=4096
+VMDK|vmdk|make
+VMDK streamOptimized|vmdk|make -o subformat=streamOptimized
+VHD|vpc|make
+VHD, dynamic, by its size|vpc|make -o force_size=on
+VHD of fixed size|vpc|make -o subformat=fixed
+VHD, fixed, by its size|vpc|make -o subformat=fixed,force_size=on
+VHDX|vhdx|make
+VHDX, fixed|vhdx|make -o subformat=fixed
+VHDX, blocks of 1 MiB|vhdx|make -o block_size=1M
+VDI|vdi|make
+VDI, fixed|vdi|make -o static=on
+Parallels|parallels|make
+Parallels extended|parallels|parallels_extended "$raw" "$image"
+Bochs|bochs|bochs "$raw" "$image" 1
+Bochs, version 2|bochs|bochs "$raw" "$image" 2
+END
+
+# The comparison above is with QEMU's own view. These two are also what was put in.
+bochs "$raw" "$work/bochs" 2
+"$read_disk" bochs "$work/bochs" "$work/out" 2>/dev/null || true
+ok "Bochs: what the test put in" cmp "$work/out" "$raw"
+parallels_extended "$raw" "$work/parallels"
+"$read_disk" parallels "$work/parallels" "$work/out" 2>/dev/null || true
+ok "Parallels, extended: what the test put in" cmp "$work/out" "$raw"
+
+# With sectors of 4096 bytes, which QEMU neither writes nor reads: a disk that it wrote, of whole such sectors, and another
+# number in its metadata. What depends on that number is further from the beginning than this disk is long.
+truncate -s $((16 << 20)) "$work/raw4k"
+dd if="$raw" of="$work/raw4k" conv=notrunc bs=4096 count=1000 status=none
+# vhdx_4k RAW IMAGE
+vhdx_4k()
+{
+	qemu-img convert -f raw -O vhdx -o block_size=1M "$1" "$2"
+	perl -e 'open my $f, "+<:raw", $ARGV[0] or die; local $/; my $all = <$f>;
+		my $guid = pack "H*", "1dbf41816fa90947ba47f233a8faab5f";
+		my $entry = index $all, $guid;
+		my $table = rindex $all, "metadata", $entry;
+		seek $f, $table + unpack("L<", substr $all, $entry + 16, 4), 0;
+		print $f pack "L<", 4096;
+		# The log that QEMU leaves in both headers was written back when it closed the image.
+		for my $at (65536, 131072) {
+			my $header = substr $all, $at, 4096;
+			substr($header, 48, 16) = "\0" x 16;
+			substr($header, 4, 4) = "\0" x 4;
+			my $crc = 0xffffffff;
+			for my $byte (unpack "C*", $header) {
+				$crc ^= $byte;
+				$crc = $crc & 1 ? $crc >> 1 ^ 0x82f63b78 : $crc >> 1 for 1 .. 8;
+			}
+			substr($header, 4, 4) = pack "L<", $crc ^ 0xffffffff;
+			seek $f, $at, 0;
+			print $f $header;
+		}' "$2"
+}
+vhdx_4k "$work/raw4k" "$work/4k.vhdx"
+status=0
+"$read_disk" vhdx "$work/4k.vhdx" "$work/out" 2>"$work/said" || status=$?
+is "VHDX with sectors of 4096 bytes: read" "$status" 0
+ok "VHDX with sectors of 4096 bytes: what was put in" cmp "$work/out" "$work/raw4k"
+like "VHDX with sectors of 4096 bytes: says so" "$(<"$work/said")" "sectors have 4096 bytes"
+
+# Past 4 GiB, with data on both sides of the borders of 31 and 32 bits, of the disk and of the file
+truncate -s $(((4 << 30) + 3584)) "$work/large"
+for at in $(((2 << 30) - 512)) $(((4 << 30) - 512)); do
+	head -c 1536 /dev/urandom | dd of="$work/large" bs=512 seek=$((at / 512)) conv=notrunc status=none
+done
+for command in "qcow2" "qcow2 -o preallocation=falloc" "vpc -o subformat=fixed,force_size=on"; do
+	# shellcheck disable=SC2086 # words
+	qemu-img convert -f raw -O $command "$work/large" "$work/large.image"
+	status=0
+	"$read_disk" "${command%% *}" "$work/large.image" "$work/out" 2>"$work/said" || status=$?
+	is "4 GiB in $command: read" "$status" 0
+	ok "4 GiB in $command: the same" qemu-img compare -q -f raw -F raw "$work/out" "$work/large"
+	kib=$(sed -n 's/^qemu_kib=//p' "$work/said")
+	diag "QEMU's memory at its peak is $kib KiB"
+	ok "4 GiB in $command: QEMU's memory stays small" test "$kib" -lt 65536
+done
+done_testing

@@ -852,6 +852,7 @@ static int drop_doubles(struct builder *b, struct err *err)
 			last = places[i]->uuid;
 			continue;
 		}
+		b->line = places[i]->line;
 		rc = rc ? rc
 			: add_note(b, NOTE_REFUSED, err, "item '%s' left out: its uuid came before",
 				   log_quote(shown, sizeof(shown), places[i]->title));

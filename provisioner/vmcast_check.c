@@ -166,7 +166,7 @@ static json_t *feed_json(const struct subject *s, const struct feed *feed)
 
 	for (size_t i = 0; i < feed->note_count; i++)
 		refused += feed->notes[i].refused;
-	if (!feed->link || !feed->description)
+	if (strncmp(feed->form, "RSS", 3) == 0 && (!feed->link || !feed->description))
 		advise(notes, 0, "RSS wants a link and a description of the channel; other readers may refuse it");
 	for (size_t i = 0; i < feed->item_count; i++) {
 		json_t *item = item_json(s, &feed->items[i]);
@@ -219,8 +219,9 @@ static void print_feed(const struct cli *cli, const json_t *json)
 	char title[256];
 	size_t nr;
 
-	printf("%s \"%s\", %zu items\n", row_text(json, "form"),
-	       log_quote(title, sizeof(title), row_text(json, "title")), json_array_size(items));
+	printf("%s \"%s\", %zu item%s\n", row_text(json, "form"),
+	       log_quote(title, sizeof(title), row_text(json, "title")), json_array_size(items),
+	       json_array_size(items) == 1 ? "" : "s");
 	if (json_array_size(items))
 		print_items(cli, items);
 	json_array_foreach(items, nr, row) if (row_text(row, "refused")[0])
@@ -244,6 +245,7 @@ int feed_check(struct cli *cli, char **args, struct err *err)
 		return err->code;
 	if (!cli->json)
 		print_feed(cli, json);
+	fflush(stdout); /* what is said of it all comes last */
 	if (refused)
 		return err_set(err, CLI_FOUND_FAULTS, "%" PRIu64 " of what the feed has would be refused", refused);
 	return 0;

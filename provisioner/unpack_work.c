@@ -131,7 +131,7 @@ static int write_block(struct scratch_file *f, const uint8_t *data, size_t len, 
 	char most[UNITS_TEXT];
 
 	if (w->scratch_bytes + len > w->scratch_bytes_max)
-		return err_set(err, -EFBIG, "unpacking takes more than %s of room",
+		return err_set(err, -EFBIG, "unpacking takes more than %s of room (scratch_bytes_max)",
 			       units_bytes(most, w->scratch_bytes_max));
 	while (len) {
 		ssize_t put = pwrite(f->fd, data, len, (off_t)f->off);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#define POLL_MS 500
+#define POLL_MS 200
 
 static int item_call(struct cli *cli, const char *method, const char *id, const char *suffix, json_t **out,
 		     struct err *err)
@@ -172,9 +172,13 @@ static void print_item(const json_t *row)
 
 static int item_show(struct cli *cli, char **args, struct err *err)
 {
+	CLEANUP(json_free) json_t *found = NULL;
 	CLEANUP(json_free) json_t *row = NULL;
-	int rc = api_find_item(cli, &row, args[0], err);
+	int rc = api_find_item(cli, &found, args[0], err);
 
+	/* The list that it was found in does not have everything. */
+	if (!rc)
+		rc = item_call(cli, "GET", row_text(found, "id"), "", &row, err);
 	if (rc < 0 || cli->json)
 		return rc < 0 ? rc : print_json(row, err);
 	print_item(row);

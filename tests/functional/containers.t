@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
+. tests/functional/images.sh
 . tests/functional/unpack.sh
 
 ovf_capacity=$(((6 << 20) + 3 * 512))
@@ -183,47 +184,6 @@ like "XVM: which is whole" "$(/sbin/sfdisk -V "$made" 2>&1)" "No errors detected
 unlike "XVM: and has its backup" "$(/sbin/sfdisk -d "$made" 2>&1)" "corrupt|mismatch|not valid"
 ok "XVM: the fifth partition" cmp -n $((4 << 20)) -i $((17 << 20)):0 "$made" part
 
-# XVA
-# xva IMAGE CHECKSUM: an archive of one disk as XenServer writes it
-xva()
-{
-	local bytes nr block
-	bytes=$(stat -c %s "$1")
-	rm -rf xva
-	mkdir -p xva/Ref:7
-	local member='s,\([^=]*\)=\(.*\),<member><name>\1</name><value>\2</value></member>,'
-	{
-		echo '<value><struct><member><name>version</name><value><struct/></value></member><member><name>objects</name><value><array><data>'
-		echo '<value><struct>'
-		printf '%s\n' class=VM id=Ref:0 | sed "$member"
-		echo '<member><name>snapshot</name><value><struct>'
-		printf '%s\n' name_label=xen memory_static_max=268435456 VCPUs_max=3 | sed "$member"
-		echo '</struct></value></member></struct></value><value><struct>'
-		printf '%s\n' class=VBD id=Ref:3 | sed "$member"
-		echo '<member><name>snapshot</name><value><struct>'
-		printf '%s\n' userdevice=0 'bootable=<boolean>1</boolean>' type=Disk VDI=Ref:7 | sed "$member"
-		echo '</struct></value></member></struct></value><value><struct>'
-		printf '%s\n' class=VDI id=Ref:7 | sed "$member"
-		echo '<member><name>snapshot</name><value><struct>'
-		printf '%s\n' name_label=root "virtual_size=$bytes" | sed "$member"
-		echo '</struct></value></member></struct></value></data></array></value></member></struct></value>'
-	} >xva/ova.xml
-	(
-		cd xva
-		split -b 1M -d -a 8 "$1" Ref:7/
-		for block in Ref:7/*; do
-			if cmp -s -n "$(stat -c %s "$block")" "$block" /dev/zero; then
-				rm "$block"
-			elif [[ $2 == sha1 ]]; then
-				sha1sum <"$block" | head -c 40 >"$block.checksum"
-			else
-				xxhsum -H1 <"$block" | head -c 16 >"$block.xxhash"
-			fi
-		done
-		{ echo ova.xml; printf '%s\n' Ref:7/* | LC_ALL=C sort; } >../members
-		tar -cf ../box.xva -T ../members
-	)
-}
 cp "$image" holed
 dd if=/dev/zero of=holed bs=1M seek=2 count=2 conv=notrunc status=none
 for kind in sha1 xxhash; do

@@ -5,6 +5,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
+. tests/functional/images.sh
 
 read_disk=$BUILD/tests/tools/read_disk
 raw=$work/raw
@@ -18,54 +19,6 @@ ok "raw: byte for byte" cmp "$work/out" "$raw"
 qemu-img convert -f raw -O qcow2 "$raw" "$work/first.qcow2"
 "$read_disk" qcow2 "$work/first.qcow2" "$work/out" 2>"$work/said" || status=$?
 [[ $status != 0 ]] && grep -q "does not permit user namespaces" "$work/said" && skip_all "$(<"$work/said")"
-
-# A Bochs growing disk: header, catalog, then each extent with a bitmap of its sectors. Source: Bochs, hdimage.h.
-# bochs RAW IMAGE VERSION
-bochs()
-{
-	perl -e '
-		my ($raw, $image, $version) = @ARGV;
-		my ($extent, $bytes) = (65536, -s $raw);
-		my $entries = int(($bytes + $extent - 1) / $extent);
-		open my $in, "<:raw", $raw or die; open my $out, ">:raw", $image or die;
-		my $disk = $version == 1 ? pack("Q<", $bytes) : pack("L<Q<", 0, $bytes);
-		my $header = pack("a32 a16 a16 L<5", "Bochs Virtual HD Image", "Redolog", "Growing",
-			$version << 16, 512, $entries, 512, $extent) . $disk;
-		my ($place, @catalog, $data) = 0;
-		for my $nr (0 .. $entries - 1) {
-			read $in, my $block, $extent;
-			if ($block !~ /[^\0]/) { push @catalog, 0xffffffff; next }
-			push @catalog, $place++;
-			$block .= "\0" x ($extent - length $block);
-			my $bitmap = "";
-			vec($bitmap, $_, 1) = substr($block, 512 * $_, 512) =~ /[^\0]/ ? 1 : 0 for 0 .. 127;
-			$data .= $bitmap . "\0" x (512 - length $bitmap) . $block;
-		}
-		print $out $header, "\0" x (512 - length $header), pack("L<*", @catalog), $data;
-	' "$1" "$2" "$3"
-}
-
-# Of Parallels, the newer kind: sizes of 64 bits, and blocks counted from the beginning of the file in blocks.
-# parallels_extended RAW IMAGE
-parallels_extended()
-{
-	perl -e '
-		my ($raw, $image) = @ARGV;
-		my ($block, $bytes) = (1 << 20, -s $raw);
-		my $entries = int(($bytes + $block - 1) / $block);
-		open my $in, "<:raw", $raw or die; open my $out, ">:raw", $image or die;
-		my ($place, @map, $data) = 1;
-		for (1 .. $entries) {
-			read $in, my $piece, $block;
-			if ($piece !~ /[^\0]/) { push @map, 0; next }
-			push @map, $place++;
-			$data .= $piece . "\0" x ($block - length $piece);
-		}
-		my $header = pack("a16 L<5 Q< L<3 Q<", "WithouFreSpacExt", 2, 16, 100, $block / 512, $entries, $bytes / 512,
-			0, $block / 512, 0, 0) . pack("L<*", @map);
-		print $out $header, "\0" x ($block - length $header), $data;
-	' "$1" "$2"
-}
 
 snapshots()
 {
@@ -150,31 +103,6 @@ ok "Parallels, extended: what the test put in" cmp "$work/out" "$raw"
 # number in its metadata. What depends on that number is further from the beginning than this disk is long.
 truncate -s $((16 << 20)) "$work/raw4k"
 dd if="$raw" of="$work/raw4k" conv=notrunc bs=4096 count=1000 status=none
-# vhdx_4k RAW IMAGE
-vhdx_4k()
-{
-	qemu-img convert -f raw -O vhdx -o block_size=1M "$1" "$2"
-	perl -e 'open my $f, "+<:raw", $ARGV[0] or die; local $/; my $all = <$f>;
-		my $guid = pack "H*", "1dbf41816fa90947ba47f233a8faab5f";
-		my $entry = index $all, $guid;
-		my $table = rindex $all, "metadata", $entry;
-		seek $f, $table + unpack("L<", substr $all, $entry + 16, 4), 0;
-		print $f pack "L<", 4096;
-		# The log that QEMU leaves in both headers was written back when it closed the image.
-		for my $at (65536, 131072) {
-			my $header = substr $all, $at, 4096;
-			substr($header, 48, 16) = "\0" x 16;
-			substr($header, 4, 4) = "\0" x 4;
-			my $crc = 0xffffffff;
-			for my $byte (unpack "C*", $header) {
-				$crc ^= $byte;
-				$crc = $crc & 1 ? $crc >> 1 ^ 0x82f63b78 : $crc >> 1 for 1 .. 8;
-			}
-			substr($header, 4, 4) = pack "L<", $crc ^ 0xffffffff;
-			seek $f, $at, 0;
-			print $f $header;
-		}' "$2"
-}
 vhdx_4k "$work/raw4k" "$work/4k.vhdx"
 status=0
 "$read_disk" vhdx "$work/4k.vhdx" "$work/out" 2>"$work/said" || status=$?

@@ -75,7 +75,7 @@ ok "and deployed" deploys one
 like "as the list of items shows" "$(vmcast item list)" "1 of 2"
 vmcast item ingest --wait "$item" >/dev/null
 is "ingesting the same bytes again leaves it so" "$(serves)" "1 2"
-stop_vmcastd
+stop_vmcastd TERM
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml keep=2"
 is "so does a restart" "$(serves)" "1 2"
 ok "which deploys it still" deploys one

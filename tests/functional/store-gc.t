@@ -83,7 +83,7 @@ like "a second run has nothing to do" "$(vmcast store gc)" "freed nothing"
 is "what serves is there" "$(folders)" 2
 
 # Fewer versions to keep: they go with the next run, and are told of before.
-stop_vmcastd
+stop_vmcastd TERM
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml keep=1" "store_bytes_max = 3500K" "ingest = manual"
 ok "versions beyond the limit go by themselves" wait_for 60 eval "[[ \$(versions) == 4 && \$(folders) == 1 ]]"
 

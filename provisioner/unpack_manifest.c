@@ -105,6 +105,8 @@ static bool read_summed(struct manifest_entry *out, char *line)
 		return false;
 	while (space > line && isspace((unsigned char)space[-1]))
 		space--;
+	if (space > line && space[-1] == '=')
+		return false; /* the other way of writing it, with something wrong */
 	*space = '\0';
 	out->file = line;
 	return true;

@@ -118,7 +118,7 @@ refuses "a 7z bomb of zeros" bomb.7z "more than a disk may have|larger than" 100
 tar -S -cf bomb.tar zeros
 refuses "a sparse tar of zeros" bomb.tar "more than a disk may have|larger than" 1000000 100000000
 cp good.zip layer.zip
-for layer in 1 2 3; do
+for _ in 1 2 3; do
 	zip -q quine.zip layer.zip
 	mv quine.zip layer.zip
 done

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Any bytes as the description of a machine: domain. */
+#include "unpack_domain.h"
+
+#include "fuzz_vm.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct vm *vm = NULL;
+	struct err err;
+
+	if (domain_parse(&vm, "fuzz", (const char *)data, len, &err))
+		return 0;
+	check_vm(vm, true);
+	vm_free(&vm);
+	return 0;
+}

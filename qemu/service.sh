@@ -22,6 +22,7 @@ service_configure()
 			run_dir = $lab_run/vmcast
 			env_dir = $BUILD/env
 			firmware_dir = $BUILD/firmware
+			unpack = $BUILD/vmcast-unpack
 			allow_host = $LAB_ADDRESS
 			menu_title = vmcast lab
 			kernel_args = console=tty0 console=ttyS0,115200 quiet no_timer_check

@@ -313,6 +313,37 @@ make_image()
 		}' "$1" "$(stat -c %s "$1")" "$(($3 / 65536))"
 }
 
+# make_ova FILE DISK...: an OVA of raw disks, as VMware makes them: stream-optimized VMDKs; the machine boots from the first
+make_ova()
+{
+	local ova=$1 dir disk nr=0 files='' disks='' items=''
+	shift
+	dir=$(mktemp -d "$work/ova.XXXXXX")
+
+	for disk; do
+		nr=$((nr + 1))
+		qemu-img convert -q -f raw -O vmdk -o subformat=streamOptimized "$disk" "$dir/disk$nr.vmdk"
+		files+="<File ovf:href=\"disk$nr.vmdk\" ovf:id=\"file$nr\"/>"
+		disks+="<Disk ovf:capacity=\"$(stat -c %s "$disk")\" ovf:diskId=\"vmdisk$nr\" ovf:fileRef=\"file$nr\"/>"
+		items+="<Item><rasd:AddressOnParent>$((nr - 1))</rasd:AddressOnParent>
+			<rasd:HostResource>ovf:/disk/vmdisk$nr</rasd:HostResource><rasd:InstanceID>$((nr + 1))</rasd:InstanceID>
+			<rasd:Parent>1</rasd:Parent><rasd:ResourceType>17</rasd:ResourceType></Item>"
+	done
+	cat >"$dir/box.ovf" <<-END
+		<?xml version="1.0"?>
+		<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+			xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+		<References>$files</References><DiskSection><Info/>$disks</DiskSection>
+		<VirtualSystem ovf:id="box"><Info/><VirtualHardwareSection><Info/>
+		<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>6</rasd:ResourceType></Item>
+		$items</VirtualHardwareSection></VirtualSystem></Envelope>
+	END
+	(cd "$dir" && sha256sum box.ovf disk*.vmdk | sed -E 's/^([0-9a-f]+)  (.*)/SHA256(\2)= \1/' >box.mf &&
+		tar --format=ustar -cf box.ova box.ovf box.mf disk*.vmdk)
+	mv "$dir/box.ova" "$ova"
+	rm -r "$dir"
+}
+
 # serve_image BYTES DATA-BYTES [KEY=VALUE...]: a publisher, a service and an item that is ready to be written; sets image, item
 serve_image()
 {

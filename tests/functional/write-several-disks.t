@@ -7,19 +7,15 @@ cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
 start_origin
-make_image "$origin/boot.raw" 24M $((3 << 20))
-make_image "$origin/data.raw" 17M $((2 << 20))
-boot=$origin/boot.raw
-data=$origin/data.raw
-"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$boot" "$data" >"$origin/feed.xml"
+boot=$work/boot.raw
+data=$work/data.raw
+make_image "$boot" 24M $((3 << 20))
+make_image "$data" 17M $((2 << 20))
+make_ova "$origin/two.ova" "$boot" "$data"
+"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin/two.ova" >"$origin/feed.xml"
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml"
-wait_ingest data.raw || exit 1
-second=$item
-wait_ingest boot.raw || exit 1
-# The second one's image joins the first one as its second disk, as ingest does it for an archive of two.
-sqlite3 "$work/state/vmcast.db" "INSERT INTO version_blob (item_id, number, role, nr, id, bytes, index_bytes, disk_bytes,
-	sector_bytes, name, bus) SELECT '$item', 1, 0, 1, id, bytes, index_bytes, disk_bytes, sector_bytes, 'mail store',
-	'scsi' FROM version_blob WHERE item_id = '$second'"
+wait_ingest two.ova || exit 1
+item_is "$item" ready || { diag "$(field "/v1/items/$item" .error)"; exit 1; }
 
 # write_two BOOT DATA [OPTION...]
 write_two()
@@ -61,7 +57,7 @@ fresh
 write_two "$work/boot" "$work/data"
 is "two disks: exit 0" "$status" 0
 ok "two disks: every byte of both" have_images
-like "two disks: the plan is for both" "$said" 'plan: "boot.raw", 2 disks of 41.0 MiB'
+like "two disks: the plan is for both" "$said" 'plan: "two.ova", 2 disks of 41.0 MiB'
 is "two disks: the job is done" "$(last_job .phase)" "done"
 is "two disks: and knows both" "$(last_job .disk)" "boot, data"
 is "two disks: its bytes are those of both images" "$(last_job .done_bytes)" "$(last_job .total_bytes)"
@@ -106,20 +102,22 @@ run()
 }
 
 run ""
-refused "no rules" "the item has 2 disks \(1: 24.0 MiB; 2: 17.0 MiB, mail store\), and no rules say which of this machine's"
+refused "no rules" "the item has 2 disks \(1: 24.0 MiB, vmdisk1; 2: 17.0 MiB, vmdisk2\), and no rules say which of this machine's"
 like "no rules: says what to type" "$said" "vmcast machine assign [0-9a-f:]+ $item --target RULE --target RULE"
 run 'vmcast.disk="serial=no-such"'
 refused "one rule" "vmcast.disk has 1 rule, the item has 2 disks"
 run 'vmcast.disk="serial=no-such ; serial=neither"'
 refused "rules that no disk meets" "disk 1 of the item: no disk can be taken by the rule 'serial=no-such'"
 
-# The data disk's image comes first, the boot disk's last.
+# id_of NUMBER: the image of a disk
 id_of()
 {
-	field "/v1/items/$1" .image
+	field "/v1/items/$item" ".disks[$1].image"
 }
+
+# The data disk's image comes first, the boot disk's last.
 for place in 30% 70% -1; do
-	for which in "$second" "$item"; do
+	for which in 1 0; do
 		fresh
 		start_proxy "$vmcastd_port" --path "$(id_of "$which")/image.zst" --fault "close:$place"
 		write_disk "$proxy_port" "$work/boot" --disk "$work/data" --retry-for 1
@@ -133,7 +131,7 @@ for place in 30% 70% -1; do
 	done
 done
 
-served=$work/state/images/$(id_of "$item")/image.zst
+served=$work/state/images/$(id_of 0)/image.zst
 printf 'x' | dd of="$served" bs=1 seek=$(($(stat -c %s "$served") / 2)) conv=notrunc status=none
 fresh
 write_two "$work/boot" "$work/data"

@@ -99,11 +99,132 @@ static void an_address_that_is_not_listened_on(void)
 	ok(strstr(err.text, "No such file") != NULL, "says so: %s", err.text);
 }
 
+#define OK_ANSWER         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define TO(status, where) "HTTP/1.1 " status " Moved\r\nContent-Length: 0\r\nLocation: " where "\r\n\r\n"
+
+/* Where a request ends, and what of its way was for good. */
+static void redirects_are_followed_and_told_apart(void)
+{
+	static const struct {
+		const char *answers[4];
+		unsigned redirects_max;
+		int rc, status;
+		const char *final, *moved, *label;
+	} cases[] = {
+		{ { TO("301", "/b"), TO("308", "c"), OK_ANSWER }, 5, 0, 200, "c", "c", "all for good" },
+		{ { TO("301", "/b"), TO("302", "/c"), TO("301", "/d"), OK_ANSWER },
+		  5,
+		  0,
+		  200,
+		  "d",
+		  "b",
+		  "for good, as far as that goes" },
+		{ { TO("307", "/b"), TO("301", "/c"), OK_ANSWER }, 5, 0, 200, "c", NULL, "for now" },
+		{ { TO("303", "/b?x=1#part"), OK_ANSWER }, 5, 0, 200, "b?x=1", NULL, "with a query" },
+		{ { TO("302", "/b") }, 3, -EPROTO, 302, NULL, NULL, "in a circle" },
+		{ { TO("302", "/b") }, 0, 0, 302, "", NULL, "where none are followed" },
+		{ { "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n" }, 5, 0, 302, "", NULL, "to nowhere" },
+		{ { TO("302", "file:///etc/passwd") }, 5, -EACCES, 0, NULL, NULL, "to a file" },
+		{ { TO("301", "http://[") }, 5, -EINVAL, 301, NULL, NULL, "to no URL" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct canned_answer answers[4] = { 0 };
+		size_t count = 0;
+
+		for (; count < 4 && cases[i].answers[count]; count++)
+			answers[count].bytes = cases[i].answers[count];
+		struct canned_server server = canned_start(answers, count);
+		const struct http_options options = { .redirects_max = cases[i].redirects_max };
+		const struct http_request rq = { .url = server.url };
+		CLEANUP(http_close) struct http *http = NULL;
+		struct http_response rs;
+		struct err err = { 0 };
+		char wanted[100];
+
+		http_open(&http, &options, &err);
+		is_int(http_perform(http, &rq, &rs, &err), cases[i].rc, cases[i].label);
+		is_int(rs.status, cases[i].status, "its status");
+		snprintf(wanted, sizeof(wanted), "%s%s", server.url, cases[i].final ? cases[i].final : "");
+		if (cases[i].final)
+			ok(strncmp(http_final_url(http), wanted, strlen(wanted)) == 0, "it ends at %s",
+			   http_final_url(http));
+		snprintf(wanted, sizeof(wanted), "%s%s", server.url, cases[i].moved ? cases[i].moved : "");
+		if (!cases[i].rc)
+			is_str(http_moved_url(http), cases[i].moved ? wanted : NULL, "and is there for good");
+		canned_stop(&server);
+	}
+}
+
+static int ask_with(struct http_options *options, const char *url, const char *bearer)
+{
+	const struct http_request rq = { .url = url, .bearer = bearer };
+	CLEANUP(http_close) struct http *http = NULL;
+	struct http_response rs;
+	struct err err = { 0 };
+
+	options->redirects_max = 5;
+	http_open(&http, options, &err);
+	int rc = http_perform(http, &rq, &rs, &err);
+	return rc ? rc : rs.status;
+}
+
+/* A server that wants credentials and sends on to another one, which must not see them. */
+static void credentials_stay_with_their_host(void)
+{
+	const struct canned_answer innocent = { .bytes = OK_ANSWER,
+						.unless = "Authorization:",
+						.otherwise = "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n" };
+	struct canned_server other = canned_start(&innocent, 1);
+	char sends_on[200];
+
+	snprintf(sends_on, sizeof(sends_on), TO("302", "%s"), other.url);
+	const char *const wanted[] = { "Authorization: Basic dTpw\r\n", "Authorization: Bearer token\r\n" };
+	for (size_t i = 0; i < 2; i++) {
+		const struct canned_answer strict = { .bytes = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
+						      .unless = wanted[i],
+						      .otherwise = sends_on };
+		struct canned_server server = canned_start(&strict, 1);
+		struct http_options options = { .credentials_url = server.url,
+						.basic = i ? NULL : "u:p",
+						.token = i ? "token" : NULL };
+
+		is_int(ask_with(&options, server.url, NULL), 200, "its own server sees them, another one does not");
+		is_int(ask_with(&options, other.url, NULL), 200, "nor when it is asked at once");
+		options.credentials_url = other.url;
+		is_int(ask_with(&options, server.url, NULL), 401, "those of another server are not shown to this one");
+		if (i)
+			is_int(ask_with(&(struct http_options){ 0 }, server.url, "token"), 200,
+			       "nor does the request's own token go on");
+		canned_stop(&server);
+	}
+	canned_stop(&other);
+}
+
+static int not_b(void *ctx, const char *url, struct err *err)
+{
+	(void)ctx;
+	return strstr(url, "/b") ? err_set(err, -EACCES, "not there") : 0;
+}
+
+static void every_redirect_is_asked_about(void)
+{
+	const struct canned_answer answers[] = { { .bytes = TO("302", "/a") }, { .bytes = TO("302", "/b") } };
+	struct canned_server server = canned_start(answers, 2);
+	struct http_options options = { .may_ask = not_b };
+
+	is_int(ask_with(&options, server.url, NULL), -EACCES, "a redirect that is not allowed is not followed");
+	canned_stop(&server);
+}
+
 int main(void)
 {
 	a_request_ends_in_its_time();
 	a_server_that_drips_is_given_up();
 	one_refused_address_of_two_decides_nothing();
 	an_address_that_is_not_listened_on();
+	redirects_are_followed_and_told_apart();
+	credentials_stay_with_their_host();
+	every_redirect_is_asked_about();
 	return done_testing();
 }

@@ -5,6 +5,7 @@
 #include "tap.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -320,6 +321,60 @@ static void feeds_are_due_in_time_and_out_of_step(void)
 	is_int(subscribe_due_at(&config, &feed, 5000), 5000, "a clock that was set back does not put it off");
 }
 
+/* 2026-11-22 12:00 is a Sunday; all in UTC. */
+#define SUNDAY_NOON 1795348800
+
+static void a_feed_says_when_it_wants_to_be_left_alone(void)
+{
+	static const struct {
+		uint32_t ttl_s, skip_hours;
+		uint8_t skip_days;
+		unsigned failures;
+		int64_t gone_at, earliest, latest; /* after SUNDAY_NOON */
+		const char *label;
+	} cases[] = {
+		{ 60, 0, 0, 0, 0, 810, 900, "a short ttl changes nothing" },
+		{ 7200, 0, 0, 0, 0, 7200, 7200, "a long one is a lower bound" },
+		{ 7200, 0, 0, 1, 0, 27, 30, "but not after a failure" },
+		{ 0, 1u << 12 | 1u << 13, 0, 0, 0, 7200, 7200, "hours are skipped" },
+		{ 0, 1u << 3, 0, 0, 0, 810, 900, "others are not" },
+		{ 0, 0, 1u << 0, 0, 0, 43200, 43200, "days are skipped" },
+		{ 0, 0, 1u << 0 | 1u << 1, 0, 0, 43200 + 86400, 43200 + 86400, "two of them" },
+		{ 0, 1u << 0, 1u << 0, 0, 0, 43200 + 3600, 43200 + 3600, "and then an hour" },
+		{ 0, 0xffffff, 0, 0, 0, 810, 900, "never is no answer" },
+		{ 0, 0, 0x7f, 0, 0, 810, 900, "nor is on no day" },
+		{ 0, 0, 0, 3, 1, INT64_MAX - SUNDAY_NOON, INT64_MAX - SUNDAY_NOON, "gone is never" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct store_feed feed = { .id = "0123456789abcdef",
+						 .tried_at = SUNDAY_NOON,
+						 .ttl_s = cases[i].ttl_s,
+						 .skip_hours = cases[i].skip_hours,
+						 .skip_days = cases[i].skip_days,
+						 .failures = cases[i].failures,
+						 .gone_at = cases[i].gone_at };
+		int64_t due = subscribe_due_at(&config, &feed, SUNDAY_NOON + 1) - SUNDAY_NOON;
+
+		ok(due >= cases[i].earliest && due <= cases[i].latest, "%s: %" PRId64 " s", cases[i].label, due);
+	}
+}
+
+static void what_the_options_forbid_is_not_fetched(void)
+{
+	char id[STORE_ID_CHARS];
+
+	publisher.reply = OK_REPLY(TWO_ITEMS);
+	CLEANUP(store_close) struct store *s = store_with_publisher(id);
+	is_int(store_feed_set(s, id, "scheme=https", &err), 0, "a feed's options are set");
+	is_int(refresh(s, id), -EACCES, "no plain HTTP where they say so");
+	is_int(store_feed_set(s, id, "scheme= auth=nobody", &err), 0, "and changed");
+	is_int(refresh(s, id), -ENOENT, "a secret that cannot be had");
+	is_int(store_feed_set(s, id, "auth= colour=green", &err), -EINVAL, "options that are none");
+	is_int(store_feed_set(s, id, "auth=", &err), 0, "nothing is left of them");
+	is_int(refresh(s, id), 0, "and taken back");
+}
+
 int main(void)
 {
 	static void (*const cases[])(void) = {
@@ -331,6 +386,8 @@ int main(void)
 		a_file_url_that_is_cut_short_is_no_url,
 		a_stop_interrupts_a_publisher_that_hangs,
 		feeds_are_due_in_time_and_out_of_step,
+		a_feed_says_when_it_wants_to_be_left_alone,
+		what_the_options_forbid_is_not_fetched,
 	};
 
 	if (!mkdtemp(dir))

@@ -30,7 +30,8 @@ static ssize_t read_memory(void *ctx, uint8_t *buf, size_t room, struct err *err
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct codec_ops *const codecs[] = { &codec_gzip, &codec_xz, &codec_zstd, &codec_bzip2 };
+	static const struct codec_ops *const codecs[] = { &codec_gzip, &codec_xz,  &codec_zstd, &codec_bzip2,
+							  &codec_lzma, &codec_lz4, &codec_lzma, &codec_lz4 };
 	static const size_t steps[] = { 1, 3, 100, 65536 };
 	static uint8_t out[65536];
 	struct codec *codec = NULL;
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	struct memory m = { data + 1, len - 1, steps[data[0] >> 2 & 3] };
 	struct codec_input input = { read_memory, &m };
-	if (codec_open(&codec, codecs[data[0] & 3], &input, &err))
+	if (codec_open(&codec, codecs[(data[0] & 3) | (data[0] >> 2 & 4)], &input, &err))
 		return 0;
 	for (size_t done = 0; done < OUT_MAX;) {
 		ssize_t got = codec_read(codec, out, sizeof(out), &err);

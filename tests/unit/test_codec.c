@@ -7,6 +7,7 @@
 
 #include <bzlib.h>
 #include <errno.h>
+#include <lz4frame.h>
 #include <lzma.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -72,12 +73,38 @@ static void pack_bzip2(struct packed *out)
 	out->len = len;
 }
 
+static void pack_lzma(struct packed *out)
+{
+	lzma_stream z = LZMA_STREAM_INIT;
+	lzma_options_lzma options;
+
+	out->len = 0;
+	lzma_lzma_preset(&options, 0);
+	if (lzma_alone_encoder(&z, &options) != LZMA_OK)
+		return;
+	z.next_in = plain;
+	z.avail_in = sizeof(plain);
+	z.next_out = out->bytes;
+	z.avail_out = ROOM;
+	if (lzma_code(&z, LZMA_FINISH) == LZMA_STREAM_END)
+		out->len = z.total_out;
+	lzma_end(&z);
+}
+
+static void pack_lz4(struct packed *out)
+{
+	LZ4F_preferences_t preferences = { .frameInfo.contentChecksumFlag =
+						   LZ4F_contentChecksumEnabled }; /* as the lz4 tool does */
+
+	out->len = LZ4F_compressFrame(out->bytes, ROOM, plain, sizeof(plain), &preferences);
+}
+
 static const struct {
 	const struct codec_ops *ops;
 	void (*pack)(struct packed *out);
 } codecs[] = {
-	{ &codec_none, pack_none }, { &codec_gzip, pack_gzip },   { &codec_xz, pack_xz },
-	{ &codec_zstd, pack_zstd }, { &codec_bzip2, pack_bzip2 },
+	{ &codec_none, pack_none },   { &codec_gzip, pack_gzip }, { &codec_xz, pack_xz },   { &codec_zstd, pack_zstd },
+	{ &codec_bzip2, pack_bzip2 }, { &codec_lzma, pack_lzma }, { &codec_lz4, pack_lz4 },
 };
 
 #define CODEC_COUNT (sizeof(codecs) / sizeof(codecs[0]))
@@ -253,6 +280,19 @@ static void test_windows(void)
 	ok(strstr(err.text, "memory"), "and the message says so: %s", err.text);
 }
 
+static void test_lzma_memory(void)
+{
+	static uint8_t out[ROOM];
+	struct packed packed;
+	struct err err;
+
+	pack_lzma(&packed);
+	put_le32(packed.bytes + 1, 1u << 30);
+	is_int(unpack(&codec_lzma, packed.bytes, packed.len, 64, ROOM, out, ROOM, &err), -ENOTSUP,
+	       "lzma: a dictionary of 1 GiB is refused");
+	ok(strstr(err.text, "memory"), "and the message says so: %s", err.text);
+}
+
 static void test_xz_padding(void)
 {
 	static uint8_t out[ROOM];
@@ -299,9 +339,11 @@ int main(void)
 			continue; /* without a format nothing can be wrong with it */
 		test_truncated(nr);
 		test_trailing(nr);
-		test_flipped(nr);
+		if (codecs[nr].ops != &codec_lzma) /* which has no checksum */
+			test_flipped(nr);
 	}
 	test_windows();
+	test_lzma_memory();
 	test_xz_padding();
 	test_zstd_skippable();
 	return done_testing();

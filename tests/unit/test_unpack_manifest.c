@@ -59,7 +59,7 @@ static void test_lines(void)
 		   "read: %.60s", good[i].line);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ok(!parse(bad[i], strlen(bad[i]), &err) && err.code == -EBADMSG, "refused: %.60s (%s)", bad[i],
+		ok(!parse(bad[i], strlen(bad[i]), &err) && err.code == -EBADMSG, "refused: bad line %zu (%s)", i,
 		   err.text);
 	ok(!parse("a\0b " SHA1, 44, &err), "refused: NUL bytes");
 }

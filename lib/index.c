@@ -56,7 +56,6 @@ void index_header_pack(uint8_t raw[static INDEX_HEADER_BYTES], const struct inde
 	put_le64(raw + 40, h->image_bytes);
 	put_le64(raw + 48, h->data_chunks);
 	put_le32(raw + 56, h->sector_bytes);
-	memcpy(raw + 64, h->disk_digest, DIGEST_BYTES);
 }
 
 void index_entry_pack(uint8_t raw[static INDEX_ENTRY_BYTES], const struct index_entry *e)
@@ -113,7 +112,6 @@ int index_header_parse(struct index_header *out, const uint8_t raw[static INDEX_
 		return err_set(err, -ENOTSUP, "index: digest type %" PRIu32 " is not known", le32(raw + 28));
 	if (le32(raw + 12) != INDEX_HEADER_BYTES || le32(raw + 60) != 0 || !bytes_are_zero(raw + 96, 32))
 		return err_set(err, -EBADMSG, "index: header length or reserved fields are wrong");
-	memcpy(h.disk_digest, raw + 64, DIGEST_BYTES);
 	int rc = check_header(&h, err);
 	if (rc)
 		return rc;

@@ -36,7 +36,6 @@ struct index_header {
 	uint64_t data_chunks;  /* how many entries are CHUNK_DATA */
 	uint32_t chunk_bytes;  /* power of two; the last chunk may be shorter */
 	uint32_t sector_bytes; /* 512 or 4096: the logical sector size the disk's GPT is made for; 0: it has no GPT */
-	uint8_t disk_digest[DIGEST_BYTES]; /* of the whole raw disk */
 };
 
 struct index_entry {

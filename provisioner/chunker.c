@@ -15,13 +15,14 @@
 
 /* Beyond four threads the sequential part, the digest of the whole disk, is what takes the time. */
 #define WORKERS_MAX 4u
-/* One buffer being filled and one being written, beside those being worked on. */
-#define SLOTS_BESIDE_WORKERS 2u
+/* One buffer being filled, one being written, and two so that no thread waits while either takes its time. */
+#define SLOTS_BESIDE_WORKERS 4u
 
 struct slot {
 	struct chunk chunk;
 	uint8_t *raw;
 	uint8_t *frame; /* its own; chunk.frame may be that of the zero chunk instead */
+	bool zeros;     /* known to be zeros without a look */
 	bool done;
 	struct err err;
 };
@@ -57,7 +58,7 @@ static struct slot *slot_of(struct chunker *c, uint64_t nr)
 static int work_on(struct chunker *c, struct slot *slot, struct frame_packer *packer, struct err *err)
 {
 	struct chunk *chunk = &slot->chunk;
-	bool zero = bytes_are_zero(chunk->raw, chunk->raw_bytes);
+	bool zero = slot->zeros || bytes_are_zero(chunk->raw, chunk->raw_bytes);
 
 	chunk->kind = zero ? CHUNK_ZERO : CHUNK_DATA;
 	if (zero && chunk->raw_bytes == c->chunk_bytes) {
@@ -220,17 +221,28 @@ uint8_t *chunker_buffer(struct chunker *c)
 	return c->submitted - c->released == c->slot_count ? NULL : slot_of(c, c->submitted)->raw;
 }
 
-void chunker_submit(struct chunker *c, size_t len)
+static void submit(struct chunker *c, size_t len, bool zeros)
 {
 	struct slot *slot = slot_of(c, c->submitted);
 
 	assert(len > 0 && len <= c->chunk_bytes);
 	pthread_mutex_lock(&c->lock);
 	slot->done = false;
+	slot->zeros = zeros;
 	slot->chunk = (struct chunk){ .raw = slot->raw, .raw_bytes = len };
 	c->submitted++;
 	pthread_cond_signal(&c->work);
 	pthread_mutex_unlock(&c->lock);
+}
+
+void chunker_submit(struct chunker *c, size_t len)
+{
+	submit(c, len, false);
+}
+
+void chunker_submit_zeros(struct chunker *c)
+{
+	submit(c, c->chunk_bytes, true);
 }
 
 int chunker_take(struct chunker *c, const struct chunk **out, struct err *err)

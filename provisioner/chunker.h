@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 struct chunk {
-	const uint8_t *raw;
+	const uint8_t *raw; /* of CHUNK_DATA */
 	size_t raw_bytes;
 	const uint8_t *frame;
 	size_t frame_bytes;
@@ -35,6 +35,8 @@ void chunker_free(struct chunker **c);
 uint8_t *chunker_buffer(struct chunker *c);
 /* The buffer now holds the next `len` bytes of the disk, 1..chunk_bytes. */
 void chunker_submit(struct chunker *c, size_t len);
+/* The next chunk_bytes of the disk are zeros, whatever the buffer holds. */
+void chunker_submit_zeros(struct chunker *c);
 
 /*
  * Wait for the oldest chunk submitted and not yet released: 1 and `*out`, borrowed until chunker_release; 0 if there is

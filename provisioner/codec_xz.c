@@ -8,8 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Who compressed with several threads cut the file into blocks that can be unpacked by as many; what comes after us cannot
+ * take more. */
+#define THREADS_MAX 4u
+
 struct xz {
 	lzma_stream lzma;
+	uint32_t threads;
 	bool stream_done;
 };
 
@@ -28,7 +33,15 @@ static bool begins(const uint8_t *in, size_t len)
  * silence. */
 static int start(struct xz *x, struct err *err)
 {
-	if (lzma_stream_decoder(&x->lzma, CODEC_MEMORY_MAX, LZMA_TELL_UNSUPPORTED_CHECK) != LZMA_OK)
+	const lzma_mt options = {
+		.flags = LZMA_TELL_UNSUPPORTED_CHECK,
+		.threads = x->threads,
+		/* Beyond the first it takes as many threads as fit into that, and none where a file has one block. */
+		.memlimit_threading = CODEC_MEMORY_MAX,
+		.memlimit_stop = CODEC_MEMORY_MAX,
+	};
+
+	if (lzma_stream_decoder_mt(&x->lzma, &options) != LZMA_OK)
 		return err_set(err, -ENOMEM, "xz: out of memory");
 	x->stream_done = false;
 	return 0;
@@ -41,6 +54,9 @@ static int open_xz(void **state, struct err *err)
 	if (!x)
 		return err_set(err, -ENOMEM, "xz: out of memory");
 	x->lzma = (lzma_stream)LZMA_STREAM_INIT;
+	x->threads = lzma_cputhreads();
+	if (x->threads < 1 || x->threads > THREADS_MAX)
+		x->threads = x->threads ? THREADS_MAX : 1;
 	int rc = start(x, err);
 	if (rc) {
 		free(x);

@@ -170,10 +170,9 @@ static int open_part(struct assembly *a, struct err *err)
 	return note_reader(a, err);
 }
 
-static int read_part(struct assembly *a, uint8_t *buf, size_t len, struct err *err)
+static int read_part(struct assembly *a, uint8_t *buf, size_t len, bool *zero, struct err *err)
 {
-	bool zero;
-	ssize_t got = disk_reader_read(a->reader, buf, len, &zero, err);
+	ssize_t got = disk_reader_read(a->reader, buf, len, zero, err);
 
 	if (got < 0)
 		return (int)got;
@@ -188,12 +187,13 @@ static int read_part(struct assembly *a, uint8_t *buf, size_t len, struct err *e
 	return 0;
 }
 
-/* The next `len` bytes of the disk: from a part, or zeros between parts. */
-static int read_disk(struct assembly *a, uint8_t *buf, size_t len, struct err *err)
+/* The next `len` bytes of the disk: from a part, or zeros between parts. `*zero`: they are known to be zeros. */
+static int read_disk(struct assembly *a, uint8_t *buf, size_t len, bool *zero, struct err *err)
 {
 	const struct unpacked_disk *disk = a->disk;
 	int rc = 0;
 
+	*zero = true;
 	while (!rc && len) {
 		if (!a->reader && a->nr < disk->part_count && disk->parts[a->nr].disk_off == a->off)
 			rc = open_part(a, err);
@@ -203,7 +203,10 @@ static int read_disk(struct assembly *a, uint8_t *buf, size_t len, struct err *e
 		size_t now = end - a->off < len ? (size_t)(end - a->off) : len;
 
 		if (!rc && a->reader) {
-			rc = read_part(a, buf, now, err);
+			bool part_zero;
+
+			rc = read_part(a, buf, now, &part_zero, err);
+			*zero = *zero && !rc && part_zero;
 		} else if (!rc) {
 			memset(buf, 0, now);
 			a->off += now;
@@ -222,12 +225,13 @@ static int copy_disk(struct assembly *a, struct image_writer *w, struct err *err
 		uint64_t left = a->disk_bytes - a->off;
 		size_t len = left < file->image.chunk_bytes ? (size_t)left : file->image.chunk_bytes;
 		uint8_t *buf;
+		bool zero;
 		int rc = image_writer_next(w, &buf, err);
 
 		if (!rc)
-			rc = read_disk(a, buf, len, err);
+			rc = read_disk(a, buf, len, &zero, err);
 		if (!rc)
-			rc = image_writer_put(w, len, err);
+			rc = zero ? image_writer_put_zeros(w, len, err) : image_writer_put(w, len, err);
 		if (!rc)
 			rc = watch_look(&file->watch, "convert", a->off, a->disk_bytes, err);
 		if (rc)

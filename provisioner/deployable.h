@@ -28,7 +28,7 @@ struct deployable_files {
 
 /*
  * Compare all of an image with its index, and the index with its id: each frame, each chunk's digest, which chunks are
- * zeros, the seek table, the digest of the disk. Memory for one chunk. `*out` describes the image. -EACCES: the index is not
+ * zeros, the seek table. Memory for one chunk. `*out` describes the image. -EACCES: the index is not
  * the one with that id; -EBADMSG: something else is not what it must be, and which chunk.
  */
 int deployable_verify(struct store_image *out, const struct deployable_files *files, const struct watch *watch,

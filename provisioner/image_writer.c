@@ -23,7 +23,9 @@
 
 #define IMAGE_NAME "image.zst"
 #define INDEX_NAME "index"
-#define PATH_ROOM  4096
+/* So much is given to the disk at once, while more is being made: then there is little to wait for at the end. */
+#define FLUSH_BYTES (8u << 20)
+#define PATH_ROOM   4096
 
 struct output {
 	FILE *file;
@@ -38,8 +40,8 @@ struct image_writer {
 	uint8_t *filling; /* the chunk that image_writer_next has given out */
 	bool last_seen;   /* a short chunk came: nothing may follow it */
 	uint64_t put_bytes;
+	uint64_t flushed_bytes; /* of the image: the kernel has been asked to write them */
 	struct index_header header;
-	struct digest disk_digest;
 };
 
 static int open_output(struct output *o, const char *folder, const char *name, struct err *err)
@@ -97,7 +99,6 @@ int image_writer_open(struct image_writer **out, const struct image_options *opt
 	uint64_t most = (uint64_t)INDEX_CHUNKS_MAX * options->chunk_bytes;
 	w->disk_bytes_max = options->disk_bytes_max && options->disk_bytes_max < most ? options->disk_bytes_max : most;
 	w->header.chunk_bytes = options->chunk_bytes;
-	digest_init(&w->disk_digest);
 	if (snprintf(w->folder, sizeof(w->folder), "%s", options->folder) >= (int)sizeof(w->folder))
 		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", options->folder);
 	int rc = chunker_new(&w->chunker, options->chunk_bytes, options->level, err);
@@ -139,6 +140,15 @@ static uint32_t gpt_sector_bytes(const uint8_t *raw, size_t len)
 	return 0;
 }
 
+/* Only begins: what could not be written is found out by sync_output. */
+static void begin_flush(struct image_writer *w)
+{
+	if (w->header.image_bytes - w->flushed_bytes < FLUSH_BYTES)
+		return;
+	sync_file_range(fileno(w->image.file), (off_t)w->flushed_bytes, FLUSH_BYTES, SYNC_FILE_RANGE_WRITE);
+	w->flushed_bytes += FLUSH_BYTES;
+}
+
 /* One finished chunk goes to both files and into the sums. */
 static int store_chunk(struct image_writer *w, const struct chunk *chunk, struct err *err)
 {
@@ -156,12 +166,12 @@ static int store_chunk(struct image_writer *w, const struct chunk *chunk, struct
 		rc = write_output(&w->index, raw, sizeof(raw), err);
 	if (rc)
 		return rc;
-	if (w->header.chunk_count == 0)
+	if (w->header.chunk_count == 0 && chunk->kind == CHUNK_DATA)
 		w->header.sector_bytes = gpt_sector_bytes(chunk->raw, chunk->raw_bytes);
-	digest_add(&w->disk_digest, chunk->raw, chunk->raw_bytes);
 	w->header.chunk_count++;
 	w->header.data_chunks += chunk->kind == CHUNK_DATA;
 	w->header.image_bytes += chunk->frame_bytes;
+	begin_flush(w);
 	w->header.disk_bytes += chunk->raw_bytes;
 	return 0;
 }
@@ -191,24 +201,46 @@ int image_writer_next(struct image_writer *w, uint8_t **buf, struct err *err)
 	return 0;
 }
 
-int image_writer_put(struct image_writer *w, size_t len, struct err *err)
+/* The buffer given out is a chunk with `len` bytes of the disk: how long it is with the rest of its last sector, since a
+ * disk has whole ones only. */
+static int take_filled(struct image_writer *w, size_t *padded, size_t len, struct err *err)
 {
 	char limit[UNITS_TEXT];
-	size_t padded = (len + 511) / 512 * 512;
 
 	assert(w->filling && !w->last_seen && len <= w->header.chunk_bytes);
-	if (!len)
-		return 0;
-	if (w->put_bytes + padded > w->disk_bytes_max)
+	*padded = (len + 511) / 512 * 512;
+	if (w->put_bytes + *padded > w->disk_bytes_max)
 		return err_set(err, -EFBIG, "disk is larger than %s (disk_bytes_max)",
 			       units_bytes(limit, w->disk_bytes_max));
-	/* The rest of the last sector: a disk has whole ones only. */
-	memset(w->filling + len, 0, padded - len);
+	memset(w->filling + len, 0, *padded - len);
 	w->last_seen = len < w->header.chunk_bytes;
-	w->put_bytes += padded;
+	w->put_bytes += *padded;
 	w->filling = NULL;
-	chunker_submit(w->chunker, padded);
 	return 0;
+}
+
+int image_writer_put(struct image_writer *w, size_t len, struct err *err)
+{
+	size_t padded;
+	int rc = len ? take_filled(w, &padded, len, err) : 0;
+
+	if (!rc && len)
+		chunker_submit(w->chunker, padded);
+	return rc;
+}
+
+int image_writer_put_zeros(struct image_writer *w, size_t len, struct err *err)
+{
+	size_t padded;
+
+	if (len < w->header.chunk_bytes) {
+		memset(w->filling, 0, len);
+		return image_writer_put(w, len, err);
+	}
+	int rc = take_filled(w, &padded, len, err);
+	if (!rc)
+		chunker_submit_zeros(w->chunker);
+	return rc;
 }
 
 /* The lengths of the frames are taken from the index, so that they need no memory. */
@@ -241,7 +273,6 @@ static int write_header(struct image_writer *w, struct err *err)
 	uint8_t raw[INDEX_HEADER_BYTES];
 	struct index_header checked;
 
-	digest_final(&w->disk_digest, w->header.disk_digest);
 	index_header_pack(raw, &w->header);
 	int rc = index_header_parse(&checked, raw, err);
 	assert(rc == 0);

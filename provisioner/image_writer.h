@@ -34,6 +34,8 @@ int image_writer_next(struct image_writer *w, uint8_t **buf, struct err *err);
 
 /* The buffer of image_writer_next holds the next `len` bytes of the disk. Only the last chunk may be short. */
 int image_writer_put(struct image_writer *w, size_t len, struct err *err);
+/* They are zeros, whatever it holds: nobody has to look. */
+int image_writer_put_zeros(struct image_writer *w, size_t len, struct err *err);
 
 /*
  * The disk is complete: pad it to a multiple of 512 bytes with zeros, write seek table and index header, flush both

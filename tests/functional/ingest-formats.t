@@ -81,6 +81,12 @@ for name in d.gz d.xz d.zst d.bz2; do
 	{ cat "$origin/$name"; echo; } >"$origin/trailing.$kind"
 	refuse "trailing.$kind" "followed by something else"
 done
+# One that is unpacked by several threads
+head -c $(($(stat -c %s "$origin/d-blocks.xz") / 2)) "$origin/d-blocks.xz" >"$origin/half-blocks.xz"
+refuse half-blocks.xz truncated
+cp "$origin/d-blocks.xz" "$origin/damaged-blocks.xz"
+printf 'vmcast' | dd of="$origin/damaged-blocks.xz" bs=1 seek=$(($(stat -c %s "$origin/d-blocks.xz") / 2)) conv=notrunc status=none
+refuse damaged-blocks.xz corrupt
 { cat "$origin/d.gz" "$origin/d.xz"; } >"$origin/mixed.gz"
 refuse mixed.gz "followed by something else"
 gzip <"$origin/d.xz" >"$origin/twice"

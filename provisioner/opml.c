@@ -58,7 +58,7 @@ static int take_outline(struct opml *o, xmlTextReaderPtr reader, struct err *err
 		return err_set(err, -ENOMEM, "out of memory");
 	o->feeds = grown;
 	char *title = attribute(reader, "text", "");
-	grown[o->count++] = (struct opml_feed){ .line = xmlTextReaderGetParserLineNumber(reader),
+	grown[o->count++] = (struct opml_feed){ .line = (int)xmlGetLineNo(xmlTextReaderCurrentNode(reader)),
 						.url = TAKE(url),
 						.title = title ? title : attribute(reader, "title", ""),
 						.options = attribute(reader, "options", FEED_NAMESPACE) };

@@ -169,9 +169,14 @@ static int run_unpack(struct listener *l, int fd, int pipe_end, const struct unp
 	return rc;
 }
 
-/* What gpgv says on its status descriptor about one signature: the line with the signer, without "[GNUPG:] GOODSIG ". */
-static int read_status(char *signer, size_t room, int fd, const struct unpack_options *options, struct err *err)
+/*
+ * What gpgv says on its status descriptor about one signature: who made it (what follows GOODSIG), and what is wrong
+ * with it. An expired key or signature is none of gpgv's concern, by its exit status.
+ */
+static int read_status(char *signer, char *problem, size_t room, int fd, const struct unpack_options *options,
+		       struct err *err)
 {
+	static const char *const bad[] = { "BADSIG ", "ERRSIG ", "EXPSIG ", "EXPKEYSIG ", "REVKEYSIG ", "NO_PUBKEY " };
 	CLEANUP(free_str) char *said = calloc(1, GPGV_MAX + 1);
 	size_t len = 0;
 
@@ -184,22 +189,26 @@ static int read_status(char *signer, size_t room, int fd, const struct unpack_op
 		if (check_stop(options, err))
 			return err->code;
 	}
-	signer[0] = '\0';
+	signer[0] = problem[0] = '\0';
 	for (char *line = strtok(said, "\n"); line; line = strtok(NULL, "\n")) {
 		if (strncmp(line, "[GNUPG:] GOODSIG ", 17) == 0)
 			log_quote(signer, room, line + 17);
+		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+			if (strncmp(line, "[GNUPG:] ", 9) == 0 && strncmp(line + 9, bad[i], strlen(bad[i])) == 0)
+				log_quote(problem, room, line + 9);
+		}
 	}
 	return 0;
 }
 
-/* gpgv's verdict is its exit status: 0 only if every signature in the file is good and by a key of the keyring. */
-static int run_gpgv(char *signer, size_t room, const struct report_signature *s, const struct unpack_options *options,
+/* Good is a signature that gpgv calls so, and ends well about: all in the file are, and by keys of the keyring. */
+static int run_gpgv(char signer[static 256], const struct report_signature *s, const struct unpack_options *options,
 		    struct err *err)
 {
 	CLEANUP(sandbox_close) struct sandbox *sandbox = NULL;
 	CLEANUP(close_fd) int from = -1;
 	CLEANUP(close_fd) int to = -1;
-	char file[32], signature[32];
+	char file[32], signature[32], problem[256];
 	char *const argv[] = { "gpgv",      "--homedir",    INSIDE_SCRATCH, "--status-fd", "1",
 			       "--keyring", INSIDE_KEYRING, signature,      file,          NULL };
 	const struct sandbox_bind binds[] = { { .path = options->scratch, .inside = INSIDE_SCRATCH },
@@ -226,8 +235,12 @@ static int run_gpgv(char *signer, size_t room, const struct report_signature *s,
 	int rc = sandbox_start(&sandbox, &how, err);
 	close(TAKE_FD(to));
 	if (!rc)
-		rc = read_status(signer, room, from, options, err);
-	return rc ? rc : sandbox_wait(sandbox, err);
+		rc = read_status(signer, problem, sizeof(problem), from, options, err);
+	if (!rc && problem[0])
+		return err_set(err, -EACCES, "it does not hold: %s", problem);
+	if (!rc)
+		rc = sandbox_wait(sandbox, err);
+	return rc || signer[0] ? rc : err_set(err, -EACCES, "gpgv does not call it good");
 }
 
 /* With a keyring every signature must be good; without, the operator is told that nobody looked. */
@@ -242,7 +255,7 @@ static int check_signatures(struct report *report, const struct unpack_options *
 		if (!options->keyring) {
 			rc = report_note(report, err, "signature of '%s': not checked, there is no keyring", name);
 		} else {
-			rc = run_gpgv(signer, sizeof(signer), s, options, err);
+			rc = run_gpgv(signer, s, options, err);
 			if (rc == -ECANCELED)
 				return rc;
 			if (rc == -EIO)

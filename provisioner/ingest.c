@@ -24,8 +24,10 @@
 
 #define PATH_ROOM   4096
 #define PROGRESS_MS 1000u
-/* Within one attempt; then the item fails for now, and the service tries it again later. */
-#define PATIENCE_S 120u
+/* Within one attempt; then the item fails for now, and the service tries it again later. With another mirror to go to there
+ * is no need to wait so long for one that does not answer. */
+#define PATIENCE_S        120u
+#define PATIENCE_MIRROR_S 20u
 
 struct ingest {
 	struct store *store;
@@ -158,7 +160,7 @@ static int check_declared(const struct sniff_format **out, const struct feed_enc
 
 /* The enclosure as an open file: downloaded, or where it lies. */
 static int open_enclosure(struct ingest *in, int *fd, const struct feed_enclosure *enclosure, const char *part,
-			  struct err *err)
+			  unsigned patience_s, struct err *err)
 {
 	if (source_policy_is_file(enclosure->url))
 		return source_policy_open_file(in->policy, fd, enclosure->url, err);
@@ -169,7 +171,7 @@ static int open_enclosure(struct ingest *in, int *fd, const struct feed_enclosur
 		.length = enclosure->length,
 		/* What cannot be compressed grows a little when it is; nothing that is longer than that fits the limit. */
 		.bytes_max = in->disk_bytes_max + in->disk_bytes_max / 64,
-		.patience_s = PATIENCE_S,
+		.patience_s = patience_s,
 		.stop = in->stop,
 		.progress = tell_download,
 		.ctx = in,
@@ -204,7 +206,8 @@ static int take_enclosure(struct ingest *in, struct store_content *content, cons
 	if (!rc)
 		rc = check_declared(&declared, enclosure, err);
 	if (!rc)
-		rc = open_enclosure(in, &fd, enclosure, part, err);
+		rc = open_enclosure(in, &fd, enclosure, part,
+				    nr < in->item->announced.mirror_count ? PATIENCE_MIRROR_S : PATIENCE_S, err);
 	if (!rc)
 		rc = make_work(in, err);
 	if (rc)

@@ -300,7 +300,7 @@ ssize_t archive_walk_read(struct archive_walk *at, void *buf, size_t room, struc
 	return (ssize_t)done;
 }
 
-/* Whether this member is one to visit. What is none of a file or a folder is remembered in at_fault, by the caller. */
+/* What a member is, if it is neither a file nor a folder; NULL: it is one of these. */
 static const char *odd_type(struct archive_entry *entry)
 {
 	if (archive_entry_hardlink(entry))

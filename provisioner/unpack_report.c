@@ -3,7 +3,9 @@
 #include "unpack_report.h"
 
 #include "cleanup.h"
+#include "feed_text.h"
 #include "json.h"
+#include "log.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX    1024
-#define MACHINE_MAX 65536
+#define TEXT_MAX 1024
+#define NICS_MAX 64
 /* Beyond any disk there is; sums of two such numbers do not overflow. */
 #define BYTES_MAX ((json_int_t)1 << 60)
 
@@ -79,6 +81,7 @@ void report_free(struct report **report)
 int report_add_disk(struct unpacked_disk **out, struct report *r, const char *name, struct err *err)
 {
 	struct unpacked *u = r->unpacked;
+	char shown[TEXT_MAX];
 
 	if (u->disk_count == UNPACK_DISKS_MAX)
 		return err_set(err, -EFBIG, "more than %d disks", UNPACK_DISKS_MAX);
@@ -87,7 +90,7 @@ int report_add_disk(struct unpacked_disk **out, struct report *r, const char *na
 		return err_set(err, -ENOMEM, "out of memory");
 	u->disks = more;
 	*out = &u->disks[u->disk_count++];
-	**out = (struct unpacked_disk){ .name = strdup(name) };
+	**out = (struct unpacked_disk){ .name = strdup(log_quote(shown, sizeof(shown), name)) };
 	return (*out)->name ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
@@ -207,12 +210,20 @@ static bool is_file_name(const char *name)
 	return strlen(name) < 8 && strspn(name, "0123456789") == strlen(name);
 }
 
+/* What is shown in logs, pages and menus, and so has nothing that could be more than text there. */
+static int check_plain(const char *text, const char *key, struct err *err)
+{
+	return feed_text_is_plain(text) ? 0 : err_set(err, -EPROTO, "field \"%s\": not plain text", key);
+}
+
 /* A text that may be left out. The caller's `*out` is owned by the report. */
 static int read_text(char **out, const json_t *obj, const char *key, struct err *err)
 {
 	const char *text = NULL;
 	int rc = json_want_string(&text, obj, key, TEXT_MAX, err);
 
+	if (!rc && text)
+		rc = check_plain(text, key, err);
 	if (rc || !text)
 		return rc;
 	*out = strdup(text);
@@ -314,6 +325,8 @@ static int read_disk(const struct reader *r, const json_t *obj, struct err *err)
 	int rc = json_need_string(&name, obj, "name", TEXT_MAX, err);
 
 	if (!rc)
+		rc = check_plain(name, "name", err);
+	if (!rc)
 		rc = json_want_string(&bus, obj, "bus", 16, err);
 	if (!rc)
 		rc = report_add_disk(&disk, r->report, name, err);
@@ -361,7 +374,8 @@ static int read_notes(const struct reader *r, const json_t *root, struct err *er
 	{
 		const char *text = json_string_value(note);
 
-		if (!text || json_string_length(note) > TEXT_MAX || i >= REPORT_NOTES_MAX)
+		if (!text || json_string_length(note) > TEXT_MAX || i >= REPORT_NOTES_MAX ||
+		    check_plain(text, "notes", err))
 			return err_set(err, -EPROTO, "field \"notes\": short texts are needed");
 		int rc = add_note(r->report->unpacked, strdup(text), err);
 		if (rc)
@@ -411,16 +425,71 @@ static int read_kind(const struct reader *r, const json_t *root, struct err *err
 	return err_set(err, -EPROTO, "field \"kind\": it is no kind of ours");
 }
 
+/* The fields that are known, and of these only what is right, into an object of our own. */
+static int copy_fields(json_t *out, const json_t *obj, const char *const *texts, const char *const *numbers,
+		       struct err *err)
+{
+	for (; *texts; texts++) {
+		CLEANUP(free_str) char *text = NULL;
+		int rc = read_text(&text, obj, *texts, err);
+
+		if (rc)
+			return rc;
+		if (text)
+			json_object_set_new(out, *texts, json_string(text));
+	}
+	for (; *numbers; numbers++) {
+		uint64_t number = 0;
+		int rc = json_want_u64(&number, obj, *numbers, BYTES_MAX, err);
+
+		if (rc)
+			return rc;
+		if (number)
+			json_object_set_new(out, *numbers, json_integer((json_int_t)number));
+	}
+	return 0;
+}
+
+static int copy_nics(json_t *out, const json_t *nics, struct err *err)
+{
+	static const char *const texts[] = { "mac", "model", "network", NULL };
+	static const char *const numbers[] = { NULL };
+	const json_t *nic;
+	size_t i;
+
+	json_array_foreach(nics, i, nic)
+	{
+		json_t *copy = json_object();
+
+		json_array_append_new(out, copy);
+		if (!json_is_object(nic) || i == NICS_MAX)
+			return err_set(err, -EPROTO, "field \"nics\": up to %d objects are needed", NICS_MAX);
+		int rc = copy_fields(copy, nic, texts, numbers, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int read_machine(struct unpacked *u, const json_t *root, struct err *err)
 {
+	static const char *const texts[] = { "name", "firmware", "os", NULL };
+	static const char *const numbers[] = { "cpus", "memory_bytes", NULL };
 	const json_t *machine = json_object_get(root, "machine");
+	CLEANUP(json_free) json_t *copy = json_object();
+	CLEANUP(json_free) json_t *nics = json_array();
 
 	if (!json_is_object(machine))
 		return 0;
-	u->machine = json_dumps(machine, JSON_COMPACT);
-	if (!u->machine || strlen(u->machine) > MACHINE_MAX)
-		return err_set(err, -EPROTO, "field \"machine\" is too long");
-	return 0;
+	int rc = copy_fields(copy, machine, texts, numbers, err);
+	if (!rc)
+		rc = copy_nics(nics, json_object_get(machine, "nics"), err);
+	if (rc)
+		return rc;
+	if (json_array_size(nics))
+		json_object_set(copy, "nics", nics);
+	u->machine = json_dumps(copy, JSON_COMPACT);
+	return u->machine ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 /* What is kept of a root file system, kernel or ISO. */
@@ -449,6 +518,8 @@ static int read_failure(const json_t *failure, struct err *err)
 
 	if (!rc)
 		rc = json_need_string(&text, failure, "text", sizeof(err->text), err);
+	if (!rc)
+		rc = check_plain(text, "text", err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

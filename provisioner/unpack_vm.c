@@ -3,6 +3,7 @@
 #include "unpack_vm.h"
 
 #include "json.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -78,8 +79,10 @@ const char *vm_bus(const char *word)
 
 static void put_text(json_t *object, const char *key, const char *text)
 {
+	char shown[VM_TEXT_MAX];
+
 	if (text && *text)
-		json_object_set_new(object, key, json_text(text));
+		json_object_set_new(object, key, json_string(log_quote(shown, sizeof(shown), text)));
 }
 
 static void put_number(json_t *object, const char *key, uint64_t value)

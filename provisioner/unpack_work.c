@@ -56,15 +56,15 @@ int work_fd(int *out, struct work *w, const struct blob *blob, struct err *err)
 	return 0;
 }
 
-static void tell_progress(struct work *w, uint64_t off)
+/* Some of it may be read twice, once to look at it: then the end comes a little early. */
+static void tell_progress(struct work *w, size_t len)
 {
-	if (off > w->seen_off)
-		w->seen_off = off;
-	if (w->progress_fd < 0 || w->seen_off - w->told_off < TELL_BYTES)
+	w->read_bytes += len;
+	if (w->progress_fd < 0 || w->read_bytes - w->told_bytes < TELL_BYTES)
 		return;
-	w->told_off = w->seen_off;
+	w->told_bytes = w->read_bytes;
 	/* Nobody may listen any more: then we are told to end, too. */
-	if (dprintf(w->progress_fd, "{\"done_bytes\":%" PRIu64 "}\n", w->told_off) < 0)
+	if (dprintf(w->progress_fd, "{\"done_bytes\":%" PRIu64 "}\n", w->told_bytes) < 0)
 		w->progress_fd = -1;
 }
 
@@ -89,7 +89,7 @@ ssize_t blob_read(struct work *w, const struct blob *blob, void *buf, size_t len
 		done += (size_t)got;
 	}
 	if (!blob->file[0])
-		tell_progress(w, blob->off + off + done);
+		tell_progress(w, done);
 	return (ssize_t)done;
 }
 

@@ -19,12 +19,12 @@
 struct work {
 	uint64_t enclosure_bytes;
 	uint64_t scratch_bytes_max, disk_bytes_max;
-	uint64_t scratch_bytes;      /* written so far, holes not counted */
-	unsigned file_count;         /* names given so far */
-	uint64_t seen_off, told_off; /* how far into the enclosure anything was read, and what was last said of it */
-	int progress_fd;             /* -1: nobody wants to know */
-	char open_name[WORK_NAME];   /* the scratch file that was read last */
-	int open_fd;                 /* -1: none */
+	uint64_t scratch_bytes;          /* written so far, holes not counted */
+	unsigned file_count;             /* names given so far */
+	uint64_t read_bytes, told_bytes; /* of the enclosure: what was read of it, what was last said of that */
+	int progress_fd;                 /* -1: nobody wants to know */
+	char open_name[WORK_NAME];       /* the scratch file that was read last */
+	int open_fd;                     /* -1: none */
 };
 
 /* A stretch of a file. */

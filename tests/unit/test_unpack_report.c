@@ -52,6 +52,7 @@ static void test_round_trip(void)
 	CLEANUP(free_str) char *text_again = report_write(got);
 	is_str(text_again, text, "and says the same");
 	is_int(got->unpacked->disks[0].parts[0].disk_off, 512, "its regions");
+	is_str(got->unpacked->machine, "{\"name\":\"x\"}", "its machine, as far as it is known");
 	is_str(got->unpacked->notes[0], "a \"note\" of 1", "its notes");
 	is_str(got->signatures[0].signature_file, "2", "its signatures");
 }
@@ -107,6 +108,14 @@ static void test_refused(void)
 		  "{\"kind\":\"kernel\",\"form\":\"f\",\"disks\":[],\"file\":\"1\",\"initrd\":\"/etc/shadow\"}" },
 		{ "a root file system with a disk",
 		  "{\"kind\":\"rootfs\",\"form\":\"f\",\"disks\":[" DISK("512", "") "],\"file\":\"1\"}" },
+		{ "a name with an escape", "{\"kind\":\"disk\",\"form\":\"f\",\"disks\":[{\"name\":\"\\u001b[2J\","
+					   "\"boot\":true,\"disk_bytes\":512,"
+					   "\"parts\":[]}]}" },
+		{ "a form of two lines", "{\"kind\":\"disk\",\"form\":\"a\\nb\",\"disks\":[" DISK("512", "") "]}" },
+		{ "a machine with an escape",
+		  "{\"kind\":\"disk\",\"form\":\"f\",\"machine\":{\"name\":\"\\u001b\"},\"disks\":[" DISK("512",
+													  "") "]}" },
+		{ "a failure of two lines", "{\"error\":{\"code\":\"EBADMSG\",\"text\":\"a\\nb\"}}" },
 		{ "a signature of a path", "{\"kind\":\"rootfs\",\"form\":\"f\",\"disks\":[],\"file\":\"1\","
 					   "\"signatures\":[{\"name\":\"x\",\"file\":\"/x\","
 					   "\"signature\":\"1\"}]}" },

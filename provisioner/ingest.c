@@ -365,11 +365,33 @@ static int take_any(struct ingest *in, struct store_content *content, struct err
 	return err->code;
 }
 
+static uint64_t missing_bytes(const struct ingest *in, const char *id, uint64_t bytes)
+{
+	char path[PATH_ROOM + STORE_IMAGE_CHARS];
+
+	snprintf(path, sizeof(path), "%s/%s", in->images, id);
+	return id[0] && access(path, F_OK) ? bytes : 0;
+}
+
+/* What it will add to what is stored already, where the same image may be of another item or version. */
+static uint64_t added_bytes(const struct ingest *in, const struct store_content *content)
+{
+	uint64_t bytes = missing_bytes(in, content->file.id, content->file.bytes) +
+			 missing_bytes(in, content->initrd.id, content->initrd.bytes);
+
+	for (size_t i = 0; i < content->disk_count; i++) {
+		const struct store_image *image = &content->disks[i].image;
+
+		bytes += missing_bytes(in, image->id, image->image_bytes + image->index_bytes);
+	}
+	return bytes;
+}
+
 /* Nothing of it is offered before all of it is there; and nothing sweeps it away in between. */
 static int publish(struct ingest *in, const struct store_content *content, struct err *err)
 {
 	store_images_lock(in->store);
-	int rc = sweep_make_room(in->store, in->config->store_bytes_max, content_bytes(content), err);
+	int rc = sweep_make_room(in->store, in->config->store_bytes_max, added_bytes(in, content), err);
 	if (!rc)
 		rc = content_publish(in->images, in->work, content, err);
 	if (!rc)

@@ -6,6 +6,8 @@
 #include "tap.h"
 #include "tree.h"
 
+#include <errno.h>
+
 static struct store *store;
 static struct err err;
 
@@ -69,9 +71,11 @@ static void test_spool(int (*sweep)(struct store *, struct err *), const char *w
 	spool(waiting, ".part");
 	spool(waiting, ".part.state");
 	spool(gone, ".part");
+	spool(waiting, ".work");
 	spool("junk", "");
 	is_int(sweep(store, &err), 0, when);
 	ok(is_spooled(waiting, ".part") && is_spooled(waiting, ".part.state"), "the download of a waiting item stays");
+	ok(!is_spooled(waiting, ".work"), "what was made of it so far goes");
 	ok(is_spooled(retried, ".part"), "that of one that failed and is tried again stays");
 	ok(!is_spooled(failed, ".part"), "that of one that failed for good goes");
 	ok(!is_spooled(gone, ".part"), "that of one that is gone goes");
@@ -99,6 +103,122 @@ static void test_documents(void)
 	store_close(&store);
 }
 
+/* 64 digits. */
+static const char *image_id(char digit)
+{
+	static char id[STORE_IMAGE_CHARS];
+
+	memset(id, digit, sizeof(id) - 1);
+	return id;
+}
+
+/* An image of 1000 bytes below images/, and the ingest that made it. */
+static void ingest_image(const char *item_id, char digit)
+{
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	CLEANUP(store_content_free) struct store_content content = { .kind = ITEM_DISK };
+	struct store_image image = { .disk_bytes = 512, .image_bytes = 900, .index_bytes = 100 };
+	char path[200], bytes[1000];
+
+	memset(bytes, 'x', sizeof(bytes));
+	snprintf(image.id, sizeof(image.id), "%s", image_id(digit));
+	bytes[900] = '\0';
+	snprintf(path, sizeof(path), "images/%s/image.zst", image.id);
+	put(path, bytes);
+	bytes[100] = '\0';
+	snprintf(path, sizeof(path), "images/%s/index", image.id);
+	put(path, bytes);
+	if (content_add_disk(&content, &image, NULL, NULL, &err) || store_item_ask(store, item_id, &err) ||
+	    store_item_claim(store, false, &item, &err) != 1 || store_item_ready(store, item_id, &content, &err))
+		abort();
+}
+
+static bool is_stored(char digit)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/images/%s/index", root, image_id(digit));
+	return access(path, F_OK) == 0;
+}
+
+static void begin_with(char item_id[static STORE_ID_CHARS], const char *options)
+{
+	CLEANUP(store_feed_list_free) struct store_feed_list feeds = { 0 };
+
+	if (mkdir(root, 0700) < 0 || store_open(&store, root, &err) < 0)
+		abort();
+	add_item(item_id, "http://a.example/", false);
+	if (store_feed_list(store, &feeds, &err) || store_feed_set(store, feeds.rows[0].id, options, &err))
+		abort();
+}
+
+static void test_collect(void)
+{
+	CLEANUP(sweep_list_free) struct sweep_list would = { 0 }, did = { 0 };
+	CLEANUP(store_feed_list_free) struct store_feed_list feeds = { 0 };
+	char item[STORE_ID_CHARS], path[PATH_MAX];
+
+	begin_with(item, "keep=3");
+	ingest_image(item, 'a');
+	ingest_image(item, 'b');
+	ingest_image(item, 'c');
+	put("images/not-an-image", "somebody's");
+	store_feed_list(store, &feeds, &err);
+	store_feed_set(store, feeds.rows[0].id, "keep=2", &err);
+	is_int(sweep_collect(store, true, &would, &err), 0, "a dry run");
+	is_int(would.count, 2, "finds the version that is one too many, and its image");
+	is_int(would.bytes, 1000, "with all that it has");
+	ok(is_stored('a'), "and leaves it");
+	is_int(sweep_collect(store, false, &did, &err), 0, "a run");
+	ok(did.count == 2 && did.bytes == 1000, "finds the same");
+	ok(!is_stored('a') && is_stored('b') && is_stored('c'), "and removes it, and no other");
+	snprintf(path, sizeof(path), "%s/images/not-an-image", root);
+	ok(access(path, F_OK) == 0, "what has no image's name is not ours to remove");
+	store_close(&store);
+	remove_root();
+}
+
+static void test_room(void)
+{
+	char item[STORE_ID_CHARS];
+
+	begin_with(item, "keep=3");
+	ingest_image(item, 'a');
+	ingest_image(item, 'b');
+	ingest_image(item, 'c');
+	is_int(sweep_make_room(store, 0, UINT64_MAX, &err), 0, "without a limit there is room for anything");
+	is_int(sweep_make_room(store, 4000, 1000, &err), 0, "what fits");
+	ok(is_stored('a'), "pushes nothing out");
+	is_int(sweep_make_room(store, 4000, 3001, &err), -EDQUOT, "what is too much without all old versions, too");
+	ok(is_stored('a') && is_stored('b'), "pushes nothing out either");
+	ok(strstr(err.text, "store_bytes_max"), "and the reason names the limit: %s", err.text);
+	is_int(sweep_make_room(store, 4000, 1001, &err), 0, "what needs room");
+	ok(!is_stored('a') && is_stored('b') && is_stored('c'), "pushes out as much as it needs, the oldest first");
+	is_int(sweep_make_room(store, 4000, 3000, &err), 0, "what needs all there is");
+	ok(!is_stored('b') && is_stored('c'), "leaves what serves");
+	store_close(&store);
+	remove_root();
+}
+
+static void test_lost(void)
+{
+	CLEANUP(store_item_free) struct store_item found = { 0 };
+	char item[STORE_ID_CHARS], path[PATH_MAX];
+
+	begin_with(item, "keep=2");
+	ingest_image(item, 'a');
+	ingest_image(item, 'b');
+	snprintf(path, sizeof(path), "%s/images/%s/index", root, image_id('b'));
+	if (truncate(path, 99))
+		abort();
+	is_int(sweep_start(store, &err), 0, "at start an image is found that is one byte short");
+	store_item_get(store, item, &found, &err);
+	ok(found.version == 1 && found.state == ITEM_ANNOUNCED, "the version before serves, and the item is made anew");
+	ok(!is_stored('b') && is_stored('a'), "without its remains in the way");
+	store_close(&store);
+	remove_root();
+}
+
 int main(void)
 {
 	make_root();
@@ -112,5 +232,8 @@ int main(void)
 		abort();
 	test_documents();
 	remove_root();
+	test_collect();
+	test_room();
+	test_lost();
 	return done_testing();
 }

@@ -246,8 +246,8 @@ machine_wait()
 	done
 }
 
-# machine_choose ID [SECONDS] [PICTURE]: once it shows its boot menu, take the newest image of
-# the first channel, by its keyboard. The menu stands on "local disk"; each of its levels begins
+# machine_choose ID [SECONDS] [PICTURE]: once it shows its boot menu, take the newest item of
+# the first channel and what its menu offers first, by its keyboard. The menu stands on "local disk"; each of its levels begins
 # with what we want. Prints the image's line; PICTURE is of the list it stands in.
 machine_choose()
 {
@@ -255,10 +255,10 @@ machine_choose()
 
 	machine_wait "$id" 'Channels:' "${2-60}" --screen >/dev/null
 	monitor_keys "$id" home ret
-	machine_wait "$id" '^ *[0-9(][^ ]* +[0-9.]+ ([KMGT]i)?B ' 60 --screen
+	machine_wait "$id" '^ *([0-9]{4}-[0-9]{2}-[0-9]{2}|\(no-date\)) ' 60 --screen
 	[[ -z ${3-} ]] || monitor_screen "$id" "$3"
 	monitor_keys "$id" ret
-	machine_wait "$id" 'Write it to this machine' 60 --screen >/dev/null
+	machine_wait "$id" '(Write it to this machine|Start it from the network|Fetch it, then write)' 60 --screen >/dev/null
 	monitor_keys "$id" ret
 }
 

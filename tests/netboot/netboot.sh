@@ -45,14 +45,20 @@ item_is_ready()
 	[[ $(api item list | jq -r '.items[0].state') == ready ]]
 }
 
-# netboot_publish: announces $image, waits until it can be booted, and sets $item to its id
+# announce FILE [FEED-OPTION...]: in a feed that the service is subscribed to; sets $item to its id
+announce()
+{
+	"$top/qemu/feed" http://10.77.0.1:8088 --title "Test image" "$1" >"$work/feed.xml"
+	lab serve "$1" "$work/feed.xml"
+	lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml "${@:2}" >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
+	item=$(api item list | jq -r '.items[0].id')
+}
+
+# netboot_publish: announces $image and waits until it can be booted
 netboot_publish()
 {
-	"$top/qemu/feed" http://10.77.0.1:8088 --title "Test image" "$image" >"$work/feed.xml"
-	lab serve "$image" "$work/feed.xml"
-	lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
+	announce "$image"
 	wait_for 60 item_is_ready || diag "$(api item list)"
-	item=$(api item list | jq -r '.items[0].id')
 }
 
 # full_disk FILE SIZE: a disk that held something else, 0xA5 everywhere

@@ -7,25 +7,22 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES 512u
-#define NAME_ROOM   100
 /* What eleven octal digits hold. */
 #define OCTAL_MAX ((1ull << 33) - 1)
 
 struct tar_writer {
 	char *path;
 	FILE *file;
-	char name[NAME_ROOM]; /* of the member in hand, empty: none */
-	uint64_t off;         /* of its header */
-	uint64_t bytes;       /* of its content so far */
-	time_t now;
+	char name[TAR_NAME_MAX + 1]; /* of the member in hand, empty: none */
+	uint64_t off;                /* of its header */
+	uint64_t bytes;              /* of its content so far */
+	int64_t now;
 };
 
 static int fail(const struct tar_writer *w, struct err *err)
@@ -59,7 +56,7 @@ void tar_writer_close(struct tar_writer **w)
 	*w = NULL;
 }
 
-static void put_octal(char *field, int digits, uint64_t value)
+static void put_octal(uint8_t *field, int digits, uint64_t value)
 {
 	char text[24];
 
@@ -67,48 +64,52 @@ static void put_octal(char *field, int digits, uint64_t value)
 	memcpy(field, text, (size_t)digits);
 }
 
-static void put_size(char field[static 12], uint64_t bytes)
+static void put_size(uint8_t field[static 12], uint64_t bytes)
 {
 	if (bytes <= OCTAL_MAX) {
 		put_octal(field, 11, bytes);
 		return;
 	}
-	field[0] = (char)0x80;
+	field[0] = 0x80;
 	for (int i = 11; i > 3; i--, bytes >>= 8)
-		field[i] = (char)(bytes & 0xff);
+		field[i] = (uint8_t)bytes;
+}
+
+void tar_header_pack(uint8_t raw[static TAR_BLOCK_BYTES], const char *name, uint64_t bytes, int64_t when)
+{
+	unsigned sum = 0;
+
+	assert(name[0] && strlen(name) <= TAR_NAME_MAX);
+	memset(raw, 0, TAR_BLOCK_BYTES);
+	memcpy(raw, name, strlen(name));
+	put_octal(raw + 100, 7, 0644);
+	put_octal(raw + 108, 7, 0); /* owner and group: root */
+	put_octal(raw + 116, 7, 0);
+	put_size(raw + 124, bytes);
+	put_octal(raw + 136, 11, (uint64_t)when);
+	memset(raw + 148, ' ', 8); /* what the checksum counts for itself */
+	raw[156] = '0';
+	memcpy(raw + 257, "ustar", 6);
+	memcpy(raw + 263, "00", 2);
+	for (size_t i = 0; i < TAR_BLOCK_BYTES; i++)
+		sum += raw[i];
+	put_octal(raw + 148, 6, sum);
+	raw[154] = '\0';
 }
 
 static int write_header(struct tar_writer *w, struct err *err)
 {
-	char h[BLOCK_BYTES] = { 0 };
-	unsigned sum = 0;
+	uint8_t raw[TAR_BLOCK_BYTES];
 
-	memcpy(h, w->name, strlen(w->name));
-	put_octal(h + 100, 7, 0644);
-	put_octal(h + 108, 7, 0);
-	put_octal(h + 116, 7, 0);
-	put_size(h + 124, w->bytes);
-	put_octal(h + 136, 11, (uint64_t)w->now);
-	memset(h + 148, ' ', 8); /* what the checksum counts for itself */
-	h[156] = '0';
-	memcpy(h + 257,
-	       "ustar\0"
-	       "00",
-	       8);
-	memcpy(h + 265, "root", 4);
-	memcpy(h + 297, "root", 4);
-	for (size_t i = 0; i < sizeof(h); i++)
-		sum += (unsigned char)h[i];
-	put_octal(h + 148, 6, sum);
-	h[154] = '\0';
-	return fwrite(h, 1, sizeof(h), w->file) == sizeof(h) ? 0 : fail(w, err);
+	tar_header_pack(raw, w->name, w->bytes, w->now);
+	return fwrite(raw, 1, sizeof(raw), w->file) == sizeof(raw) ? 0 : fail(w, err);
 }
 
 /* Fill its last block, and its header now that its length is known. */
 static int end_member(struct tar_writer *w, struct err *err)
 {
-	static const char zeros[BLOCK_BYTES];
-	size_t pad = (BLOCK_BYTES - w->bytes % BLOCK_BYTES) % BLOCK_BYTES;
+	static const char zeros[TAR_BLOCK_BYTES];
+	size_t pad = (TAR_BLOCK_BYTES - w->bytes % TAR_BLOCK_BYTES) % TAR_BLOCK_BYTES;
 
 	if (!w->name[0])
 		return 0;
@@ -127,7 +128,7 @@ int tar_writer_begin(struct tar_writer *w, const char *name, struct err *err)
 
 	if (rc)
 		return rc;
-	assert(name[0] && strlen(name) < NAME_ROOM);
+	assert(name[0] && strlen(name) <= TAR_NAME_MAX);
 	strcpy(w->name, name);
 	w->off = (uint64_t)ftello(w->file);
 	w->bytes = 0;
@@ -144,7 +145,7 @@ int tar_writer_add(struct tar_writer *w, const void *data, size_t len, struct er
 
 int tar_writer_finish(struct tar_writer *w, struct err *err)
 {
-	static const char end[2 * BLOCK_BYTES];
+	static const char end[2 * TAR_BLOCK_BYTES];
 	int rc = end_member(w, err);
 
 	if (rc)

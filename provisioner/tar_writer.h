@@ -12,13 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TAR_BLOCK_BYTES 512u
+#define TAR_NAME_MAX    99u
+
+/* The header of a file of `bytes` bytes, last changed at `when` (s since 1970). `name`: 1 to TAR_NAME_MAX bytes. */
+void tar_header_pack(uint8_t raw[static TAR_BLOCK_BYTES], const char *name, uint64_t bytes, int64_t when);
+
 struct tar_writer;
 
 /* The file must not be there yet. Caller closes with tar_writer_close. */
 int tar_writer_open(struct tar_writer **out, const char *path, struct err *err);
 void tar_writer_close(struct tar_writer **w);
 
-/* The next member: `name` is at most 99 bytes long. What follows is its content, until the next one or the end. */
+/* The next member: `name` as tar_header_pack's. What follows is its content, until the next one or the end. */
 int tar_writer_begin(struct tar_writer *w, const char *name, struct err *err);
 int tar_writer_add(struct tar_writer *w, const void *data, size_t len, struct err *err);
 

@@ -41,7 +41,8 @@ bool disk_format_is_known(const char *driver);
 /*
  * Look at the image that begins at `file_off` of `fd` and has `file_bytes`. `driver` is what it must be, NULL: whatever
  * its bytes say. -EBADMSG corrupt, or not that format; -ENOTSUP valid, but nothing we take: the error names the field
- * and its value. Reads less than 2 MiB and remembers less than 64 KiB, whatever the header says.
+ * and its value. Of formats whose map `qemu-img check` does not look through (qcow, VHD, Bochs) or not to the end
+ * (Parallels), that is done here: what lies outside of the file would read as zeros. Memory is less than 256 KiB.
  */
 int disk_format_check(struct disk_format *out, const char *driver, int fd, uint64_t file_off, uint64_t file_bytes,
 		      struct err *err);

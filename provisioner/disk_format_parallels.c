@@ -9,6 +9,28 @@
 #define IN_USE       0x746F6E59u
 #define BLOCK_MAX    (1u << 21) /* sectors: 1 GiB, more than any that there is */
 
+/* Each block that is allocated is all there. `unit_sectors`: what an entry counts in. */
+static int check_map(const struct image_file *f, uint32_t entries, uint64_t unit_sectors, uint64_t block_sectors,
+		     struct err *err)
+{
+	uint8_t raw[4096];
+
+	for (uint32_t at = 0; at < entries; at += sizeof(raw) / 4) {
+		uint32_t count = entries - at < sizeof(raw) / 4 ? entries - at : (uint32_t)sizeof(raw) / 4;
+		int rc = image_read(f, raw, count * 4, HEADER_BYTES + (uint64_t)at * 4, "its block map", err);
+
+		for (uint32_t i = 0; !rc && i < count; i++) {
+			uint64_t place = le32(raw + 4 * i);
+
+			if (place)
+				rc = image_holds(f, place * unit_sectors * 512, block_sectors * 512, "a block", err);
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 int disk_format_check_parallels(struct disk_format *out, const struct image_file *f, struct err *err)
 {
 	uint8_t raw[HEADER_BYTES];
@@ -40,5 +62,5 @@ int disk_format_check_parallels(struct disk_format *out, const struct image_file
 		return err_set(err, -EBADMSG, "its data is said to begin at sector %" PRIu32 ", inside of its map",
 			       data_off);
 	out->disk_bytes = sectors > UINT64_MAX / 512 ? UINT64_MAX : sectors * 512;
-	return image_holds(f, HEADER_BYTES, map_end - HEADER_BYTES, "its block map", err);
+	return check_map(f, entries, is_extended ? block_sectors : 1, block_sectors, err);
 }

@@ -79,6 +79,15 @@ static int start(struct sandbox **out, const struct qemu_image *image, const cha
 	return rc == -ENOENT ? err_wrap(err, "Debian's package is qemu-utils") : rc;
 }
 
+/* QEMU calls the image by all that describe() told it, which says nothing to people. */
+static void shorten(struct err *err)
+{
+	char *from, *to;
+
+	while ((from = strstr(err->text, " 'json:{")) && (to = strstr(from, "}'")))
+		memmove(from, to + 2, strlen(to + 2) + 1);
+}
+
 /* Until it ends. */
 static int await_end(const struct sandbox *s, const atomic_bool *stop, struct err *err)
 {
@@ -106,6 +115,7 @@ int qemu_check(const struct qemu_image *image, const atomic_bool *stop, struct e
 		rc = await_end(s, stop, err);
 	if (rc || sandbox_wait(s, err) == 0)
 		return rc;
+	shorten(err);
 	switch (sandbox_exit_status(s)) {
 	case CHECK_LEAKS:
 	case CHECK_NONE:
@@ -179,6 +189,7 @@ int qemu_nbd_explain(struct qemu_nbd *q, struct err *err)
 
 	if (poll(&end, 1, GOODBYE_MS) > 0 && sandbox_wait(q->sandbox, &ended)) {
 		/* A status is QEMU's own word about the image; a signal is a crash, or a limit. */
+		shorten(&ended);
 		bool is_word = sandbox_exit_status(q->sandbox) > 0;
 		return err_set(err, is_word ? -EBADMSG : -EIO, "QEMU cannot read it: %s", ended.text);
 	}

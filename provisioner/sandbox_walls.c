@@ -419,7 +419,8 @@ static void reset_signals(const struct sandbox_room *room)
 
 void sandbox_enter(struct sandbox_room *room)
 {
-	static char *const nothing[] = { NULL };
+	/* The leak checker of the address sanitizer makes a process. */
+	static char *const nothing[] = { SANDBOX_HAS_ASAN ? "ASAN_OPTIONS=detect_leaks=0" : NULL, NULL };
 	const struct sandbox_options *o = room->options;
 
 	die_with_parent(room);

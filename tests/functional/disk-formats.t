@@ -34,6 +34,12 @@ make()
 	qemu-img convert -f raw -O "$driver" "$@" "$raw" "$image"
 }
 
+# QEMU 7.2 writes it all and then exits with 1 and no word.
+make_qcow_compressed()
+{
+	make -c || cmp <(qemu-img convert -f qcow -O raw "$image" "$case/back" && cat "$case/back") "$raw"
+}
+
 # check LABEL DRIVER COMMAND [SAYS]: COMMAND makes $image
 check()
 {
@@ -57,7 +63,7 @@ check()
 
 each_line 2 check <<'END'
 qcow|qcow|make
-qcow, compressed|qcow|make -c
+qcow, compressed|qcow|make_qcow_compressed
 qcow2, version 2|qcow2|make -o compat=0.10
 qcow2|qcow2|make
 qcow2, clusters of 512 B|qcow2|make -o cluster_size=512
@@ -122,7 +128,7 @@ for command in "qcow2" "qcow2 -o preallocation=falloc" "vpc -o subformat=fixed,f
 	"$read_disk" "${command%% *}" "$work/large.image" "$work/out" 2>"$work/said" || status=$?
 	is "4 GiB in $command: read" "$status" 0
 	ok "4 GiB in $command: the same" qemu-img compare -q -f raw -F raw "$work/out" "$work/large"
-	kib=$(sed -n 's/^qemu_kib=//p' "$work/said")
+	kib=$(sed -n 's/^qemu_kib=\([0-9]*\).*/\1/p' "$work/said")
 	diag "QEMU's memory at its peak is $kib KiB"
 	ok "4 GiB in $command: QEMU's memory stays small" test "$kib" -lt 65536
 done

@@ -182,8 +182,6 @@ static const struct sandbox_options options = {
 /* Start the prisoner, and read the first line it says. */
 static void start(struct started *out, const char *what, struct sandbox_options o)
 {
-	/* The leak checker of the address sanitizer makes a process. */
-	static char *const env[] = { "ASAN_OPTIONS=detect_leaks=0", NULL };
 	char *const argv[] = { "test_sandbox", (char *)what, NULL };
 	size_t len = 0;
 	ssize_t got = 1;
@@ -194,7 +192,6 @@ static void start(struct started *out, const char *what, struct sandbox_options 
 		abort();
 	o.program = o.program ? o.program : self;
 	o.argv = argv;
-	o.env = env;
 	o.stdout_fd = fds[1];
 	out->rc = sandbox_start(&out->sandbox, &o, &out->err);
 	close(fds[1]);

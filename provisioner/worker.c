@@ -15,17 +15,25 @@
 #include <string.h>
 #include <time.h>
 
-#define ASKED_MAX          32 /* feeds asked for by name at one time; more than that mean all */
+#define REFRESHERS         4
 #define IDLE_S             60 /* look again at least so often, whatever the clocks say */
 #define INGEST_RETRY_S     60 /* after the first passing failure; doubles */
 #define INGEST_RETRY_S_MAX 3600
 
-/* What somebody asked of the refresher. */
+/* What somebody asked of the refreshers. */
 struct wishes {
-	bool any;
+	bool any; /* since a refresher looked last */
 	bool all;
-	char feed_ids[ASKED_MAX][STORE_ID_CHARS];
+	char (*feed_ids)[STORE_ID_CHARS];
 	size_t count;
+};
+
+/* One of the threads that fetch feeds: a server that is silent holds up one of them. */
+struct refresher {
+	struct worker *worker;
+	pthread_t thread;
+	bool runs;
+	char feed_id[STORE_ID_CHARS]; /* which it is fetching; empty: none */
 };
 
 struct worker {
@@ -33,12 +41,11 @@ struct worker {
 	struct store *store;
 	atomic_bool stop;
 	pthread_mutex_t lock;
-	pthread_cond_t wake; /* on the monotonic clock; both threads wait on it */
+	pthread_cond_t wake; /* on the monotonic clock; all threads wait on it */
 	struct wishes wishes;
 	bool ingest_asked;
-	pthread_t refresher;
+	struct refresher refreshers[REFRESHERS];
 	pthread_t ingester;
-	bool refresher_runs;
 	bool ingester_runs;
 	struct verify *verify;
 };
@@ -55,55 +62,132 @@ static void wait_for(struct worker *w, const bool *wanted, int64_t seconds)
 			return;
 }
 
-static bool is_wished(const struct wishes *wishes, const struct store_feed *feed)
+/* The functions below are called with the lock held. */
+
+static bool is_being_fetched(const struct worker *w, const char *feed_id)
 {
-	for (size_t i = 0; i < wishes->count; i++)
-		if (strcmp(wishes->feed_ids[i], feed->id) == 0)
+	for (size_t i = 0; i < REFRESHERS; i++)
+		if (strcmp(w->refreshers[i].feed_id, feed_id) == 0)
 			return true;
-	/* What is gone for good is asked for by name only. */
-	return wishes->all && !feed->gone_at;
+	return false;
 }
 
-/* Refresh what is wished for or due. Returns in how many seconds to look again. */
-static int64_t refresh_due(struct worker *w, const struct wishes *wishes)
+static void wish(struct wishes *wishes, const char *feed_id)
+{
+	char(*grown)[STORE_ID_CHARS] = reallocarray(wishes->feed_ids, wishes->count + 1, sizeof(*grown));
+
+	/* Without memory for a name: all. */
+	if (!grown) {
+		wishes->all = true;
+		return;
+	}
+	wishes->feed_ids = grown;
+	snprintf(grown[wishes->count++], STORE_ID_CHARS, "%s", feed_id);
+}
+
+static bool take_wish(struct wishes *wishes, const char *feed_id)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < wishes->count;) {
+		if (strcmp(wishes->feed_ids[i], feed_id) != 0) {
+			i++;
+			continue;
+		}
+		found = true;
+		memmove(wishes->feed_ids[i], wishes->feed_ids[--wishes->count], STORE_ID_CHARS);
+	}
+	return found;
+}
+
+/* What is gone for good is asked for by name only. */
+static void name_all(struct wishes *wishes, const struct store_feed_list *feeds)
+{
+	if (!wishes->all)
+		return;
+	wishes->all = false;
+	for (size_t i = 0; i < feeds->count; i++)
+		if (!feeds->rows[i].gone_at)
+			wish(wishes, feeds->rows[i].id);
+}
+
+/* Wishes for feeds that are not there (any more). Those for feeds being fetched are kept: it began before the wish. */
+static void drop_idle_wishes(struct worker *w)
+{
+	struct wishes *wishes = &w->wishes;
+
+	for (size_t i = wishes->count; i-- > 0;)
+		if (!is_being_fetched(w, wishes->feed_ids[i]))
+			memmove(wishes->feed_ids[i], wishes->feed_ids[--wishes->count], STORE_ID_CHARS);
+}
+
+/* The next feed that is wished for or due: true, and it is the caller's to free. Else in how many seconds to look again. */
+static bool pick_feed(struct worker *w, struct store_feed *out, int64_t *look_in_s)
 {
 	CLEANUP(store_feed_list_free) struct store_feed_list feeds = { 0 };
-	int64_t look_in_s = IDLE_S;
+	int64_t now = time(NULL);
 	struct err err;
 
+	*look_in_s = IDLE_S;
 	if (store_feed_list(w->store, &feeds, &err) < 0) {
 		log_error("refresh: %s, retrying in %d s", err.text, IDLE_S);
-		return IDLE_S;
+		return false;
 	}
-	for (size_t i = 0; i < feeds.count && !atomic_load(&w->stop); i++) {
-		const struct store_feed *feed = &feeds.rows[i];
-		int64_t now = time(NULL), due_at = subscribe_due_at(w->config, feed, now);
+	name_all(&w->wishes, &feeds);
+	for (size_t i = 0; i < feeds.count; i++) {
+		struct store_feed *feed = &feeds.rows[i];
+		int64_t due_at = subscribe_due_at(w->config, feed, now);
 
-		if (is_wished(wishes, feed) || due_at <= now) {
-			if (subscribe_refresh(w->store, w->config, feed, &w->stop, &err) == 0)
-				worker_wake_ingest(w);
-			due_at = now + 1; /* the store knows when the next time is */
+		if (is_being_fetched(w, feed->id))
+			continue;
+		if (take_wish(&w->wishes, feed->id) || due_at <= now) {
+			*out = *feed;
+			*feed = (struct store_feed){ 0 };
+			return true;
 		}
-		if (due_at - now < look_in_s)
-			look_in_s = due_at - now;
+		if (due_at - now < *look_in_s)
+			*look_in_s = due_at - now;
 	}
-	return look_in_s;
+	drop_idle_wishes(w);
+	w->wishes.any = false;
+	return false;
+}
+
+/* Fetch it, without the lock meanwhile. */
+static void fetch_feed(struct refresher *r, const struct store_feed *feed)
+{
+	CLEANUP(store_feed_free) struct store_feed after = { 0 };
+	const bool never = false;
+	struct worker *w = r->worker;
+	struct err err;
+
+	memcpy(r->feed_id, feed->id, sizeof(r->feed_id));
+	pthread_mutex_unlock(&w->lock);
+	int rc = subscribe_refresh(w->store, w->config, feed, &w->stop, &err);
+	if (rc == 0)
+		worker_wake_ingest(w);
+	/* What could not be stored would be due again at once. */
+	bool stored = store_feed_get(w->store, feed->id, &after, &err) < 0 || after.tried_at != feed->tried_at;
+	pthread_mutex_lock(&w->lock);
+	if (!stored)
+		wait_for(w, &never, 1);
+	r->feed_id[0] = '\0';
 }
 
 static void *run_refresher(void *ctx)
 {
-	struct worker *w = ctx;
+	struct refresher *r = ctx;
+	struct worker *w = r->worker;
 	int64_t look_in_s;
 
 	pthread_mutex_lock(&w->lock);
 	while (!atomic_load(&w->stop)) {
-		const struct wishes wishes = w->wishes;
+		CLEANUP(store_feed_free) struct store_feed feed = { 0 };
 
-		w->wishes = (struct wishes){ 0 };
-		pthread_mutex_unlock(&w->lock);
-		look_in_s = refresh_due(w, &wishes);
-		pthread_mutex_lock(&w->lock);
-		wait_for(w, &w->wishes.any, look_in_s);
+		if (pick_feed(w, &feed, &look_in_s))
+			fetch_feed(r, &feed);
+		else
+			wait_for(w, &w->wishes.any, look_in_s);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -170,13 +254,25 @@ static void *run_ingester(void *ctx)
 	return NULL;
 }
 
-static int start_thread(pthread_t *thread, bool *runs, void *(*run)(void *), struct worker *w, struct err *err)
+static int start_thread(pthread_t *thread, bool *runs, void *(*run)(void *), void *ctx, struct err *err)
 {
-	int code = pthread_create(thread, NULL, run, w);
+	int code = pthread_create(thread, NULL, run, ctx);
 
 	if (code)
 		return err_set(err, -code, "start a thread: %s", strerror(code));
 	*runs = true;
+	return 0;
+}
+
+static int start_refreshers(struct worker *w, struct err *err)
+{
+	for (size_t i = 0; i < REFRESHERS; i++) {
+		struct refresher *r = &w->refreshers[i];
+
+		r->worker = w;
+		if (start_thread(&r->thread, &r->runs, run_refresher, r, err) < 0)
+			return err->code;
+	}
 	return 0;
 }
 
@@ -212,8 +308,7 @@ int worker_start(struct worker **out, const struct config *config, struct store 
 	/* A service that was just started knows nothing of what happened meanwhile. */
 	w->wishes = (struct wishes){ .any = true, .all = true };
 	if (sweep_start(store, err) < 0 || verify_new(&w->verify, store, ingest_found, w, err) < 0 ||
-	    start_thread(&w->refresher, &w->refresher_runs, run_refresher, w, err) < 0 ||
-	    start_thread(&w->ingester, &w->ingester_runs, run_ingester, w, err) < 0) {
+	    start_refreshers(w, err) < 0 || start_thread(&w->ingester, &w->ingester_runs, run_ingester, w, err) < 0) {
 		worker_stop(&w);
 		return err->code;
 	}
@@ -232,12 +327,14 @@ void worker_stop(struct worker **worker)
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	verify_free(&w->verify);
-	if (w->refresher_runs)
-		pthread_join(w->refresher, NULL);
+	for (size_t i = 0; i < REFRESHERS; i++)
+		if (w->refreshers[i].runs)
+			pthread_join(w->refreshers[i].thread, NULL);
 	if (w->ingester_runs)
 		pthread_join(w->ingester, NULL);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
+	free(w->wishes.feed_ids);
 	free(w);
 	*worker = NULL;
 }
@@ -248,10 +345,10 @@ void worker_wake_refresh(struct worker *w, const char *feed_id)
 
 	pthread_mutex_lock(&w->lock);
 	wishes->any = true;
-	if (!feed_id || wishes->count == ASKED_MAX)
-		wishes->all = true;
+	if (feed_id)
+		wish(wishes, feed_id);
 	else
-		snprintf(wishes->feed_ids[wishes->count++], STORE_ID_CHARS, "%s", feed_id);
+		wishes->all = true;
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 }

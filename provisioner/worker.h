@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker: the service's two background threads. The refresher fetches each feed when its interval is over or somebody
- * asks; the ingester turns announced items into images, one at a time, oldest first.
+ * worker: the service's background threads. A few refreshers fetch each feed when its interval is over or somebody asks,
+ * one feed each at a time, so that a publisher who is silent does not hold up the others; the ingester turns announced items into images, one at a time, oldest first.
  */
 #ifndef VMCAST_WORKER_H
 #define VMCAST_WORKER_H
@@ -14,12 +14,12 @@
 struct worker;
 
 /*
- * Clear what a killed service left behind (spool files nobody wants, images no item or job names) and start both
+ * Clear what a killed service left behind (spool files nobody wants, images no item or job names) and start the
  * threads. `config` and `store` are borrowed until worker_stop. Caller ends it with worker_stop.
  */
 int worker_start(struct worker **out, const struct config *config, struct store *store, struct err *err);
 
-/* Interrupt a running fetch or ingest (what was downloaded is kept for the next start), wait for both threads, free. */
+/* Interrupt a running fetch or ingest (what was downloaded is kept for the next start), wait for the threads, free. */
 void worker_stop(struct worker **worker);
 
 /* Refresh this feed now, or every feed (NULL). Returns at once; any thread may call. An unknown id wakes nobody up in

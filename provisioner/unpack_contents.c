@@ -216,6 +216,7 @@ static int complain(struct unpack_archive *a, const struct choice *c, struct err
 static int add_loose(struct unpacking *u, const struct place *place, struct unpack_archive *a, struct err *err)
 {
 	struct choice c = { .kernels = 0 };
+	const struct sniff_format *looks;
 	char quoted[SHOWN];
 
 	choose(&c, a);
@@ -230,6 +231,10 @@ static int add_loose(struct unpacking *u, const struct place *place, struct unpa
 	struct archive_member *m = c.image ? c.image : c.packed;
 	m->wanted = true;
 	int rc = archive_fetch(a, err);
+	if (!rc)
+		rc = unpack_look(&looks, u->work, &m->blob, err); /* by its end, too: a fixed VHD is one by that */
+	if (!rc && c.image)
+		rc = unpack_disk_check_name(m->name, false, looks, err);
 	if (!rc)
 		rc = find_contents(u, &m->blob, place->depth + 1, err);
 	if (rc)

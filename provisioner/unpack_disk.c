@@ -189,6 +189,22 @@ int unpack_disk_empty(struct unpacking *u, const struct disk_wish *wish, struct 
 	return rc;
 }
 
+int unpack_disk_check_name(const char *name, bool peeled, const struct sniff_format *looks, struct err *err)
+{
+	const struct sniff_format *declared = NULL;
+	const char *dot = strrchr(name, '.');
+	char quoted[SHOWN];
+	CLEANUP(free_str) char *inner = peeled && dot ? strndup(name, (size_t)(dot - name)) : strdup(name);
+
+	if (!inner)
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = sniff_declared(&declared, NULL, inner, err);
+	if (rc || !declared || declared == looks || (declared->kind != SNIFF_DISK && declared->kind != SNIFF_RAW))
+		return rc;
+	return err_set(err, -EBADMSG, "member '%s' is called %s, its bytes are %s", quote(quoted, name), declared->name,
+		       looks->name);
+}
+
 /* A member that is compressed: what is in it, and no more than once. */
 static int peel_member(struct blob *out, struct unpacking *u, struct unpack_archive *a, struct archive_member *m,
 		       unsigned depth, struct err *err)
@@ -217,6 +233,7 @@ static int peel_member(struct blob *out, struct unpacking *u, struct unpack_arch
 int unpack_disk_member(struct unpacking *u, const struct disk_wish *wish, struct unpack_archive *a,
 		       struct archive_member *member, unsigned depth, struct err *err)
 {
+	const struct sniff_format *looks;
 	struct blob image;
 
 	if (member->is_vmdk_text)
@@ -225,6 +242,10 @@ int unpack_disk_member(struct unpacking *u, const struct disk_wish *wish, struct
 	int rc = archive_fetch(a, err);
 	if (!rc)
 		rc = peel_member(&image, u, a, member, depth, err);
+	if (!rc)
+		rc = unpack_look(&looks, u->work, &image, err);
+	if (!rc)
+		rc = unpack_disk_check_name(member->name, member->looks->kind == SNIFF_CODEC, looks, err);
 	return rc ? rc : unpack_disk_image(u, wish, &image, err);
 }
 
@@ -426,7 +447,9 @@ int unpack_disk_hdd(struct unpacking *u, const struct disk_wish *wish, struct un
 			       quote(quoted_file, hdd.file), hdd.plain ? "plain" : "a Parallels image", m->looks->name);
 	struct disk_wish sized = *wish;
 	sized.capacity_bytes = hdd.disk_bytes;
-	return unpack_disk_member(u, &sized, a, m, UNPACK_DEPTH_MAX + 1, err);
+	m->wanted = m->used = true;
+	rc = archive_fetch(a, err);
+	return rc ? rc : unpack_disk_image(u, &sized, &m->blob, err);
 }
 
 /* The first bytes of a partition's image say whether it is swap. */

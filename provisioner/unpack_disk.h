@@ -33,6 +33,12 @@ int unpack_peel(struct blob *out, struct work *w, const struct blob *in, const s
 /* sniff_file for a blob. */
 int unpack_look(const struct sniff_format **out, struct work *w, const struct blob *blob, struct err *err);
 
+/*
+ * -EBADMSG if a member's name promises another disk format than its bytes are. `peeled`: the last suffix was that of a
+ * compression, and what is left counts.
+ */
+int unpack_disk_check_name(const char *name, bool peeled, const struct sniff_format *looks, struct err *err);
+
 /* A blob that is one image, whatever its format. */
 int unpack_disk_image(struct unpacking *u, const struct disk_wish *wish, const struct blob *blob, struct err *err);
 

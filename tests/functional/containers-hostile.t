@@ -130,6 +130,10 @@ xz -c --format=lzma --lzma1=preset=0,dict=1GiB random >window.lzma
 refuses "a dictionary of 1 GiB" window.lzma "memory, the limit"
 
 # Descriptions
+cp disk disk.qcow2
+gzip -k disk.qcow2
+zip -q named.zip disk.qcow2
+refuses "a name that its bytes contradict" named.zip "called a qcow2 image, its bytes are a raw disk"
 tar -cf a.tar disk one.vmdk
 refuses "two disks and no word which" a.tar "2 of its files could be the disk"
 echo text >text
@@ -188,7 +192,7 @@ sed 's,<Disk ,<Disk ovf:parentRef="vmdisk0" ,' box.ovf >evil.ovf
 ova "a disk with a parent" "parentRef 'vmdisk0'" evil.ovf one.vmdk
 cp text one-text.vmdk
 ovf one-text.vmdk >evil.ovf
-ova "a disk that is text" "" evil.ovf one-text.vmdk
+ova "a disk that is text" "'one-text.vmdk' is called a VMDK image, its bytes are a raw disk" evil.ovf one-text.vmdk
 cp box.ovf second.ovf
 ova "two descriptors" "two descriptions" box.ovf second.ovf one.vmdk
 manifest SHA256 box.ovf one.vmdk >box.mf
@@ -225,6 +229,9 @@ refuses "XVM2: a disk of the host" a.tar "names the disk '/etc/shadow', which is
 echo "${domain/type=\"file\"><source file=\"\/etc\/shadow\"/type=\"block\"><source dev=\"\/dev\/sda\"}" >description.xml
 tar -cf a.tar description.xml disk
 refuses "XVM2: a device of the host" a.tar "is dev='/dev/sda' of the publisher's host"
+echo "${domain/\/etc\/shadow//x/disk.qcow2}" >description.xml
+tar -cf a.tar description.xml disk.qcow2.gz
+refuses "XVM2: a name that its bytes contradict" a.tar "'disk.qcow2.gz' is called a qcow2 image, its bytes are a raw disk"
 echo '<xvm><name>x</name><disk file="disk.gz"/></xvm>' >xvm.xml
 gzip -k disk
 sha1sum disk.gz xvm.xml | sed '1s/^./g/; 1s/^g/0/' >manifest.txt

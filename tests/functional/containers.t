@@ -45,6 +45,9 @@ zip -q a.zip README disk.qcow2
 gives "zip" a.zip "$image"
 (cd "$work" && zip -q0 case/b.zip image)
 gives "zip, stored" b.zip "$image"
+qemu-img convert -O vpc -o subformat=fixed,force_size "$image" fixed.vhd
+zip -q vhd.zip README fixed.vhd
+gives "a fixed VHD, which is one by its end, in zip" vhd.zip "$image"
 7z a -bd a.7z README disk.qcow2 >7z.log
 gives "7z" a.7z "$image"
 7z a -bd -mx=9 -m0=PPMd b.7z "$image" >7z.log

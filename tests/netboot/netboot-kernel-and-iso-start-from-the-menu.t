@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Items that are no disks: a kernel with its initramfs is started straight from the menu, on a machine without any disk, and so
+# is an ISO image, on BIOS.
+set -eu
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=netboot.sh
+. "$(dirname "$0")/netboot.sh"
+
+# make_initrd FILE: says that it was started, and with what command line, on the first serial port
+make_initrd()
+{
+	local dir=$work/initrd
+
+	mkdir -p "$dir/bin" "$dir/dev" "$dir/proc"
+	cp "$(command -v busybox)" "$dir/bin/busybox"
+	cat >"$dir/init" <<-END
+		#!/bin/busybox sh
+		/bin/busybox mount -t devtmpfs dev /dev
+		/bin/busybox mount -t proc proc /proc
+		echo "vmcast-test-kernel $token: \$(/bin/busybox cat /proc/cmdline)" >/dev/ttyS0
+		/bin/busybox sleep 1
+		/bin/busybox poweroff -f
+	END
+	chmod +x "$dir/init"
+	(cd "$dir" && find . | cpio --quiet -o -H newc | gzip -1) >"$1"
+}
+
+make_iso()
+{
+	mkdir -p "$work/iso/boot/grub"
+	cat >"$work/iso/boot/grub/grub.cfg" <<-END
+		serial --unit=0 --speed=115200
+		terminal_output serial
+		echo "vmcast-test-iso $token"
+		sleep 1
+		halt
+	END
+	grub-mkrescue --locales= --fonts= --themes= -o "$1" "$work/iso" >"$work/mkrescue.log" 2>&1 || diag "$(cat "$work/mkrescue.log")"
+}
+
+mkdir "$work/kernel"
+cp "$BUILD/env/vmlinuz" "$work/kernel/bzimage"
+make_initrd "$work/kernel/initrd"
+(cd "$work/kernel" && zip -q ../kernel.zip bzimage initrd)
+make_iso "$work/live.iso"
+netboot_up --dhcp own
+touch -d yesterday "$work/live.iso"
+"$top/qemu/feed" http://10.77.0.1:8088 --title "Unikernel" "$work/kernel.zip" --title "Live system" "$work/live.iso" |
+	sed '/Unikernel/s,$,<vmcast:cmdline>console=ttyS0 no_timer_check quiet from=feed</vmcast:cmdline>,' >"$work/feed.xml"
+lab serve "$work/kernel.zip" "$work/live.iso" "$work/feed.xml"
+lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml >/dev/null
+both_are_ready()
+{
+	[[ $(api item list | jq -r '[.items[] | "\(.kind) \(.state)"] | sort | join(", ")') == "iso ready, kernel ready" ]]
+}
+ok "a kernel and an ISO image are known for what they are" wait_for 60 both_are_ready
+diag "$(lab vmcast item list)"
+
+lab machine --id kernel --memory 192 --detach >/dev/null
+like "the menu shows the kernel" "$(lab choose kernel 180)" 'Unikernel \[kernel\]'
+like "it starts with its initramfs and its command line" "$(lab wait kernel "vmcast-test-kernel $token" 120)" 'from=feed'
+
+lab vmcast machine assign 52:54:00:77:01:09 "Live system" >/dev/null
+lab machine --id iso --mac 52:54:00:77:01:09 --memory 192 --detach >/dev/null
+ok "the ISO image starts, without a question, where it is assigned" lab wait iso "vmcast-test-iso $token" 180
+is "nothing was written for any of it" "$(job_count)" 0
+done_testing

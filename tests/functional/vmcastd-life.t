@@ -67,7 +67,7 @@ is "SIGTERM ends it with 0" "$status" 0
 ok "... which is told as well" grep -qx STOPPING=1 "$work/notified"
 unset NOTIFY_SOCKET
 
-image=$(sqlite3 "$db" 'SELECT image_id FROM item')
+image=$(sqlite3 "$db" 'SELECT id FROM version_blob')
 orphan=$(printf '%064d' 7)
 mkdir "$work/state/images/$orphan"
 touch "$work/state/images/$orphan/index" "$work/state/spool/0123456789abcdef.part"
@@ -81,7 +81,7 @@ truncate -s 5 "$work/state/images/$image/index"
 start_vmcastd "$feed"
 ok "an image that was damaged behind our back is made anew" wait_for 60 is_ready
 ok "... and whole" test "$(stat -c %s "$work/state/images/$image/index")" -gt 100
-ok "... which is logged" logged 'is missing or cut short, ingesting it anew'
+ok "... which is logged" logged 'is missing or cut short: items that are ingested anew: 1'
 stop_vmcastd
 
 start_vmcastd

@@ -296,7 +296,7 @@ static int find_grain(uint64_t *off, struct work *w, const struct blob *blob, co
 		      struct err *err)
 {
 	uint32_t entry;
-	uint64_t entry_off;
+	uint64_t entry_off = 0;
 	int rc = read_entry(&entry, w, blob, vmdk_sparse_table_off(s, nr), err);
 
 	*off = 0;

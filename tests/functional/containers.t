@@ -7,9 +7,9 @@ cd "$(dirname "$0")/../.."
 . tests/functional/images.sh
 . tests/functional/unpack.sh
 
-ovf_capacity=$(((6 << 20) + 3 * 512))
+ovf_capacity=$(((3 << 20) + 3 * 512))
 make_image "$work/image" "$ovf_capacity" $((1 << 20))
-make_image "$work/other" $((4 << 20)) $((1 << 20))
+make_image "$work/other" 2M $((512 << 10))
 image=$work/image other=$work/other
 cd "$case"
 qemu-img convert -O qcow2 "$image" disk.qcow2
@@ -23,7 +23,9 @@ for tool in gzip bzip2 xz lzma zstd lz4; do
 	gives "tar in $tool" packed "$image"
 done
 is "the report says what it was" "$(get .form)" "a qcow2 image in a tar archive in lz4"
-is "holes are no data in the scratch folder" "$((512 * $(stat -c %b "$scratch"/0) < 4 << 20))" 1
+gzip -c <"$image" >packed
+unpack packed
+is "holes are no data in the scratch folder" "$((512 * $(stat -c %b "$scratch"/0) < 2 << 20))" 1
 
 # Archives: by whatever way a file is in it
 for format in v7 ustar oldgnu gnu pax; do
@@ -106,16 +108,15 @@ done
 {
 	sed '/^RW/d' twoGbMaxExtentSparse.vmdk | tr -d '\0'
 	for nr in 1 2 3; do
-		dd if="$image" of="piece" bs=64k skip=$(((nr - 1) * 32)) count=32 status=none
-		truncate -s $((nr == 3 ? 2 << 20 : 2 << 20)) piece
+		dd if="$image" of=piece bs=64k skip=$(((nr - 1) * 16)) count=16 status=none
 		qemu-img convert -O vmdk -o subformat=twoGbMaxExtentSparse piece "s$nr.vmdk"
-		echo "RW 4096 SPARSE \"s$nr-s001.vmdk\""
+		echo "RW 2048 SPARSE \"s$nr-s001.vmdk\""
 		[[ $nr != 1 ]] || echo 'RW 63 ZERO'
 	done
 	echo 'RW 1 ZERO'
 } >set.vmdk
 {
-	head -c 2M "$image"; head -c $((63 * 512)) /dev/zero; tail -c +$(((2 << 20) + 1)) "$image" | head -c 4M
+	head -c 1M "$image"; head -c $((63 * 512)) /dev/zero; tail -c +$(((1 << 20) + 1)) "$image" | head -c 2M
 	head -c 512 /dev/zero
 } >set.raw
 7z a -bd set.7z set.vmdk s?-s001.vmdk >7z.log
@@ -188,12 +189,12 @@ unlike "XVM: and has its backup" "$(/sbin/sfdisk -d "$made" 2>&1)" "corrupt|mism
 ok "XVM: the fifth partition" cmp -n $((4 << 20)) -i $((17 << 20)):0 "$made" part
 
 cp "$image" holed
-dd if=/dev/zero of=holed bs=1M seek=2 count=2 conv=notrunc status=none
+dd if=/dev/zero of=holed bs=1M seek=1 count=2 conv=notrunc status=none
 for kind in sha1 xxhash; do
 	xva "$PWD/holed" $kind
 	gives "XVA with $kind" box.xva holed
 done
-is "XVA: blocks of zeros are not in it" "$(tar -tf box.xva | grep -cE '/0000000[23]')" 0
+is "XVA: blocks of zeros are not in it" "$(tar -tf box.xva | grep -cE '/0000000[12]')" 0
 is "XVA: its machine" "$(get '.machine | [.name, .cpus, .memory_bytes] | join(" ")')" "xen 3 268435456"
 xz -c box.xva >box.xva.xz
 gives "XVA in xz" box.xva.xz holed

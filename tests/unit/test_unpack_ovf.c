@@ -19,7 +19,7 @@
 	"ovf:fileRef=\"f1\"/><Disk ovf:capacity=\"512\" ovf:diskId=\"d2\" ovf:fileRef=\"f2\"/></DiskSection>"
 #define ITEM(id, type, more)                                                                                           \
 	"<Item><rasd:InstanceID>" id "</rasd:InstanceID><rasd:ResourceType>" type "</rasd:ResourceType>" more "</"     \
-													      "Item>"
+	"Item>"
 #define DISK_ITEM(id, disk, parent, address)                                                                           \
 	ITEM(id, "17",                                                                                                 \
 	     "<rasd:HostResource>" disk "</rasd:HostResource><rasd:Parent>" parent                                     \

@@ -334,7 +334,8 @@ static enum space space_of(const struct reader *r, const xmlChar *uri)
 	if (uri && strcmp((const char *)uri, FEED_NAMESPACE) == 0)
 		return SPACE_OURS;
 	/* With and without a slash at its end: both were published. */
-	if (uri && (strcmp((const char *)uri, MEDIA_NAMESPACE) == 0 || strcmp((const char *)uri, MEDIA_NAMESPACE "/") == 0))
+	if (uri &&
+	    (strcmp((const char *)uri, MEDIA_NAMESPACE) == 0 || strcmp((const char *)uri, MEDIA_NAMESPACE "/") == 0))
 		return SPACE_MEDIA;
 	if (r->dialect == &atom)
 		return uri && strcmp((const char *)uri, ATOM_NAMESPACE) == 0 ? SPACE_ATOM : SPACE_OTHER;

@@ -415,8 +415,8 @@ static int check_target_count(const struct store_item *item, const char *target,
 	size_t count = target_rule_split(rules, TARGET_RULES_MAX, copy);
 	if (!item->disk_count || item->disk_count == count)
 		return 0;
-	return err_set(err, -EINVAL, "field \"target\": %zu rule%s, and the item has %u disk%s: one for each is needed", count,
-		       count == 1 ? "" : "s", item->disk_count, item->disk_count == 1 ? "" : "s");
+	return err_set(err, -EINVAL, "field \"target\": %zu rule%s, and the item has %u disk%s: one for each is needed",
+		       count, count == 1 ? "" : "s", item->disk_count, item->disk_count == 1 ? "" : "s");
 }
 
 static int put_assignment(struct request *rq, struct err *err)

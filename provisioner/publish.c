@@ -362,6 +362,26 @@ static int name_image(struct publish *p, struct publish_result *out, struct err 
 	return rc ? rc : keep_facts(out, &original, err);
 }
 
+/* The disks, in the work folder. Of what is not a disk, there are none to publish: an ISO's would lose what else it is. */
+static int make_disks(struct publish *p, struct publish_result *out, int fd, struct err *err)
+{
+	const struct publish_options *o = p->options;
+	const struct publish_convert_options options = {
+		.work = p->work,
+		.unpack_program = o->unpack_program,
+		.watch = &o->watch,
+	};
+	int rc = publish_convert(&out->content, fd, &options, err);
+
+	if (rc || out->content.kind == ITEM_DISK)
+		return rc;
+	out->original_only = true;
+	if (o->original && o->package == PUBLISH_AS_IT_IS)
+		return 0;
+	return err_set(err, -ENOTSUP, "it is %s, of which only the original form can be published",
+		       out->content.form ? out->content.form : content_kind_name(out->content.kind));
+}
+
 static int make_forms(struct publish *p, struct publish_result *out, const struct publish_image *image, int fd,
 		      struct err *err)
 {
@@ -369,28 +389,18 @@ static int make_forms(struct publish *p, struct publish_result *out, const struc
 	const struct sniff_format *format;
 	int rc = find_format(&format, fd, image->path, err);
 
-	if (!rc && (o->deployable || o->package != PUBLISH_AS_IT_IS)) {
-		const struct publish_convert_options options = {
-			.work = p->work,
-			.unpack_program = o->unpack_program,
-			.watch = &o->watch,
-		};
-
-		rc = publish_convert(&out->content, fd, &options, err);
-		if (!rc && !out->content.disk_count && (!o->original || o->package != PUBLISH_AS_IT_IS))
-			rc = err_set(err, -ENOTSUP,
-				     "it is %s, which has no disk: only its original form can be published",
-				     out->content.form ? out->content.form : content_kind_name(out->content.kind));
-	}
+	if (!rc && (o->deployable || o->package != PUBLISH_AS_IT_IS))
+		rc = make_disks(p, out, fd, err);
+	bool deployable = o->deployable && !out->original_only;
+	if (!rc && out->content.disk_count)
+		out->disk_bytes = out->content.disks[0].image.disk_bytes;
 	if (!rc && o->original)
 		rc = make_original(p, out, fd, image, format, err);
-	if (!rc && o->deployable)
+	if (!rc && deployable)
 		rc = place_images(p, &out->content, err);
 	if (!rc && !o->original)
 		rc = name_image(p, out, err);
-	if (!rc && out->content.disk_count)
-		out->disk_bytes = out->content.disks[0].image.disk_bytes;
-	if (!o->deployable)
+	if (!deployable)
 		store_content_free(&out->content);
 	return rc;
 }

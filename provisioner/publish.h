@@ -50,6 +50,7 @@ struct publish_result {
 	uint64_t length;
 	uint8_t digest[DIGEST_BYTES];
 	uint64_t disk_bytes;          /* of the boot disk, 0: not looked at */
+	bool original_only;           /* it is no disk but a kernel, say: it has no deployable form */
 	struct store_content content; /* no disks: the deployable form was not asked for */
 };
 void publish_result_free(struct publish_result *result);

@@ -504,6 +504,17 @@ static int add_enclosure(struct publish_feed *f, xmlNodePtr item, const struct p
 	return 0;
 }
 
+/* A feed may say no other; what a machine's own description calls it may be anything. */
+static bool is_bus(const char *bus)
+{
+	static const char *const known[] = { "virtio", "scsi", "ide", "sata", "nvme", "xen" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(bus, known[i]) == 0)
+			return true;
+	return false;
+}
+
 static int add_disk(struct publish_feed *f, xmlNodePtr item, const struct content_disk *disk, struct err *err)
 {
 	char index[DIGEST_HEX + 32], image[DIGEST_HEX + 32];
@@ -523,7 +534,7 @@ static int add_disk(struct publish_feed *f, xmlNodePtr item, const struct conten
 	set_number(node, "disk_bytes", disk->image.disk_bytes);
 	if (disk->name)
 		xmlNewProp(node, BAD_CAST "name", BAD_CAST disk->name);
-	if (disk->bus)
+	if (disk->bus && is_bus(disk->bus))
 		xmlNewProp(node, BAD_CAST "bus", BAD_CAST disk->bus);
 	return 0;
 }

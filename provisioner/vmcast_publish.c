@@ -329,6 +329,8 @@ static int add_image(struct request *rq, struct publish *p, const char *path, st
 	image.title = title;
 	int rc = publish_add(p, &result, &image, err);
 	progress_end(&rq->progress, rq->cli);
+	if (!rc && result.original_only)
+		fprintf(stderr, "vmcast: '%s' is no disk: published in its original form only\n", title);
 	if (!rc && !rq->options.original && result.content.disk_count > 1)
 		fprintf(stderr, "vmcast: '%s' has %zu disks; clients other than vmcast see the first only\n", title,
 			result.content.disk_count);

@@ -121,6 +121,17 @@ refused "an image that is cut short" 1 "truncated" "$work/cut.raw.gz"
 is "the feed is as it was" "$(sha256sum <"$www/feed.xml")" "$before"
 is "nothing half done is left" "$(find "$www" -name '.*' | wc -l)" 0
 
+
+# What is no disk has no deployable form
+cp /dev/null "$work/kernel"
+perl -e 'my $k = "\0" x 65536; substr($k, 510, 2) = "\x55\xaa"; substr($k, 514, 6) = "HdrS\x0f\x02"; print $k' >"$work/kernel"
+refused "a kernel as a disk" 1 "only the original form" "$work/kernel" --form deployable
+refused "a kernel as a machine" 1 "only the original form" "$work/kernel" --ova
+publish "$work/kernel"
+is "a kernel is published as it is" "$status $(of_feed "count(//item[1]/*[local-name()='image'])")" "0 0"
+like "which is said" "$complaint" "original form only"
+before=$(sha256sum <"$www/feed.xml")
+
 exec 9<"$www"
 flock 9
 refused "a folder at which another works" 1 "another vmcast publish" "$work/disk.raw"

@@ -392,7 +392,7 @@ static int take_digest(struct feed_enclosure *e, const struct feed_draft *item, 
 	CLEANUP(free_str) char *text = NULL;
 	const char *hash = draft->hash ? draft->hash : draft->media ? item->texts[FIELD_HASH] : NULL;
 	uint8_t hashed[DIGEST_BYTES];
-	bool has_hash;
+	bool has_hash = false;
 
 	int rc = copy_trimmed(&text, draft->digest, err);
 	if (!rc && draft->digest && !text)

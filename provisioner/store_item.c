@@ -197,7 +197,7 @@ int store_item_list_awaited(struct store *s, bool by_default, size_t max, struct
 			    " i.landing, i.state, f.ingest FROM item i INDEXED BY item_awaited"
 			    " JOIN feed f ON f.id = i.feed_id"
 			    " WHERE i.version = 0 AND i.gone_at = 0 AND i.state < 2"
-			    " AND iif(f.ingest = 0, i.ahead = 2 AND ?1, i.ahead = 0 AND f.ingest <> 4)"
+			    " AND iif(f.ingest = 0, ?1, i.ahead = 0 AND f.ingest <> 4)"
 			    " ORDER BY i.published DESC LIMIT ?2",
 			    VALUES(number(by_default), number(max)), err);
 	list.rows = rows;

@@ -287,6 +287,41 @@ static void a_menu_reads_what_is_ready_and_no_more(void)
 	ok(item->present && item->image_id[0] == 'e', "and image");
 }
 
+static size_t count_awaited(struct store *s, bool by_default, size_t max)
+{
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+
+	return store_item_list_awaited(s, by_default, max, &items, &err) == 0 ? items.count : SIZE_MAX;
+}
+
+static void a_menu_reads_what_machines_may_have_made(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	char id[STORE_ID_CHARS];
+
+	store_feed_add(s, FEED_URL, false, id, &err);
+	store_feed_update(s, id, document(5), NULL, NULL, NULL, &err);
+	is_int(count_awaited(s, false, 100), 0, "items that are ingested anyway are not");
+	is_int(count_awaited(s, true, 100), 5, "but where the configuration says on demand");
+	store_feed_set(s, id, "ingest=manual", &err);
+	is_int(count_awaited(s, true, 100), 0, "nor are those that are the operator's business");
+	store_feed_set(s, id, "ingest=newest:2", &err);
+	is_int(count_awaited(s, false, 100), 3, "but those that come after the newest ones");
+	store_feed_set(s, id, "ingest=demand", &err);
+	is_int(count_awaited(s, false, 100), 5, "and all of a feed that says so");
+	store_item_list_awaited(s, false, 2, &items, &err);
+	if (!ok(items.count == 2, "no more than a menu can show"))
+		return;
+	ok(items.rows[0].announced.published >= items.rows[1].announced.published, "the newest first");
+	is_str(items.rows[0].feed_title, "Images", "with the feed's title");
+	ok(items.rows[0].present && !items.rows[0].version && items.rows[0].feed_ingest == FEED_INGEST_DEMAND,
+	   "and all that a menu asks");
+	store_item_demand(s, items.rows[0].id, &err);
+	ingest_all(s, 'e');
+	is_int(count_awaited(s, false, 100), 4, "until one was asked for, and is there");
+}
+
 static void gone_items_go_when_nothing_needs_them(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -962,6 +997,7 @@ int main(void)
 		other_bytes_are_ingested_anew_while_the_old_serve,
 		a_failed_refresh_changes_nothing_else,
 		a_menu_reads_what_is_ready_and_no_more,
+		a_menu_reads_what_machines_may_have_made,
 		gone_items_go_when_nothing_needs_them,
 		configured_feeds_follow_the_configuration,
 		only_the_ticket_reports_and_only_until_the_end,

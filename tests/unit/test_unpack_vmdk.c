@@ -24,11 +24,11 @@ static void test_descriptor(void)
 	static const char text[] =
 		HEAD "\r\n# Extent description\r\nRW 4192256 SPARSE \"x-s001.vmdk\"\r\nRW 63 ZERO\n"
 		     "RDONLY 100 FLAT \"a name.vmdk\" 128\n"
-		     "RW 10 VMFS \"x-flat.vmdk\"\n\nddb.adapterType = \"lsi logic\"\nddb.encoding=\"UTF-8\"\n\0\0\0";
+		     "RW 10 VMFS \"x-flat.vmdk\"\n\nddb.adapterType = \"lsi logic\"\nddb.encoding=\"UTF-8\"\n\0\n\0";
 	struct err err;
 	CLEANUP(vmdk_free) struct vmdk *vmdk = parse(text, sizeof(text), &err);
 
-	if (!ok(vmdk, "a descriptor is read (%s)", err.text))
+	if (!ok(vmdk, "a descriptor is read, with remains behind its end (%s)", err.text))
 		return;
 	is_int(vmdk->extent_count, 4, "all its extents");
 	is_int(vmdk->disk_bytes, (4192256 + 63 + 100 + 10) * 512ll, "which make the disk");

@@ -589,27 +589,22 @@ int unpack_forms_find(unpack_form **form, struct archive_member **description, s
 	struct archive_member *xvm = archive_find(a, "xvm.xml", NULL);
 
 	*form = NULL;
+	if (check_names(a, err))
+		return err->code;
 	if (a->is_xva) {
 		*form = unpack_form_xva;
 		*description = &a->members[0];
-		return 0;
-	}
-	if (check_names(a, err))
-		return err->code;
-	if (xvm) {
+	} else if (xvm) {
 		*form = form_xvm;
 		*description = xvm;
-		return 0;
 	}
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+	for (size_t i = 0; !*form && i < sizeof(known) / sizeof(known[0]); i++) {
 		int rc = find_one(description, a, known[i].xml_root, known[i].usual, err);
 
 		if (rc)
 			return rc;
-		if (*description) {
+		if (*description)
 			*form = known[i].form;
-			break;
-		}
 	}
 	/* Archipel's archives, and no others, are known to have names that begin with "/". */
 	if (a->has_absolute && *form != form_domain)

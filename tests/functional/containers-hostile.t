@@ -235,6 +235,8 @@ tar -cf a.tar description.xml disk.qcow2.gz
 refuses "XVM2: a name that its bytes contradict" a.tar "'disk.qcow2.gz' is called a qcow2 image, its bytes are a raw disk"
 echo '<xvm><name>x</name><disk file="disk.gz"/></xvm>' >xvm.xml
 gzip -k disk
+tar -P --transform 's,^,/,' -cf a.tar xvm.xml disk.gz
+refuses "XVM: names that begin with a slash" a.tar "begin with '/'"
 sha1sum disk.gz xvm.xml | sed '1s/^./g/; 1s/^g/0/' >manifest.txt
 sha1sum text >>manifest.txt
 tar -cf a.tar xvm.xml manifest.txt disk.gz

@@ -74,7 +74,6 @@ static void test_refused(void)
 		ok(!vmdk && err.code == cases[i].code && strstr(err.text, cases[i].said), "refused: %s (%s)",
 		   cases[i].name, err.text);
 	}
-	struct err err;
 }
 
 /* A header of 100 sectors in grains of 8 sectors, tables of 4 entries, directory in sector 2. */

@@ -20,7 +20,7 @@ BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio 
 	libbz2-dev liblz4-dev zlib1g-dev nettle-dev libc-ares-dev libarchive-dev libxxhash-dev libseccomp-dev libnbd-dev dpkg-dev
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
-TEST_PACKAGES := perl openssl dmsetup gnupg gpgv zip p7zip-full lz4 genisoimage xorriso xxhash clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
+TEST_PACKAGES := perl openssl dmsetup libarchive-tools gnupg gpgv zip p7zip-full lz4 genisoimage xorriso xxhash clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
 	libxml2-utils procps util-linux strace
 
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib

@@ -2,6 +2,7 @@
 /* qemu_nbd: see qemu_nbd.h */
 #include "qemu_nbd.h"
 
+#include "backoff.h"
 #include "cleanup.h"
 #include "disk_reader.h"
 #include "sandbox.h"
@@ -26,8 +27,9 @@ enum {
 /* Time enough for 20 MiB of disk per second, of which a tenth was measured to suffice, and for a start. */
 #define CPU_S_LEAST     600
 #define CPU_BYTES_PER_S (20u << 20)
-#define GOODBYE_MS      2000 /* for a server whose connection broke to come to its end, and say why */
-#define SLICE_MS        500
+#define GOODBYE_MS      10000 /* for a server whose connection broke to come to its end, and say why */
+#define SLICE_MS        500   /* how often a stop is looked for */
+#define CHECK_MS        3600000u /* for a check, which takes seconds; its processor time has a bound, its sleep has this one */
 
 struct qemu_nbd {
 	struct sandbox *sandbox;
@@ -92,10 +94,13 @@ static void shorten(struct err *err)
 static int await_end(const struct sandbox *s, const atomic_bool *stop, struct err *err)
 {
 	struct pollfd end = { .fd = sandbox_fd(s), .events = POLLIN };
+	const uint64_t since_ms = clock_ms();
 
 	while (poll(&end, 1, SLICE_MS) <= 0) {
 		if (stop && atomic_load(stop))
 			return err_set(err, -ECANCELED, "stopped");
+		if (clock_ms() - since_ms > CHECK_MS)
+			return err_set(err, -ETIMEDOUT, "qemu-img check does not come to an end");
 	}
 	return 0;
 }

@@ -230,7 +230,7 @@ static const struct change vhd_dynamic[] = {
 	{ 84, 1, true, 1, -ENOTSUP, "saved state" },
 	{ -452, 4, true, 4, -ENOTSUP, "differencing" },
 	{ -452, 4, true, 2, -EBADMSG, "type in its footer is 2" },
-	{ -444, 1, true, 9, -EBADMSG, "tell different disks" },
+	{ -464, 8, true, 1ull << 50, -EBADMSG, "tell different disks" },
 	{ -512, 1, true, 'C', -EBADMSG, "its footer is not where it must be" },
 	{ 512, 1, true, 'x', -EBADMSG, "no dynamic header" },
 	{ 512 + 16, 8, true, 1ull << 50, -EBADMSG, "block map" },

@@ -172,11 +172,11 @@ int feed_item_unpack(struct feed_item *item, const char *text, struct err *err)
 	return 0;
 }
 
-json_t *feed_notes_json(const struct feed_note *notes, size_t count, size_t max)
+json_t *feed_notes_json(const struct feed_note *notes, size_t count)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; rows && i < count && i < max; i++)
+	for (size_t i = 0; rows && i < count; i++)
 		json_array_append_new(rows, json_pack("{s:i, s:b, s:o}", "line", (int)notes[i].line, "refused",
 						      notes[i].refused, "text", json_text(notes[i].text)));
 	return rows;

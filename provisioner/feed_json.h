@@ -15,7 +15,7 @@ int feed_item_pack(char **out, const struct feed_item *item, struct err *err);
 /* Into an item that has none yet; NULL text leaves it so. -EBADMSG: not what feed_item_pack wrote, and the item has none. */
 int feed_item_unpack(struct feed_item *item, const char *text, struct err *err);
 
-/* [{"line", "refused", "text"}]; at most `max` of them. NULL: out of memory. Caller frees with json_decref. */
-json_t *feed_notes_json(const struct feed_note *notes, size_t count, size_t max);
+/* [{"line", "refused", "text"}]. NULL: out of memory. Caller frees with json_decref. */
+json_t *feed_notes_json(const struct feed_note *notes, size_t count);
 
 #endif

@@ -369,7 +369,7 @@ static int take_document(struct store *s, const struct store_feed *feed, const s
 			 const char *last_modified, struct err *err)
 {
 	CLEANUP(feed_options_done) struct feed_options options = { 0 };
-	CLEANUP(json_free) json_t *notes = feed_notes_json(document->notes, document->note_count, SIZE_MAX);
+	CLEANUP(json_free) json_t *notes = feed_notes_json(document->notes, document->note_count);
 	CLEANUP(free_str) char *notes_text = json_array_size(notes) ? json_dumps(notes, JSON_COMPACT) : NULL;
 
 	int rc = store_run(s,

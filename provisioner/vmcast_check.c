@@ -161,7 +161,7 @@ static void advise_item(json_t *notes, const struct feed_item *item)
 
 static json_t *feed_json(const struct subject *s, const struct feed *feed)
 {
-	json_t *items = json_array(), *notes = feed_notes_json(feed->notes, feed->note_count, SIZE_MAX);
+	json_t *items = json_array(), *notes = feed_notes_json(feed->notes, feed->note_count);
 	size_t refused = 0;
 
 	for (size_t i = 0; i < feed->note_count; i++)

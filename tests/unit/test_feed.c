@@ -451,6 +451,48 @@ static void test_long_texts(void)
 	free(xml);
 }
 
+/* What is refused of an RSS enclosure is refused of an Atom link and of a media:content, too. */
+static void test_every_dialect_refuses_the_same(void)
+{
+	static const char *const forms[] = {
+		HEAD "<item><guid>1</guid><enclosure url='%s' length='%s' vmcast:digest='%s'/></item>" TAIL,
+		HEAD "<item><guid>1</guid><m:content xmlns:m='" MEDIA
+		     "' url='%s' fileSize='%s' vmcast:digest='%s'/></item>" TAIL,
+		HEAD "<item><guid>1</guid><m:group xmlns:m='" MEDIA
+		     "'><m:content url='%s' fileSize='%s' vmcast:digest='%s'/></m:group></item>" TAIL,
+		"<feed xmlns='http://www.w3.org/2005/Atom' "
+		"xmlns:vmcast='urn:vmcast:1'><title>T</title><entry><id>1</id>"
+		"<link rel='enclosure' href='%s' length='%s' vmcast:digest='%s'/></entry></feed>",
+	};
+	static const struct {
+		const char *url, *length, *digest, *said;
+	} cases[] = {
+		{ "d", "1", "sha256:" DIGITS, NULL },
+		{ "gopher://h/", "1", "sha256:" DIGITS, "scheme 'gopher'" },
+		{ "", "1", "sha256:" DIGITS, "no URL" },
+		{ "http://h/&#10;x", "1", "sha256:" DIGITS, "must be written as %0A" },
+		{ "d", "-1", "sha256:" DIGITS, "length '-1'" },
+		{ "d", "99999999999999999999", "sha256:" DIGITS, "no number of bytes" },
+		{ "d", "1", "md5:1234", "does not begin with 'sha256:'" },
+		{ "d", "1", "", "vmcast:digest is empty" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t k = 0; k < sizeof(forms) / sizeof(forms[0]); k++) {
+			struct feed *feed = NULL;
+			char xml[1024];
+			struct err err;
+
+			snprintf(xml, sizeof(xml), forms[k], cases[i].url, cases[i].length, cases[i].digest);
+			parse(&feed, xml, &err);
+			is_int(feed ? feed->item_count : 99, !cases[i].said,
+			       cases[i].said ? cases[i].said : "a good one");
+			ok(!cases[i].said || (feed && has_note(feed, cases[i].said)), "and why, in form %zu", k);
+			feed_free(&feed);
+		}
+	}
+}
+
 /* More of anything than an item may have. */
 static void test_numbers_of_things(void)
 {
@@ -647,6 +689,7 @@ int main(void)
 	test_all_encodings();
 	test_limits();
 	test_long_texts();
+	test_every_dialect_refuses_the_same();
 	test_numbers_of_things();
 	test_urls();
 	test_words();

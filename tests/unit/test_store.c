@@ -665,6 +665,8 @@ static void a_rollback_stays_until_there_is_something_newer(void)
 	keep_versions(s, 1);
 	is_int(trim(s, false), 0, "what serves is kept beyond the limit");
 	is_str(versions_of(s, id), "3 *2", "beside the newest");
+	ingest_again(s, id, 'c');
+	is_str(versions_of(s, id), "3 *2", "also when that is ingested again");
 }
 
 static void content_comes_back_as_it_was_given(void)
@@ -797,6 +799,11 @@ static void what_machines_want_goes_first_and_is_made_once(void)
 	make_ready(s, last, 'a');
 	store_item_demand(s, last, &err);
 	is_int(store_item_claim(s, true, &item, &err), 0, "what is ready is not made again");
+	struct feed *anew = document(3);
+	anew->items[0].length = 2000;
+	store_feed_update(s, feed_id, anew, NULL, NULL, NULL, &err);
+	is_int(state_of(s, last), ITEM_ANNOUNCED, "not even when its feed has other bytes");
+	is_int(store_item_claim(s, true, &item, &err), 0, "that nobody asked for");
 	is_int(store_item_demand(s, "0000000000000000", &err), -ENOENT, "what is not there is not found");
 }
 

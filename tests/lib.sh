@@ -200,6 +200,28 @@ start_origin()
 	wait_for 60 port_answers "$origin_port" || { diag "nginx does not start: $(cat "$work/nginx.log")"; exit 1; }
 }
 
+# reload_origin: returns when the publisher's web server does what its configuration says by now: no worker of the old one accepts
+reload_origin()
+{
+	local master old
+	master=$(<"$work/nginx.pid")
+	old=$(pgrep -P "$master")
+
+	kill -HUP "$master"
+	wait_for 60 origin_is_new "$master" "$old"
+}
+
+# origin_is_new MASTER OLD-WORKERS
+origin_is_new()
+{
+	local pid
+
+	for pid in $2; do
+		! ps -o args= -p "$pid" | grep -q 'worker process$' || return 1
+	done
+	[[ $(pgrep -P "$1") != "$2" ]]
+}
+
 # start_proxy PORT [OPTION...]: faultproxy in front of 127.0.0.1:PORT, in place of the one before; sets proxy_port, logs
 # to $proxy_log
 proxy_log=$work/proxy.log

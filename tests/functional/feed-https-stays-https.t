@@ -28,8 +28,7 @@ server {
 	location = /same.xml { return 302 https://127.0.0.1:$tls_port/feed.xml; }
 }
 END
-kill -HUP "$(<"$work/nginx.pid")"
-wait_for 60 port_answers "$tls_port"
+reload_origin
 
 truncate -s 1M "$origin/disk"
 cat >"$origin/feed.xml" <<-END

@@ -17,25 +17,11 @@ server {
 }
 END
 
-# rules LINE...: what the server does from now on
-rules()
-{
-	printf '%s\n' "$@" >"$work/rules"
-	kill -HUP "$(<"$work/nginx.pid")"
-	wait_for 60 new_rules
-}
-
-# Every set of rules answers this URL with a number of its own.
-rules_nr=0
-new_rules()
-{
-	[[ $(curl -s "http://127.0.0.1:$other_port/rules") == "$rules_nr" ]]
-}
-
+# set_rules LINE...: what the server does from now on
 set_rules()
 {
-	rules_nr=$((rules_nr + 1))
-	rules "location = /rules { return 200 $rules_nr; }" "$@"
+	printf '%s\n' "$@" >"$work/rules"
+	reload_origin
 }
 
 # feed FILE: a document of one item

@@ -10,8 +10,7 @@ start_origin
 other_port=$(free_port)
 mkdir -p "$work/nginx.d"
 echo "server { listen 127.0.0.1:$other_port; root $origin; location = /leave { return 302 http://localhost:$origin_port/disk; } }" >"$work/nginx.d/other.conf"
-kill -HUP "$(<"$work/nginx.pid")"
-wait_for 60 port_answers "$other_port"
+reload_origin
 truncate -s 1M "$origin/disk"
 truncate -s 2M "$origin/large"
 

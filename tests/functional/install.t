@@ -20,6 +20,7 @@ done <<'END'
 755 /opt/vm/sbin/vmcastd
 755 /opt/vm/bin/vmcast
 755 /opt/vm/bin/vmcast-boot
+755 /opt/vm/libexec/vmcast/vmcast-unpack
 644 /opt/vm/share/vmcast/env/vmlinuz
 644 /opt/vm/share/vmcast/env/initramfs
 644 /opt/vm/share/vmcast/env/initramfs-virtio
@@ -33,6 +34,7 @@ done <<'END'
 644 /etc/vmcast/vmcastd.conf
 END
 like "the configuration names the files of this PREFIX" "$(<"$dest/etc/vmcast/vmcastd.conf")" "env_dir = /opt/vm/share/vmcast/env"
+like "and the program that opens archives" "$(<"$dest/etc/vmcast/vmcastd.conf")" "unpack = /opt/vm/libexec/vmcast/vmcast-unpack"
 like "the unit starts the program of this PREFIX" "$(<"$dest/opt/vm/lib/systemd/system/vmcastd.service")" "ExecStart=/opt/vm/sbin/vmcastd"
 echo "# mine" >"$dest/etc/vmcast/vmcastd.conf"
 env -u BUILD make -s install BUILD="$work/build" SAN= DESTDIR="$dest" PREFIX=/opt/vm >"$work/log" 2>&1 || diag "$(tail -20 "$work/log")"

@@ -97,6 +97,8 @@ cp "$origin/d.gz" "$origin/typed-xz"
 refuse typed-xz "calls it xz, its bytes are gzip" application/x-xz
 cp "$origin/d.gz" "$origin/both.gz"
 refuse both.gz "promises xz, its name" application/x-xz
+cp "$origin/d.qcow2" "$origin/called.vmdk"
+refuse called.vmdk "calls it a VMDK image, its bytes are a qcow2 image"
 cp "$disk" "$origin/lying-length"
 refuse lying-length "the feed says 1000 bytes, the server has $disk_bytes" "" 1000
 cp "$disk" "$origin/lying-digest"

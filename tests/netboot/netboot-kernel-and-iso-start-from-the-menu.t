@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Items that are no disks: a kernel with its initramfs is started straight from the menu, on a machine without any disk, and so
 # is an ISO image, on BIOS.
+# shellcheck disable=SC2317 # functions are handed to `ok`
 set -eu
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -21,7 +21,7 @@ struct conversion {
 	const struct convert_content_options *options;
 	int fd;
 	struct stat st;         /* of the enclosure, when the work began */
-	char path[PATH_MAX];    /* its name, for those who must open it themselves */
+	char path[PATH_MAX];    /* its name, for QEMU alone: who publishes it may give it to another file */
 	char scratch[PATH_MAX]; /* folder of what is unpacked */
 };
 
@@ -151,8 +151,16 @@ static int note_reader(struct assembly *a, struct err *err)
 static int open_part(struct assembly *a, struct err *err)
 {
 	const struct unpacked_part *part = &a->disk->parts[a->nr];
+	CLEANUP(close_fd) int fd = -1;
 	char path[PATH_MAX];
+	int rc = path_in(path, a->c->scratch, part->file, err);
+
+	if (rc)
+		return rc;
+	if (part->file[0] && (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
 	const struct disk_reader_options options = {
+		.fd = part->file[0] ? fd : a->c->fd,
 		.path = part->file[0] ? path : a->c->path,
 		.format = part->format,
 		.file_off = part->file_off,
@@ -160,10 +168,7 @@ static int open_part(struct assembly *a, struct err *err)
 		.disk_bytes_max = a->c->options->file.image.disk_bytes_max,
 		.stop = a->c->options->file.watch.stop,
 	};
-	int rc = path_in(path, a->c->scratch, part->file, err);
-
-	if (!rc)
-		rc = disk_reader_open(&a->reader, &options, err);
+	rc = disk_reader_open(&a->reader, &options, err);
 	if (rc)
 		return rc;
 	a->part_end = part->disk_off + (part->disk_bytes ? part->disk_bytes : disk_reader_bytes(a->reader));
@@ -478,7 +483,9 @@ static int publish_file(const char *images, const char *work, const char *name, 
 		return rc;
 	if (stat(path, &st) == 0 && (uint64_t)st.st_size == file->bytes)
 		return folder_remove(from, err);
-	return image_move(images, from, to, err);
+	/* What a removal that was interrupted left would be in the way. */
+	rc = folder_remove(to, err);
+	return rc ? rc : image_move(images, from, to, err);
 }
 
 int content_publish(const char *images, const char *work, const struct store_content *content, struct err *err)

@@ -6,6 +6,7 @@
 #include "chunker.h"
 #include "cleanup.h"
 #include "digest.h"
+#include "folder.h"
 #include "index.h"
 #include "seek_table.h"
 #include "units.h"
@@ -360,9 +361,11 @@ int image_publish(const char *images, const char *folder, const struct store_ima
 	int rc = image_move(images, folder, path, err);
 	if (rc != -EEXIST && rc != -ENOTEMPTY)
 		return rc;
-	if (!has_bytes(path, IMAGE_NAME, image->image_bytes) || !has_bytes(path, INDEX_NAME, image->index_bytes))
-		return err_set(err, -EBADMSG, "'%s' is there already and is damaged: remove it and ingest again", path);
-	return image_remove(folder, err);
+	if (has_bytes(path, IMAGE_NAME, image->image_bytes) && has_bytes(path, INDEX_NAME, image->index_bytes))
+		return image_remove(folder, err);
+	/* What a removal that was interrupted left: ours is whole. */
+	rc = folder_remove(path, err);
+	return rc ? rc : image_move(images, folder, path, err);
 }
 
 int image_remove(const char *folder, struct err *err)

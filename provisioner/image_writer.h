@@ -45,7 +45,7 @@ int image_writer_finish(struct image_writer *w, struct store_image *out, struct 
 
 /*
  * Move a finished image from `folder` to `<images>/<id>` in one step and make that durable. The same image there
- * already is kept (an id names the bytes), and `folder` removed.
+ * already is kept (an id names the bytes), and `folder` removed; one of other sizes is a rest, which is replaced.
  */
 int image_publish(const char *images, const char *folder, const struct store_image *image, struct err *err);
 

@@ -3,7 +3,11 @@
 #include "convert.h"
 
 #include "bytes.h"
+#include "cleanup.h"
+#include "convert_content.h"
+#include "folder.h"
 #include "frame.h"
+#include "image_writer.h"
 #include "index.h"
 #include "tap.h"
 
@@ -425,11 +429,52 @@ static void test_publish(void)
 	snprintf(path, sizeof(path), "%s/%s/image.zst", images, made.id);
 	ok(truncate(path, 10) == 0, "something damages it");
 	convert_bytes(&made, d.bytes, d.len, &options, &err);
-	is_int(image_publish(images, folder, &made, &err), -EBADMSG, "then publishing it again does not call it good");
+	is_int(image_publish(images, folder, &made, &err), 0, "then publishing it again replaces it");
+	struct stat st;
+	ok(stat(path, &st) == 0 && (uint64_t)st.st_size == made.image_bytes && access(folder, F_OK) != 0,
+	   "by the whole one");
+	ok(unlink(path) == 0, "a removal was interrupted");
+	convert_bytes(&made, d.bytes, d.len, &options, &err);
+	is_int(image_publish(images, folder, &made, &err), 0, "what it left is in nobody's way");
+	ok(stat(path, &st) == 0, "and replaced, too");
 	snprintf(path, sizeof(path), "%s/%s", images, made.id);
 	is_int(image_remove(path, &err), 0, "an image can be removed");
 	is_int(image_remove(path, &err), 0, "and what is not there, too");
 	free(d.bytes);
+}
+
+static void put_file(const char *path, const char *bytes)
+{
+	CLEANUP(close_file) FILE *file = fopen(path, "w");
+
+	if (!file || fputs(bytes, file) < 0)
+		abort();
+}
+
+/* A file that is kept as it is, such as an ISO. */
+static void test_publish_file(void)
+{
+	struct store_content content = { .kind = ITEM_ISO, .file = { .bytes = 4 } };
+	char from[2 * PATH_ROOM], to[2 * PATH_ROOM], path[3 * PATH_ROOM];
+	struct stat st;
+	struct err err;
+
+	memset(content.file.id, 'f', sizeof(content.file.id) - 1);
+	snprintf(from, sizeof(from), "%s/file", top);
+	snprintf(to, sizeof(to), "%s/%s", images, content.file.id);
+	for (const char *rest = "cut"; rest; rest = rest[0] ? "" : NULL) {
+		snprintf(path, sizeof(path), "%s/file", from);
+		if (mkdir(from, 0755) || mkdir(to, 0755))
+			abort();
+		put_file(path, "file");
+		snprintf(path, sizeof(path), "%s/%s", to, rest[0] ? "file" : "other");
+		put_file(path, rest);
+		is_int(content_publish(images, top, &content, &err), 0, "a file is published where a rest of it lies");
+		snprintf(path, sizeof(path), "%s/file", to);
+		ok(stat(path, &st) == 0 && st.st_size == 4 && access(from, F_OK) != 0, "and replaces that");
+		folder_remove(to, &err);
+		folder_remove(from, &err);
+	}
 }
 
 int main(void)
@@ -451,6 +496,7 @@ int main(void)
 	test_bomb();
 	test_stop_and_progress();
 	test_publish();
+	test_publish_file();
 	image_remove(folder, &err);
 	rmdir(images);
 	rmdir(top);

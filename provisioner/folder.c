@@ -54,16 +54,39 @@ int folder_remove(const char *path, struct err *err)
 	return walk(path, remove_entry, NULL, err);
 }
 
+struct sum {
+	uint64_t bytes;
+	const char *without; /* folder of the top that does not count, NULL: none */
+};
+
+/* Whether it is in the folder `name` of the top. */
+static bool is_below(const FTSENT *entry, const char *name)
+{
+	while (entry->fts_level > 1)
+		entry = entry->fts_parent;
+	return entry->fts_level == 1 && strcmp(entry->fts_name, name) == 0;
+}
+
 static int add_bytes(void *ctx, const FTSENT *entry, struct err *err)
 {
+	struct sum *sum = ctx;
+
 	(void)err;
-	if (entry->fts_info == FTS_F)
-		*(uint64_t *)ctx += (uint64_t)entry->fts_statp->st_size;
+	if (entry->fts_info == FTS_F && !(sum->without && is_below(entry, sum->without)))
+		sum->bytes += (uint64_t)entry->fts_statp->st_size;
 	return 0;
+}
+
+int folder_bytes_without(const char *path, const char *name, uint64_t *out, struct err *err)
+{
+	struct sum sum = { .without = name };
+	int rc = walk(path, add_bytes, &sum, err);
+
+	*out = sum.bytes;
+	return rc;
 }
 
 int folder_bytes(const char *path, uint64_t *out, struct err *err)
 {
-	*out = 0;
-	return walk(path, add_bytes, out, err);
+	return folder_bytes_without(path, NULL, out, err);
 }

@@ -13,4 +13,7 @@ int folder_remove(const char *path, struct err *err);
 /* The bytes of all files in it, as long as they say they are; missing: 0. */
 int folder_bytes(const char *path, uint64_t *out, struct err *err);
 
+/* The same without what is in its folder `name`, where somebody may be writing meanwhile. */
+int folder_bytes_without(const char *path, const char *name, uint64_t *out, struct err *err);
+
 #endif

@@ -69,15 +69,14 @@ static void part_path(char out[static PATH_ROOM], const struct ingest *in, const
 /* Images that are being made count, too; what is unpacked in between does not. */
 static int check_room(const struct ingest *in, struct err *err)
 {
-	char scratch[PATH_ROOM + 16], room[UNITS_TEXT];
-	uint64_t made, between;
+	char room[UNITS_TEXT];
+	uint64_t made;
 
 	if (in->room_bytes == UINT64_MAX)
 		return 0;
-	snprintf(scratch, sizeof(scratch), "%s/scratch", in->work);
-	if (folder_bytes(in->work, &made, err) || folder_bytes(scratch, &between, err))
+	if (folder_bytes_without(in->work, "scratch", &made, err))
 		return err->code;
-	if (made - between <= in->room_bytes)
+	if (made <= in->room_bytes)
 		return 0;
 	return err_set(err, -EDQUOT, "it needs more than the %s that the store may have in all (store_bytes_max)",
 		       units_bytes(room, in->room_bytes));

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the sweep leaves in the spool, and what it takes away. */
 #include "cleanup.h"
+#include "folder.h"
 #include "store.h"
 #include "sweep.h"
 #include "tap.h"
 #include "tree.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static struct store *store;
 static struct err err;
@@ -219,6 +222,48 @@ static void test_lost(void)
 	remove_root();
 }
 
+static atomic_bool measured;
+
+/* As a program that unpacks: files come, grow and go. */
+static void *work_in_scratch(void *ctx)
+{
+	char path[PATH_MAX];
+
+	(void)ctx;
+	for (unsigned i = 0; !atomic_load(&measured); i++) {
+		snprintf(path, sizeof(path), "%s/scratch/%u", root, i % 50);
+		CLEANUP(close_file) FILE *file = fopen(path, "a");
+		if (!file || ftruncate(fileno(file), (off_t)(i % 70) << 20))
+			abort();
+		if (i % 3 == 0 && remove(path))
+			abort();
+	}
+	return NULL;
+}
+
+static void test_bytes(void)
+{
+	uint64_t bytes = 0;
+	unsigned wrong = 0;
+	pthread_t thread;
+
+	if (mkdir(root, 0700) < 0)
+		abort();
+	put("image.0/index", "index");
+	put("deep/scratch/file", "1234");
+	is_int(folder_bytes_without(root, "scratch", &bytes, &err), 0, "a folder without one that is not there");
+	is_int(bytes, 9, "has all its bytes, and those of one of that name further down");
+	put("scratch/deep/file", "unpacked");
+	if (pthread_create(&thread, NULL, work_in_scratch, NULL))
+		abort();
+	for (unsigned i = 0; i < 3000; i++)
+		wrong += folder_bytes_without(root, "scratch", &bytes, &err) || bytes != 9;
+	atomic_store(&measured, true);
+	pthread_join(thread, NULL);
+	is_int(wrong, 0, "what is written meanwhile in a folder that is left out does not count");
+	remove_root();
+}
+
 int main(void)
 {
 	make_root();
@@ -235,5 +280,6 @@ int main(void)
 	test_collect();
 	test_room();
 	test_lost();
+	test_bytes();
 	return done_testing();
 }

@@ -28,7 +28,7 @@ struct convert_content_options {
 
 /*
  * Convert the file open at `fd`. `*out` describes what is in the work folder then, complete and flushed. Errors as
- * convert_file's, unpack_enclosure's and disk_reader's; -ESTALE: the file changed while it was read. Phases: "check",
+ * convert_file's, unpack_enclosure's and disk_reader's; -EAGAIN: the file changed while it was read. Phases: "check",
  * "unpack", "convert". Caller frees with store_content_free.
  */
 int convert_content(struct store_content *out, int fd, const struct convert_content_options *options, struct err *err);

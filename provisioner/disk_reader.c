@@ -31,7 +31,7 @@ static int check_size(uint64_t disk_bytes, const struct disk_reader_options *opt
 static int find_image(struct qemu_image *image, int fd, const struct disk_reader_options *options, struct err *err)
 {
 	if (fd < 0 || fstat(fd, &image->file))
-		return err_set(err, -errno, "open '%s': %s", options->path, strerror(errno));
+		return err_set(err, -errno, "'%s': %s", options->path, strerror(errno));
 	const uint64_t have = (uint64_t)image->file.st_size;
 	if (options->file_off > have || options->file_bytes > have - options->file_off)
 		return err_set(err, -EBADMSG,
@@ -59,7 +59,7 @@ static int open_source(struct disk_reader *r, int fd, const struct qemu_image *i
 int disk_reader_open(struct disk_reader **out, const struct disk_reader_options *options, struct err *err)
 {
 	CLEANUP(disk_reader_close) struct disk_reader *r = calloc(1, sizeof(*r));
-	CLEANUP(close_fd) int fd = open(options->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEANUP(close_fd) int fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 0);
 	struct qemu_image image = { 0 };
 
 	if (!r)

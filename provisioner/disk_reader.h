@@ -21,7 +21,8 @@
 #define DISK_READER_QEMU_BYTES (1ull << 30)
 
 struct disk_reader_options {
-	const char *path;        /* the file that holds the image */
+	int fd;                  /* the file that holds the image; borrowed until disk_reader_open returns */
+	const char *path;        /* its name, for QEMU: if it has come to mean another file, -EAGAIN */
 	const char *format;      /* QEMU's name: "raw", "qcow2", ...: what the bytes must be, too */
 	uint64_t file_off;       /* where in the file the image begins */
 	uint64_t file_bytes;     /* its length; 0: to the end of the file */

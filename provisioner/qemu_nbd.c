@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #define QEMU_NBD "/usr/bin/qemu-nbd"
 #define QEMU_IMG "/usr/bin/qemu-img"
@@ -78,6 +79,9 @@ static int start(struct sandbox **out, const struct qemu_image *image, const cha
 						 .fds = 64 };
 	int rc = sandbox_start(out, &options, err);
 
+	/* A publisher who changes his folder just now, or who wants to have something else read. */
+	if (rc == -ESTALE || (rc == -ENOENT && access(image->path, F_OK)))
+		return err_set(err, -EAGAIN, "'%s' is another file than the one that was checked", image->path);
 	return rc == -ENOENT ? err_wrap(err, "Debian's package is qemu-utils") : rc;
 }
 

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 
 struct qemu_image {
-	const char *path;   /* the file */
-	struct stat file;   /* of it, as it was when its header was checked */
+	const char *path;   /* the file; if it is no longer the one below, all here is refused with -EAGAIN */
+	struct stat file;   /* of the one whose header was checked */
 	const char *driver; /* QEMU's name for the format */
 	uint64_t file_off, file_bytes;
 	uint64_t disk_bytes; /* as the header says */

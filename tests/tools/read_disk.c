@@ -86,6 +86,11 @@ int main(int argc, char **argv)
 	}
 	options.format = argv[1];
 	options.path = argv[2];
+	options.fd = open(argv[2], O_RDONLY | O_CLOEXEC);
+	if (options.fd < 0) {
+		fprintf(stderr, "open '%s': %s\n", argv[2], strerror(errno));
+		return 1;
+	}
 	options.file_off = argc == 6 ? strtoull(argv[4], NULL, 10) : 0;
 	options.file_bytes = argc == 6 ? strtoull(argv[5], NULL, 10) : 0;
 	options.disk_bytes_max = DISK_BYTES_MAX;

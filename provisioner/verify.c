@@ -38,7 +38,26 @@ static int open_in(int *fd, const struct verify *v, const char *id, const char *
 	if (snprintf(path, sizeof(path), "%s/images/%s/%s", store_dir(v->store), id, name) >= (int)sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", store_dir(v->store));
 	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *fd < 0 ? err_set(err, -errno, "open '%s': %s", name, strerror(errno)) : 0;
+	return *fd < 0 ? err_set(err, -errno, "open '%s': %s", path, strerror(errno)) : 0;
+}
+
+/* What a blob consists of. */
+struct blob_files {
+	int data_fd, index_fd; /* of a file that is kept, index_fd is -1 */
+};
+
+static void close_files(struct blob_files *files)
+{
+	close_fd(&files->data_fd);
+	close_fd(&files->index_fd);
+}
+
+static int open_files(struct blob_files *files, const struct verify *v, const struct store_blob *blob, struct err *err)
+{
+	if (!blob->index_bytes)
+		return open_in(&files->data_fd, v, blob->id, "file", err);
+	int rc = open_in(&files->index_fd, v, blob->id, "index", err);
+	return rc ? rc : open_in(&files->data_fd, v, blob->id, "image.zst", err);
 }
 
 static int tell(void *ctx, const char *phase, uint64_t done, uint64_t total, struct err *err)
@@ -54,28 +73,20 @@ static int tell(void *ctx, const char *phase, uint64_t done, uint64_t total, str
 	return 0;
 }
 
-static int check_image(struct verify *v, const struct store_blob *blob, const uint8_t *id, struct err *err)
+static int check_image(struct verify *v, const struct blob_files *opened, const uint8_t *id, struct err *err)
 {
 	const struct watch watch = { .stop = &v->stop, .progress = tell, .ctx = v };
-	CLEANUP(close_fd) int index_fd = -1, image_fd = -1;
+	const struct deployable_files files = { .index_fd = opened->index_fd, .image_fd = opened->data_fd, .id = id };
 	struct store_image found;
-	int rc = open_in(&index_fd, v, blob->id, "index", err);
-
-	if (!rc)
-		rc = open_in(&image_fd, v, blob->id, "image.zst", err);
-	if (rc)
-		return rc;
-	const struct deployable_files files = { .index_fd = index_fd, .image_fd = image_fd, .id = id };
 
 	return deployable_verify(&found, &files, &watch, err);
 }
 
-static int check_file(struct verify *v, const struct store_blob *blob, const uint8_t *id, struct err *err)
+static int check_file(struct verify *v, const struct store_blob *blob, int fd, const uint8_t *id, struct err *err)
 {
 	const struct watch watch = { .stop = &v->stop, .progress = tell, .ctx = v };
 	static const size_t room = 1 << 20;
 	CLEANUP(free_mem) uint8_t *buf = malloc(room);
-	CLEANUP(close_fd) int fd = -1;
 	uint8_t found[DIGEST_BYTES];
 	uint64_t done = 0;
 	struct digest d;
@@ -83,8 +94,6 @@ static int check_file(struct verify *v, const struct store_blob *blob, const uin
 
 	if (!buf)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (open_in(&fd, v, blob->id, "file", err))
-		return err->code;
 	digest_init(&d);
 	while ((got = read(fd, buf, room)) > 0) {
 		digest_add(&d, buf, (size_t)got);
@@ -98,10 +107,10 @@ static int check_file(struct verify *v, const struct store_blob *blob, const uin
 	return digest_equal(found, id) ? 0 : err_set(err, -EBADMSG, "its SHA-256 is not its name");
 }
 
-/* What reading an image can fail with that says something of the image, and not of this run. */
+/* What looking at files that were opened can fail with that says something of the image, and not of this run. */
 static bool is_damage(int rc)
 {
-	return rc == -EBADMSG || rc == -EACCES || rc == -EPROTO || rc == -ENOTSUP || rc == -ENOENT || rc == -EIO;
+	return rc == -EBADMSG || rc == -EACCES || rc == -EPROTO || rc == -ENOTSUP;
 }
 
 static void describe(struct verify *v, const char *id, const char *why, size_t asked)
@@ -146,14 +155,38 @@ static int remove_damaged(struct verify *v, const struct store_blob *blob, const
 	return 0;
 }
 
+/* It may be as good as ever, on a disk or a network that is not. */
+static int leave_unreadable(struct verify *v, const struct store_blob *blob, const struct err *why)
+{
+	char text[256];
+
+	log_error("verify: image %.16s... cannot be read and is left as it is: %s", blob->id, why->text);
+	snprintf(text, sizeof(text), "cannot be read, left as it is: %.200s", why->text);
+	describe(v, blob->id, text, 0);
+	return 0;
+}
+
 static int check_blob(struct verify *v, const struct store_blob *blob, struct err *err)
 {
+	CLEANUP(close_files) struct blob_files files = { .data_fd = -1, .index_fd = -1 };
 	uint8_t id[DIGEST_BYTES];
 	struct err why;
-	int rc = digest_parse(id, blob->id) ? err_set(&why, -EBADMSG, "its name is no digest") : 0;
 
-	if (!rc)
-		rc = blob->index_bytes ? check_image(v, blob, id, &why) : check_file(v, blob, id, &why);
+	if (digest_parse(id, blob->id)) {
+		err_set(&why, -EBADMSG, "its name is no digest");
+		return remove_damaged(v, blob, &why, err);
+	}
+	int rc = open_files(&files, v, blob, &why);
+	if (rc == -ENOENT)
+		return remove_damaged(v, blob, &why, err);
+	/* Why it cannot be opened is not in the image. */
+	if (rc) {
+		*err = why;
+		return rc;
+	}
+	rc = blob->index_bytes ? check_image(v, &files, id, &why) : check_file(v, blob, files.data_fd, id, &why);
+	if (rc == -EIO)
+		return leave_unreadable(v, blob, &why);
 	if (rc && is_damage(rc))
 		return remove_damaged(v, blob, &why, err);
 	if (rc) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * verify: all that is below images/, compared with its digests, in a thread of its own and one run at a time. What is
- * damaged is removed and made anew (store_image_lost).
+ * damaged is removed and made anew (store_image_lost). What cannot be read (-EIO) is told and left; what cannot be opened
+ * for another reason than that it is gone ends the run.
  */
 #ifndef VMCAST_VERIFY_H
 #define VMCAST_VERIFY_H
@@ -25,8 +26,8 @@ struct verify_status {
 	bool running;
 	int64_t began_at, ended_at; /* s since 1970 */
 	uint64_t done_bytes, total_bytes;
-	size_t good, damaged;
-	size_t asked; /* items that are made anew */
+	size_t good, damaged; /* or not to be read */
+	size_t asked;         /* items that are made anew */
 	struct verify_finding findings[VERIFY_FINDINGS_MAX];
 	char error[256]; /* why it ended early; empty: it did not */
 };

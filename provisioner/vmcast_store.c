@@ -105,7 +105,7 @@ static int store_verify(struct cli *cli, char **args, struct err *err)
 		return err_set(err, -EIO, "verify: ended early: %s", row_text(verify, "error"));
 	if (row_number(verify, "damaged"))
 		return err_set(err, CLI_FOUND_FAULTS,
-			       "damaged images were removed: %" PRIu64 "; items that are ingested anew: %" PRIu64,
+			       "damaged images: %" PRIu64 "; items that are ingested anew: %" PRIu64,
 			       row_number(verify, "damaged"), row_number(verify, "ingested_anew"));
 	return 0;
 }

@@ -95,6 +95,26 @@ start_proxy "$origin_port" --path '^/disk' --fault close:50% --times 1
 announce "http://127.0.0.1:$proxy_port/disk" "" ""
 is "without length and digest: continued, and ready" "$(outcome)" ready
 
+# F05: cut in the middle, and then something else comes than the rest that was asked for. With nothing announced about the bytes
+# only the answer itself tells: it is refused, or the file fetched anew, and the image the same ("all of it is one image", below).
+while IFS='|' read -r fault want; do
+	proxy_log=$work/bent.log start_proxy "$origin_port" --path '^/disk' --fault "$fault" --skip 1 --times 1
+	bent_pid=$proxy_pid proxy_pid=
+	start_proxy "$proxy_port" --path '^/disk' --fault close:50% --times 1
+	announce "http://127.0.0.1:$proxy_port/disk" "" ""
+	like "$fault instead of the rest" "$(outcome)" "^$want"
+	ok "$fault instead of the rest: it did come" grep -q " ${fault%%:*}" "$work/bent.log"
+	kill "$bent_pid"
+	wait "$bent_pid" || true
+done <<'END'
+whole|ready$
+shift:1000|failed: .* came, bytes from [0-9]* were asked for
+range:1|failed: .* came, bytes from [0-9]* were asked for
+no-range|failed: .* without a valid Content-Range
+etag:"other"|ready$
+END
+like "the rest of another file is not taken: fetched from its beginning" "$(tail -n 1 "$work/proxy.log")" "^GET /disk - "
+
 # What nobody wants any more ends, however long it would take: the next one waits for it.
 withdrawn()
 {

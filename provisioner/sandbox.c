@@ -30,6 +30,7 @@ struct sandbox {
 	int stderr_fd;
 	uint64_t cpu_s;
 	bool reaped;
+	bool lost;  /* its status: somebody else has taken it */
 	int status; /* of waitpid, once reaped */
 	struct rusage usage;
 };
@@ -160,9 +161,10 @@ int sandbox_fd(const struct sandbox *s)
 static void reap(struct sandbox *s)
 {
 	while (!s->reaped) {
-		/* Nobody else waits for our child, so nothing but a signal can come between. */
+		/* Nobody else waits for our child: a signal can come between, and a kernel that is told to ignore SIGCHLD. */
 		pid_t got = wait4(s->pid, &s->status, 0, &s->usage);
-		s->reaped = got == s->pid || (got < 0 && errno != EINTR);
+		s->lost = got < 0 && errno != EINTR;
+		s->reaped = got == s->pid || s->lost;
 	}
 }
 
@@ -186,6 +188,8 @@ int sandbox_wait(struct sandbox *s, struct err *err)
 	char said[SANDBOX_SAID_ROOM];
 
 	reap(s);
+	if (s->lost)
+		return err_set(err, -EIO, "how it ended is not known; is SIGCHLD ignored?");
 	if (WIFEXITED(s->status) && WEXITSTATUS(s->status) == 0)
 		return 0;
 	sandbox_said(s, said);
@@ -199,7 +203,7 @@ int sandbox_wait(struct sandbox *s, struct err *err)
 
 int sandbox_exit_status(const struct sandbox *s)
 {
-	return WIFEXITED(s->status) ? WEXITSTATUS(s->status) : -1;
+	return !s->lost && WIFEXITED(s->status) ? WEXITSTATUS(s->status) : -1;
 }
 
 void sandbox_close(struct sandbox **sandbox)

@@ -56,10 +56,13 @@ int sandbox_start(struct sandbox **out, const struct sandbox_options *options, s
 /* A descriptor that is readable once the program has ended; borrowed until sandbox_close. */
 int sandbox_fd(const struct sandbox *s);
 
-/* Wait for its end: 0 for exit status 0; else -EIO with how it ended and what it said on standard error. */
+/*
+ * Wait for its end: 0 for exit status 0; else -EIO with how it ended and what it said on standard error. SIGCHLD must
+ * not be ignored: then nobody knows how it ended, which is -EIO, too.
+ */
 int sandbox_wait(struct sandbox *s, struct err *err);
 
-/* After sandbox_wait: its exit status, -1 if a signal ended it. */
+/* After sandbox_wait: its exit status, -1 if a signal ended it or nobody knows. */
 int sandbox_exit_status(const struct sandbox *s);
 
 /*

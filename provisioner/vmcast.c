@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,8 @@ int main(int argc, char **argv)
 	unsigned takes = 0;
 	bool help = false;
 
+	/* Whoever starts us may ignore it; then nobody could tell how a program of ours ended. */
+	signal(SIGCHLD, SIG_DFL);
 	if (is_command("publish", argc, argv))
 		return run_publish(&cli, argc, argv);
 	int done = parse_options(&cli, &takes, &help, argc, argv);

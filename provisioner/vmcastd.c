@@ -185,6 +185,8 @@ int main(int argc, char **argv)
 	enum action action;
 	struct err err;
 
+	/* Whoever starts us may ignore it; then nobody could tell how a program of ours ended. */
+	signal(SIGCHLD, SIG_DFL);
 	if (parse_command_line(&action, &config_path, argc, argv) < 0) {
 		fputs("Try 'vmcastd --help'.\n", stderr);
 		return EXIT_USAGE;

@@ -48,4 +48,18 @@ like "--print-dhcp has the script's URL" "$status $out" '^0 .*http://127\.0\.0\.
 } >"$work/example.conf"
 run --config "$work/example.conf" --check-config
 is "the example is right as it stands" "$status" 0
+
+# Whose parent ignores SIGCHLD has that from it, and could not tell how the programs ended that it starts.
+mkfifo "$work/fifo.conf"
+env --ignore-signal=CHLD "$BUILD/vmcastd" --config "$work/fifo.conf" --check-config >/dev/null 2>&1 &
+reader=$!
+# shellcheck disable=SC2317 # handed to wait_for
+takes_ends()
+{
+	[[ $(cat /proc/$reader/comm) == vmcastd ]] &&
+		! ((0x$(sed -n 's/^SigIgn:\t//p' /proc/$reader/status) & 0x10000))
+}
+ok "SIGCHLD is not ignored" wait_for 10 takes_ends
+: >"$work/fifo.conf"
+wait $reader || true
 done_testing

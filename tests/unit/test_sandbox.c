@@ -391,6 +391,14 @@ static void test_ends(void)
 	start(&s, "crash", options);
 	finish(&s);
 	is_int(s.rc, -EIO, "a crash is an error");
+	signal(SIGCHLD, SIG_IGN);
+	start(&s, "say", options);
+	if (!s.rc)
+		s.rc = sandbox_wait(s.sandbox, &s.err);
+	is_int(s.rc, -EIO, "an end of which nothing is known is no success");
+	ok(s.sandbox && sandbox_exit_status(s.sandbox) == -1, "and has no status");
+	sandbox_close(&s.sandbox);
+	signal(SIGCHLD, SIG_DFL);
 	o.cpu_s = 1;
 	start(&s, "spin", o);
 	finish(&s);

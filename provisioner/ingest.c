@@ -327,7 +327,32 @@ static int check_disks(const struct feed_item *said, const struct store_content 
 		       content->disk_count == 1 ? "" : "s", said->disk_count);
 }
 
-/* The deployable form, then the enclosures in order, until one of them will do. */
+/* Whether the download may still be of use to another attempt. What is wrong in itself must be fetched anew. */
+static bool is_worth_keeping(int rc)
+{
+	return rc == -ECANCELED || rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM || http_is_transient(rc);
+}
+
+static void discard_enclosure(const struct ingest *in, size_t nr)
+{
+	char part[PATH_ROOM];
+
+	part_path(part, in, "", nr);
+	download_discard(part);
+}
+
+static void discard_deployable(const struct ingest *in)
+{
+	char part[PATH_ROOM];
+
+	for (size_t i = 0; i < in->item->announced.disk_count; i++) {
+		part_path(part, in, ".disk", i);
+		deployable_discard(part);
+	}
+}
+
+/* The deployable form, then the enclosures in order, until one of them will do. Each loses its own download if that is of
+ * no use: another's failure may be one that passes, and keeps what is left for the next attempt. */
 static int take_any(struct ingest *in, struct store_content *content, struct err *err)
 {
 	const struct feed_item *said = &in->item->announced;
@@ -343,6 +368,8 @@ static int take_any(struct ingest *in, struct store_content *content, struct err
 		log_warn("item %s: %s, trying its enclosure", in->item->id, err->text);
 		snprintf(refused, sizeof(refused), "%s: made from the enclosure", err->text);
 		add_attempt(&failed, said->disks[0].index_url, err);
+		if (!is_worth_keeping(rc))
+			discard_deployable(in);
 	}
 	for (size_t i = 0; i <= said->mirror_count; i++) {
 		const struct feed_enclosure *enclosure = i ? &said->mirrors[i - 1] : &first;
@@ -358,6 +385,8 @@ static int take_any(struct ingest *in, struct store_content *content, struct err
 		if (i < said->mirror_count)
 			log_warn("item %s: %s, trying the next mirror", in->item->id, err->text);
 		add_attempt(&failed, enclosure->url, err);
+		if (!is_worth_keeping(rc))
+			discard_enclosure(in, i);
 	}
 	if (failed.count > 1)
 		*err = failed.err;
@@ -410,30 +439,18 @@ static int make_content(struct ingest *in, struct store_content *content, struct
 	return rc ? rc : publish(in, content, err);
 }
 
-/* Whether the download may still be of use to another attempt. What is wrong in itself must be fetched anew. */
-static bool is_worth_keeping(int rc)
-{
-	return rc == -ECANCELED || rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM || http_is_transient(rc);
-}
-
 static void clean_up(const struct ingest *in, int rc)
 {
 	const struct feed_item *said = &in->item->announced;
-	char part[PATH_ROOM];
 	struct err err;
 
 	if (folder_remove(in->work, &err))
 		log_warn("item %s: %s, ignoring", in->item->id, err.text);
 	if (is_worth_keeping(rc))
 		return;
-	for (size_t i = 0; i <= said->mirror_count; i++) {
-		part_path(part, in, "", i);
-		download_discard(part);
-	}
-	for (size_t i = 0; i < said->disk_count; i++) {
-		part_path(part, in, ".disk", i);
-		deployable_discard(part);
-	}
+	for (size_t i = 0; i <= said->mirror_count; i++)
+		discard_enclosure(in, i);
+	discard_deployable(in);
 }
 
 static void log_ready(const struct ingest *in, const struct store_content *content, uint64_t since_ms)

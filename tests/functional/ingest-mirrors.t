@@ -34,6 +34,7 @@ item()
 	item third gone "other=$digest" image.qcow2
 	item truncated short.gz "image=$digest"
 	item none gone short.gz "other=$digest"
+	item later "other=$digest" http://127.0.0.1:1/image short.gz
 	echo "</channel></rss>"
 } >"$origin/feed.xml"
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml"
@@ -67,5 +68,11 @@ is "with no mirror that does: failed" "$(field "/v1/items/$item" .state)" failed
 like "the first is named" "$error" "/gone: download: .*404"
 like "and the second" "$error" "/short.gz: .*truncated"
 like "and the third" "$error" "/other: its SHA-256 is"
-is "nothing is left in the spool" "$(ls "$work/state/spool")" ""
+is "nothing is left in the spool" "$(find "$work/state/spool" -name "$item*")" ""
+
+named later
+error=$(field "/v1/items/$item" .error)
+like "with a mirror that may do later: failed" "$error" "/other: its SHA-256 is.*127.0.0.1:1/image: .*/short.gz: .*truncated"
+like "it is tried again" "$(<"$work/vmcastd.log")" "item $item: trying again in"
+is "without what was wrong in itself" "$(find "$work/state/spool" -type f ! -name '*.part1')" ""
 done_testing

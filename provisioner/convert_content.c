@@ -447,7 +447,7 @@ static int convert(struct store_content *out, struct conversion *c, struct err *
 		rc = convert_stream(out, c, found, err);
 		/* Something that only its end tells. */
 		if (rc != -ENOTSUP)
-			return rc;
+			return rc ? rc : check_unchanged(c, err);
 		rc = path_in(folder, c->options->work, "image.0", err);
 		if (!rc)
 			rc = image_remove(folder, err);

@@ -77,6 +77,25 @@ static int convert(struct store_content *out, int fd, struct err *err)
 #define RAW   "printf 'QFI\\373' >$1; for i in 1 2 3 4; do head -c 1048576 /dev/zero | tr '\\0' $2 >>$1; done"
 #define QCOW2 "qemu-img create -f qcow2 $1 4M && qemu-io -c \"write -P 0x$2 0 1M\" $1"
 
+#define STREAM "head -c 4194304 /dev/urandom >$1"
+
+static void test_changed_stream_is_refused(void)
+{
+	CLEANUP(store_content_free) struct store_content content = { 0 }, changed = { 0 };
+	struct err err;
+
+	lay_out(STREAM);
+	CLEANUP(close_fd) int fd = open("in/disk", O_RDONLY | O_CLOEXEC);
+	meanwhile_phase = "convert";
+	meanwhile = "true";
+	ok(convert(&content, fd, &err) == 0 && !meanwhile, "a raw disk is converted in one pass (%s)", err.text);
+	lay_out(STREAM);
+	CLEANUP(close_fd) int again = open("in/disk", O_RDONLY | O_CLOEXEC);
+	meanwhile = "printf x | dd of=in/disk bs=1 seek=3145728 conv=notrunc 2>/dev/null";
+	ok(convert(&changed, again, &err) == -EAGAIN && !meanwhile, "not one that is written to at that time (%s)",
+	   err.text);
+}
+
 static const char *const swaps[] = { "mv secret/disk in/disk", "mv in old && ln -s secret in", "rm in/disk" };
 
 static void test_swapped_file_is_not_read(void)
@@ -141,6 +160,7 @@ int main(int argc, char **argv)
 	}
 	store_content_free(&content);
 	test_swapped_file_is_not_read();
+	test_changed_stream_is_refused();
 	test_qemu_gets_no_other_file();
 	remove_root();
 	return done_testing();

@@ -2,6 +2,7 @@
 /* unpack: see unpack.h */
 #include "unpack.h"
 
+#include "backoff.h"
 #include "cleanup.h"
 #include "json.h"
 #include "log.h"
@@ -29,6 +30,7 @@
 #define FDS      (UNPACK_DISKS_MAX + 32u)
 #define POLL_MS  200
 #define GPGV_MAX 65536
+#define GPGV_MS  600000u /* its processor time has a bound, its sleep has this one */
 
 /* What comes through the pipe: lines. Only the last one is kept, which is the report. */
 struct listener {
@@ -169,12 +171,28 @@ static int run_unpack(struct listener *l, int fd, int pipe_end, const struct unp
 	return rc;
 }
 
+/* Until there is something to read from it, or it has ended. */
+static int await_gpgv(int fd, uint64_t until_ms, const struct unpack_options *options, struct err *err)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	int rc = 0, ready = 0;
+
+	while (!rc && ready <= 0) {
+		rc = check_stop(options, err);
+		if (!rc && clock_ms() > until_ms)
+			rc = err_set(err, -ETIMEDOUT, "gpgv does not come to an end");
+		if (!rc && (ready = poll(&wait, 1, POLL_MS)) < 0 && errno != EINTR)
+			rc = err_set(err, -errno, "poll: %s", strerror(errno));
+	}
+	return rc;
+}
+
 /*
  * What gpgv says on its status descriptor about one signature: who made it (what follows GOODSIG), and what is wrong
  * with it. An expired key or signature is none of gpgv's concern, by its exit status.
  */
-static int read_status(char *signer, char *problem, size_t room, int fd, const struct unpack_options *options,
-		       struct err *err)
+static int read_status(char *signer, char *problem, size_t room, int fd, uint64_t until_ms,
+		       const struct unpack_options *options, struct err *err)
 {
 	static const char *const bad[] = { "BADSIG ", "ERRSIG ", "EXPSIG ", "EXPKEYSIG ", "REVKEYSIG ", "NO_PUBKEY " };
 	CLEANUP(free_str) char *said = calloc(1, GPGV_MAX + 1);
@@ -182,12 +200,15 @@ static int read_status(char *signer, char *problem, size_t room, int fd, const s
 
 	if (!said)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (ssize_t got = 1; got > 0 && len < GPGV_MAX; len += (size_t)got) {
+	for (ssize_t got = 1; got > 0; len += (size_t)got) {
+		/* What stands behind the bound could be what is wrong; unread, it would have gpgv wait for ever. */
+		if (len == GPGV_MAX)
+			return err_set(err, -EFBIG, "gpgv says more than %d bytes about it", GPGV_MAX);
+		if (await_gpgv(fd, until_ms, options, err))
+			return err->code;
 		got = read(fd, said + len, GPGV_MAX - len);
 		if (got < 0)
 			return err_set(err, -errno, "read from gpgv: %s", strerror(errno));
-		if (check_stop(options, err))
-			return err->code;
 	}
 	signer[0] = problem[0] = '\0';
 	for (char *line = strtok(said, "\n"); line; line = strtok(NULL, "\n")) {
@@ -232,12 +253,15 @@ static int run_gpgv(char signer[static 256], const struct report_signature *s, c
 					     .file_bytes = 0,
 					     .cpu_s = 60,
 					     .fds = FDS };
+	const uint64_t until_ms = clock_ms() + GPGV_MS;
 	int rc = sandbox_start(&sandbox, &how, err);
 	close(TAKE_FD(to));
 	if (!rc)
-		rc = read_status(signer, problem, sizeof(problem), from, options, err);
+		rc = read_status(signer, problem, sizeof(problem), from, until_ms, options, err);
 	if (!rc && problem[0])
 		return err_set(err, -EACCES, "it does not hold: %s", problem);
+	if (!rc)
+		rc = await_gpgv(sandbox_fd(sandbox), until_ms, options, err);
 	if (!rc)
 		rc = sandbox_wait(sandbox, err);
 	return rc || signer[0] ? rc : err_set(err, -EACCES, "gpgv does not call it good");

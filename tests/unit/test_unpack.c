@@ -24,6 +24,19 @@
 static char self[PATH_MAX], folder[] = "/tmp/vmcast-test-unpack.XXXXXX";
 static struct unpack_options options = { .scratch_bytes_max = 1 << 20, .disk_bytes_max = 1 << 20 };
 
+/* Of a file, by a key that nobody has: RFC 4880, 5.2.3. */
+static const char signature[] = "\xc2\x1d\4\0\1\10\0\6\5\2\x60\0\0\0\0\012\11\020ABCDEFGH\0\0\0\1";
+
+static int put_file(const char *name, const char *bytes, size_t len, int times)
+{
+	CLEANUP(close_fd) int fd = open(name, O_WRONLY | O_CREAT, 0600);
+
+	for (int i = 0; i < times; i++)
+		if (write(fd, bytes, len) != (ssize_t)len)
+			return -1;
+	return 0;
+}
+
 /* Say the same again, after doing what the first letter asks for. */
 static int stand_in(const char *scratch)
 {
@@ -38,6 +51,8 @@ static int stand_in(const char *scratch)
 		if (write(fd, "bytes", 5) != 5)
 			return 9;
 	}
+	if (text[0] == 'g' && (put_file("0", "bytes", 5, 1) || put_file("1", signature, sizeof(signature), 1000)))
+		return 9;
 	if (text[0] == 'l' && symlink("/etc/passwd", "0"))
 		return 8; /* not even that is allowed */
 	if (text[0] == 'm')
@@ -141,6 +156,31 @@ static void test_stop(void)
 	options.ctx = NULL;
 }
 
+#define SIGNED                                                                                                         \
+	"g{\"kind\":\"disk\",\"form\":\"f\",\"disks\":[{\"name\":\"d\",\"boot\":true,\"disk_bytes\":0,\"parts\":[{"    \
+	"\"file\":\"0\",\"format\":\"raw\",\"file_off\":0,\"file_bytes\":5,\"disk_off\":0,\"disk_bytes\":0}]}],"       \
+	"\"notes\":[],\"signatures\":[{\"name\":\"d.sig\",\"file\":\"0\",\"signature\":\"1\"}]}\n"
+
+static void test_endless_signature(void)
+{
+	struct unpacked *u;
+	struct err err;
+
+	if (access("/usr/bin/gpgv", X_OK)) {
+		ok(true, "# SKIP there is no gpgv");
+		return;
+	}
+	char path[64];
+	snprintf(path, sizeof(path), "%s/keyring", folder);
+	CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	options.keyring = path;
+	alarm(60);
+	int rc = run(&u, SIGNED, &err);
+	alarm(0);
+	ok(rc == -EFBIG, "more than is read of what is said about a signature is a refusal (%d %s)", rc, err.text);
+	options.keyring = NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct unpacked *u;
@@ -159,6 +199,7 @@ int main(int argc, char **argv)
 	test_good();
 	test_lies();
 	test_stop();
+	test_endless_signature();
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command) ? 2 : done_testing();
 }

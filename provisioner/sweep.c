@@ -258,21 +258,51 @@ int sweep_idle(struct store *store, struct err *err)
 	return sweep_collect(store, false, &removed, err);
 }
 
-static bool has_size(const struct store *store, const char *id, const char *name, uint64_t size)
+/* Whether a file of an image is as long as the store says: 1 or 0. What cannot be looked at may be as good as ever. */
+static int has_size(const struct store *store, const char *id, const char *name, uint64_t size, struct err *err)
 {
 	char path[PATH_ROOM];
 	struct stat st;
 
-	return snprintf(path, sizeof(path), "%s/images/%s/%s", store_dir(store), id, name) < (int)sizeof(path) &&
-	       stat(path, &st) == 0 && (uint64_t)st.st_size == size;
+	if (snprintf(path, sizeof(path), "%s/images/%s/%s", store_dir(store), id, name) >= (int)sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", store_dir(store));
+	if (stat(path, &st) == 0)
+		return (uint64_t)st.st_size == size;
+	if (errno == ENOENT)
+		return 0;
+	return err_set(err, -errno, "look at '%s': %s: correct that and start again, or remove the image's folder",
+		       path, strerror(errno));
 }
 
-static bool is_there(const struct store *store, const struct store_blob *blob)
+static int is_there(const struct store *store, const struct store_blob *blob, struct err *err)
 {
 	if (!blob->index_bytes)
-		return has_size(store, blob->id, "file", blob->bytes);
-	return has_size(store, blob->id, "image.zst", blob->bytes) &&
-	       has_size(store, blob->id, "index", blob->index_bytes);
+		return has_size(store, blob->id, "file", blob->bytes, err);
+	int rc = has_size(store, blob->id, "image.zst", blob->bytes, err);
+	return rc > 0 ? has_size(store, blob->id, "index", blob->index_bytes, err) : rc;
+}
+
+static int count_name(struct store *store, const char *name, void *ctx, struct err *err)
+{
+	(void)store;
+	(void)name;
+	(void)err;
+	++*(size_t *)ctx;
+	return 0;
+}
+
+/* All of them gone at once is a file system that is not mounted more likely than a loss. */
+static int check_mounted(struct store *store, const struct store_blob_list *blobs, struct err *err)
+{
+	size_t names = 0;
+	int rc = blobs->count ? each(store, "images", count_name, &names, err) : 0;
+
+	if (rc || !blobs->count || names)
+		return rc;
+	return err_set(err, -ENOENT,
+		       "'%s/images' is empty, and vmcast.db names %zu images: mount or restore it; if they are lost, "
+		       "'touch %s/images/lost' and start again: they are made anew",
+		       store_dir(store), blobs->count, store_dir(store));
 }
 
 static int find_lost_images(struct store *store, struct err *err)
@@ -280,19 +310,23 @@ static int find_lost_images(struct store *store, struct err *err)
 	CLEANUP(store_blob_list_free) struct store_blob_list blobs = { 0 };
 	size_t asked;
 
-	if (store_blob_list(store, &blobs, err) < 0)
+	if (store_blob_list(store, &blobs, err) < 0 || check_mounted(store, &blobs, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < blobs.count; i++) {
 		const char *id = blobs.rows[i].id;
 
-		if (is_there(store, &blobs.rows[i]))
+		int there = is_there(store, &blobs.rows[i], err);
+		if (there < 0)
+			return there;
+		if (there)
 			continue;
 		/* What is left of it would stand in the way of the new one, which has the same name. */
 		if (remove_image(store, id, err) < 0 || store_image_lost(store, id, &asked, err) < 0)
 			return err->code;
 		log_warn("sweep: image %.16s... is missing or cut short: items that are ingested anew: %zu", id, asked);
 	}
-	return 0;
+	/* It said so of this start only. */
+	return remove_image(store, "lost", err);
 }
 
 int sweep_start(struct store *store, struct err *err)

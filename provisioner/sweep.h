@@ -12,6 +12,8 @@
 /*
  * At start, while nothing is ingested: remove from spool/ whatever is no download that an item waits for (to be
  * ingested, or tried again). Items whose image is not on the disk as the store describes it are asked for again.
+ * Where an image cannot be looked at, or none of all that there are is there, nothing is forgotten: an error, with what
+ * to do.
  */
 int sweep_start(struct store *store, struct err *err);
 

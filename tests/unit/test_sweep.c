@@ -222,6 +222,44 @@ static void test_lost(void)
 	remove_root();
 }
 
+/* A start that would forget what may be there all along. */
+static void test_not_looked_at(void)
+{
+	CLEANUP(store_item_free) struct store_item found = { 0 };
+	char item[STORE_ID_CHARS], path[PATH_MAX], away[PATH_MAX];
+
+	begin_with(item, "keep=2");
+	is_int(sweep_start(store, &err), 0, "a first start is not refused");
+	ingest_image(item, 'a');
+	ingest_image(item, 'b');
+	/* As root, too, this cannot be looked at. */
+	snprintf(path, sizeof(path), "%s/images/%s/index", root, image_id('b'));
+	if (unlink(path) || symlink(path, path))
+		abort();
+	is_int(sweep_start(store, &err), -ELOOP, "an image that cannot be looked at ends the start");
+	ok(strstr(err.text, path) && strstr(err.text, "start again"), "with what to do: %s", err.text);
+	store_item_get(store, item, &found, &err);
+	is_int(found.version, 2, "and is not forgotten");
+	snprintf(path, sizeof(path), "%s/images", root);
+	snprintf(away, sizeof(away), "%s/away", root);
+	if (rename(path, away) || mkdir(path, 0700))
+		abort();
+	is_int(sweep_start(store, &err), -ENOENT, "a start without any of the images is refused");
+	ok(strstr(err.text, "mount") && strstr(err.text, "images/lost"), "with what to do: %s", err.text);
+	store_item_free(&found);
+	store_item_get(store, item, &found, &err);
+	is_int(found.version, 2, "nor are they forgotten then");
+	put("images/lost", "");
+	is_int(sweep_start(store, &err), 0, "once it is said that they are lost, it starts");
+	snprintf(path, sizeof(path), "%s/images/lost", root);
+	is_int(access(path, F_OK), -1, "which is said of that start only");
+	store_item_free(&found);
+	store_item_get(store, item, &found, &err);
+	ok(found.version == 0 && found.state == ITEM_ANNOUNCED, "and they are made anew");
+	store_close(&store);
+	remove_root();
+}
+
 static atomic_bool measured;
 
 /* As a program that unpacks: files come, grow and go. */
@@ -280,6 +318,7 @@ int main(void)
 	test_collect();
 	test_room();
 	test_lost();
+	test_not_looked_at();
 	test_bytes();
 	return done_testing();
 }

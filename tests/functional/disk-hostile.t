@@ -135,6 +135,7 @@ VHDX, headers gone|vhdx|make; poke "$image" 65536 00; poke "$image" 131072 00|no
 VHDX, truncated|vhdx|make; cut 8M|after end of file
 VDI, differencing|vdi|make; poke "$image" 76 04000000|type is 4
 VDI, truncated|vdi|make; cut 200K|its data
+VDI, block behind the end|vdi|make; poke "$image" 516 07000000|a block, 1048576 bytes at
 Parallels, in use|parallels|make; poke "$image" 44 596e6f74|not closed cleanly
 Parallels, truncated|parallels|make; cut 200K|outside of the file
 END

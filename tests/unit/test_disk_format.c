@@ -263,6 +263,9 @@ static const struct change vdi[] = {
 	{ 388, 4, false, 9, -EBADMSG, "allocated" },
 	{ 388, 4, false, 8, -EBADMSG, "its data" },
 	{ 424, 1, false, 1, -ENOTSUP, "parent" },
+	{ 512, 4, false, 0xfffffffe, 0, "" }, /* zeros */
+	{ 512 + 28, 4, false, 0, -EBADMSG, "a block, 1048576 bytes at " },
+	{ 512 + 28, 4, false, 0xfffffffd, -EBADMSG, "a block, 1048576 bytes at " },
 	{ 440, 1, false, 1, -ENOTSUP, "parent" },
 	{ 0 },
 };

@@ -153,18 +153,18 @@ static void put_line_part(FILE *to, const char *text)
 
 static const char *item_arch(const struct store_item *item)
 {
-	return item->announced.arch ? item->announced.arch : "x86_64";
+	return item->needs.arch ? item->needs.arch : "x86_64";
 }
 
 bool menu_lands_on_disk(const struct store_item *item)
 {
-	return !item->announced.landing || strcmp(item->announced.landing, "disk") == 0;
+	return !item->needs.landing || strcmp(item->needs.landing, "disk") == 0;
 }
 
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine)
 {
 	return strcmp(item_arch(item), machine->arch) == 0 &&
-	       (!item->announced.firmware || strcmp(item->announced.firmware, machine->firmware) == 0);
+	       (!item->needs.firmware || strcmp(item->needs.firmware, machine->firmware) == 0);
 }
 
 unsigned menu_item_offers(const struct store_item *item, const struct menu_machine *machine, bool may_fetch)
@@ -266,7 +266,7 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 /* Label `start` of a kernel: it gets its own initramfs and command line, and nothing of ours. */
 static void put_kernel(FILE *to, const struct store_item *item, const struct store_content *content)
 {
-	const char *cmdline = content->cmdline ? content->cmdline : item->announced.cmdline;
+	const char *cmdline = content->cmdline ? content->cmdline : item->needs.cmdline;
 
 	fprintf(to, ":start\nimgfree\nkernel --name kernel ${server}/images/%s/file", content->file.id);
 	if (content->initrd.id[0])
@@ -658,10 +658,10 @@ char *menu_details_script(const struct config *config, const struct store_item *
 	put_fact(s.to, "published", item->announced.published ? item_date(date, item) : NULL);
 	put_content(s.to, item, content);
 	snprintf(fact, sizeof(fact), "%s, %s", item_arch(item),
-		 item->announced.firmware ? item->announced.firmware : "bios or uefi");
+		 item->needs.firmware ? item->needs.firmware : "bios or uefi");
 	put_fact(s.to, "machine", fact);
-	if (item->announced.memory_bytes_min)
-		put_fact(s.to, "memory", units_bytes(size, item->announced.memory_bytes_min));
+	if (item->needs.memory_bytes_min)
+		put_fact(s.to, "memory", units_bytes(size, item->needs.memory_bytes_min));
 	put_fact(s.to, "signature", item->is_signed ? "verified" : "none: this image is unsigned");
 	put_fact(s.to, "link", item->announced.link);
 	if (item->announced.description) {

@@ -160,7 +160,7 @@ static int parse_request(struct plan_request *p, const json_t *json, struct stor
 /* Memory and disk as its publisher says that the item needs them. A request that does not tell is not judged. */
 static int check_hardware(const struct store_item *item, const struct plan_request *p, struct err *err)
 {
-	const struct feed_item *said = &item->announced;
+	const struct store_needs *said = &item->needs;
 	char needed[UNITS_TEXT], there[UNITS_TEXT];
 
 	/* A kernel counts what is left after itself and the firmware; an eighth is more than they take. */
@@ -181,7 +181,7 @@ static int check_kind(const struct store_item *item, struct err *err)
 
 	if (!menu_lands_on_disk(item))
 		return err_set(err, -EALREADY, "item %s is made to be started by %s: this version writes to disks only",
-			       item->id, log_quote(quoted, sizeof(quoted), item->announced.landing));
+			       item->id, log_quote(quoted, sizeof(quoted), item->needs.landing));
 	if (item->version && !item->disk_count)
 		return err_set(err, -EALREADY, "item %s is of kind %s: there is nothing in it to write to a disk%s",
 			       item->id, content_kind_name(item->kind),
@@ -192,7 +192,7 @@ static int check_kind(const struct store_item *item, struct err *err)
 /* Whether the item is there, and for this machine. */
 static int check_item(const struct store_item *item, const struct plan_request *p, struct err *err)
 {
-	const char *arch = item->announced.arch ? item->announced.arch : "x86_64";
+	const char *arch = item->needs.arch ? item->needs.arch : "x86_64";
 	char quoted[256];
 
 	if (!item->version) {
@@ -207,9 +207,9 @@ static int check_item(const struct store_item *item, const struct plan_request *
 	}
 	if (p->arch && strcmp(p->arch, arch) != 0)
 		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id, arch, p->arch);
-	if (p->firmware && item->announced.firmware && strcmp(p->firmware, item->announced.firmware) != 0)
-		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id,
-			       item->announced.firmware, p->firmware);
+	if (p->firmware && item->needs.firmware && strcmp(p->firmware, item->needs.firmware) != 0)
+		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id, item->needs.firmware,
+			       p->firmware);
 	return check_hardware(item, p, err);
 }
 

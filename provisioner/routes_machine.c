@@ -70,8 +70,7 @@ static const char *why_not(const struct store_item *item, const struct store_con
 		return "does not fit this machine";
 	if (content->kind == ITEM_ROOTFS)
 		return "is a root file system, which this version cannot boot yet";
-	if (content->kind == ITEM_KERNEL &&
-	    !menu_can_pass(content->cmdline ? content->cmdline : item->announced.cmdline))
+	if (content->kind == ITEM_KERNEL && !menu_can_pass(content->cmdline ? content->cmdline : item->needs.cmdline))
 		return "is a kernel whose command line iPXE cannot pass on";
 	if (!menu_item_offers(item, machine, false))
 		return "is not for a disk, and this version writes to disks only";

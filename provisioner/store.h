@@ -51,11 +51,24 @@ struct store_feed {
 	uint64_t item_count;
 };
 
+/* What an item asks of its machine, and how it is to be started. As in struct feed_item. */
+struct store_needs {
+	char *arch;
+	char *firmware;
+	uint64_t disk_bytes_min;
+	uint64_t memory_bytes_min;
+	char *landing;
+	char *cmdline; /* of a kernel that brings none itself */
+};
+
 struct store_item {
 	char id[STORE_ID_CHARS]; /* from feed URL and uuid: stable between refreshes */
 	char feed_id[STORE_ID_CHARS];
 	char *feed_title;
-	struct feed_item announced;   /* what the feed says of it; every URL is absolute */
+	struct feed_item announced; /* what the feed says of it; every URL is absolute */
+	/* What was announced with the bytes that serve, whatever is announced by now; where nothing serves, what is
+	 * announced. Machines are judged by this. */
+	struct store_needs needs;
 	enum feed_ingest feed_ingest; /* policy of its feed */
 	enum item_state state;
 	bool present;   /* still in the feed's last good document */

@@ -316,6 +316,20 @@ static int write_item(struct store *s, const char *id, const char *feed_id, cons
 		err);
 }
 
+/* The feed says something else of the bytes that the newest version was made of. */
+static int correct_version(struct store *s, const char *id, struct err *err)
+{
+	return store_run(s,
+			 "UPDATE version SET (arch, firmware, disk_bytes_min, memory_bytes_min, landing,"
+			 " announced_cmdline) = (i.arch, i.firmware, i.disk_bytes_min, i.memory_bytes_min, i.landing,"
+			 " i.cmdline) FROM item i WHERE i.id = ?1 AND version.item_id = i.id"
+			 " AND version.number = i.newest"
+			 " AND (version.arch, version.firmware, version.disk_bytes_min, version.memory_bytes_min,"
+			 " version.landing, version.announced_cmdline) IS NOT (i.arch, i.firmware, i.disk_bytes_min,"
+			 " i.memory_bytes_min, i.landing, i.cmdline)",
+			 VALUES(text(id)), err);
+}
+
 /*
  * A URL that changed alone is no reason to ingest anew where a digest says that the bytes did not: some servers sign
  * their URLs afresh each time. It is one when the old URL had failed.
@@ -331,6 +345,8 @@ static int announce_item(struct store *s, const struct store_feed *feed, const s
 			      " url IS NOT ?4, state FROM item WHERE id = ?1",
 			      VALUES(text(id), number(item->length), digest_value(item), text(item->url)), err);
 	if (found < 0 || write_item(s, id, feed->id, item, err) < 0)
+		return err->code;
+	if (found && !known.other_bytes && known.state == ITEM_READY && correct_version(s, id, err) < 0)
 		return err->code;
 	if (!found || !(known.other_bytes || (known.other_url && known.state == ITEM_FAILED)))
 		return 0;

@@ -23,8 +23,11 @@ static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && I
 	" i.version, i.newest, v.kind, v.form,(SELECT count(*) FROM version_blob WHERE item_id = i.id AND number = "   \
 	"i.version AND role = 0), d.id, d.disk_bytes, d.bytes, d.index_bytes, d.sector_bytes, i.phase, i.done_bytes, " \
 	"i.total_bytes,"                                                                                               \
-	" i.error, i.failures, i.retry_at, i.updated_at, i.details, f.ingest FROM item i JOIN feed f ON f.id = "       \
-	"i.feed_id"                                                                                                    \
+	" i.error, i.failures, i.retry_at, i.updated_at, i.details, f.ingest,"                                         \
+	" iif(i.version, v.arch, i.arch), iif(i.version, v.firmware, i.firmware),"                                     \
+	" iif(i.version, v.disk_bytes_min, i.disk_bytes_min), iif(i.version, v.memory_bytes_min, i.memory_bytes_min)," \
+	" iif(i.version, v.landing, i.landing), iif(i.version, v.announced_cmdline, i.cmdline)"                        \
+	" FROM item i JOIN feed f ON f.id = i.feed_id"                                                                 \
 	" LEFT JOIN version v ON v.item_id = i.id AND v.number = i.version"                                            \
 	" LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0 AND d.nr = 0"
 
@@ -84,13 +87,23 @@ static void read_item(void *row, sqlite3_stmt *q)
 	item->updated_at = (int64_t)column_number(q, nr++);
 	/* What cannot be read is as good as not there until the feed's next document says it again. */
 	feed_item_unpack(announced, (const char *)sqlite3_column_text(q, nr++), &ignored);
-	item->feed_ingest = (enum feed_ingest)column_number(q, nr);
+	item->feed_ingest = (enum feed_ingest)column_number(q, nr++);
+	item->needs.arch = column_text(q, nr++);
+	item->needs.firmware = column_text(q, nr++);
+	item->needs.disk_bytes_min = column_number(q, nr++);
+	item->needs.memory_bytes_min = column_number(q, nr++);
+	item->needs.landing = column_text(q, nr++);
+	item->needs.cmdline = column_text(q, nr);
 }
 
 void store_item_free(struct store_item *row)
 {
 	free(row->feed_title);
 	feed_item_free(&row->announced);
+	free(row->needs.arch);
+	free(row->needs.firmware);
+	free(row->needs.landing);
+	free(row->needs.cmdline);
 	free(row->form);
 	free(row->phase);
 	free(row->error);
@@ -131,9 +144,9 @@ static void read_ready(void *row, sqlite3_stmt *q)
 	item->feed_title = column_text(q, nr++);
 	item->announced.title = column_text(q, nr++);
 	item->announced.published = (int64_t)column_number(q, nr++);
-	item->announced.arch = column_text(q, nr++);
-	item->announced.firmware = column_text(q, nr++);
-	item->announced.landing = column_text(q, nr++);
+	item->needs.arch = column_text(q, nr++);
+	item->needs.firmware = column_text(q, nr++);
+	item->needs.landing = column_text(q, nr++);
 	item->state = (enum item_state)column_number(q, nr++);
 	item->version = column_number(q, nr++);
 	item->kind = (enum item_kind)column_number(q, nr++);
@@ -149,7 +162,7 @@ int store_item_list_ready(struct store *s, struct store_item_list *out, struct e
 	void *rows;
 
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_ready, s,
-			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.arch, i.firmware, i.landing,"
+			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, v.arch, v.firmware, v.landing,"
 			    " i.state, i.version, v.kind, d.id, d.disk_bytes,"
 			    " (SELECT count(*) FROM version_blob WHERE item_id = i.id AND number = i.version"
 			    "  AND role = 0) FROM item i INDEXED BY item_ready"
@@ -177,9 +190,9 @@ static void read_awaited(void *row, sqlite3_stmt *q)
 	item->announced.title = column_text(q, nr++);
 	item->announced.published = (int64_t)column_number(q, nr++);
 	item->announced.length = column_number(q, nr++);
-	item->announced.arch = column_text(q, nr++);
-	item->announced.firmware = column_text(q, nr++);
-	item->announced.landing = column_text(q, nr++);
+	item->needs.arch = column_text(q, nr++);
+	item->needs.firmware = column_text(q, nr++);
+	item->needs.landing = column_text(q, nr++);
 	item->state = (enum item_state)column_number(q, nr++);
 	item->feed_ingest = (enum feed_ingest)column_number(q, nr);
 	item->present = true;

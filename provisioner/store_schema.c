@@ -202,6 +202,19 @@ static const char *const migrations[] = {
 	"ALTER TABLE item DROP COLUMN sector_bytes;"
 	"CREATE INDEX item_ready ON item(feed_id) WHERE version > 0 AND gone_at = 0;"
 	"CREATE INDEX item_awaited ON item(published) WHERE version = 0 AND gone_at = 0 AND state < 2;",
+	/*
+	 * 6: what the feed said with a version's bytes of the machines they are for. (version.cmdline is the content's own.)
+	 * What it said then of versions that are there already is not known: what it says now, as before.
+	 */
+	"ALTER TABLE version ADD COLUMN arch TEXT;"
+	"ALTER TABLE version ADD COLUMN firmware TEXT;"
+	"ALTER TABLE version ADD COLUMN disk_bytes_min INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE version ADD COLUMN memory_bytes_min INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE version ADD COLUMN landing TEXT;"
+	"ALTER TABLE version ADD COLUMN announced_cmdline TEXT;"
+	"UPDATE version SET (arch, firmware, disk_bytes_min, memory_bytes_min, landing, announced_cmdline) ="
+	" (SELECT arch, firmware, disk_bytes_min, memory_bytes_min, landing, cmdline FROM item"
+	"  WHERE item.id = version.item_id);",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

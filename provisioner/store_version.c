@@ -174,8 +174,9 @@ static int write_version(struct store *s, const char *id, uint64_t version, cons
 		rc = store_run(
 			s,
 			"INSERT INTO version (item_id, number, made_at, title, url, published, kind, form, cmdline,"
-			" machine, notes) SELECT id, ?2, ?3, title, url, published, ?4, ?5, ?6, ?7, ?8 FROM item"
-			" WHERE id = ?1",
+			" machine, notes, arch, firmware, disk_bytes_min, memory_bytes_min, landing,"
+			" announced_cmdline) SELECT id, ?2, ?3, title, url, published, ?4, ?5, ?6, ?7, ?8, arch,"
+			" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline FROM item WHERE id = ?1",
 			VALUES(text(id), number(version), number((uint64_t)store_now()), number(content->kind),
 			       text(content->form), text(content->cmdline), text(content->machine), text(notes)),
 			err);

@@ -14,7 +14,7 @@ announce()
 {
 	cat >"$origin/feed.xml" <<-END
 		<rss version="2.0"><channel><title>feed</title><item><title>Debian $1</title><uuid>u</uuid>
-		<enclosure url="$1" length="${2-$(stat -c %s "$origin/$1")}"/></item></channel></rss>
+		<enclosure url="$1" length="${2-$(stat -c %s "$origin/$1")}"/>${more-}</item></channel></rss>
 	END
 }
 
@@ -61,6 +61,16 @@ vmcast feed refresh >/dev/null
 wait_for 120 is_in failed
 is "other bytes whose ingest fails make no version" "$(serves)" "1 1"
 ok "and the one before is deployed" deploys one
+
+more="<architecture xmlns='urn:vmcast:1'>aarch64</architecture>" announce two 18
+vmcast feed refresh >/dev/null
+wait_for 120 is_in failed
+script="http://127.0.0.1:$vmcastd_port/v1/script?platform=efi&arch"
+like "announced for other machines, what serves is in the menu of its own" "$(curl -s "$script=x86_64")" "$item"
+unlike "and in that of no others" "$(curl -s "$script=arm64")" "$item"
+is "nor are they given a plan" "$(curl -s -H 'Content-Type: application/json' \
+	-d '{"version":1,"item":"'"$item"'","arch":"aarch64"}' "http://127.0.0.1:$vmcastd_port/v1/plan" | jq -r .error)" \
+	"item $item is for x86_64, this machine is aarch64"
 
 announce two
 refresh 2

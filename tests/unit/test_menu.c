@@ -83,9 +83,9 @@ static void two_channels(void)
 	rows[3].version = 0;
 	rows[3].state = ITEM_FAILED;
 	rows[4].present = false;
-	rows[5].announced.arch = "aarch64";
-	rows[6].announced.firmware = "uefi";
-	rows[7].announced.landing = "kexec";
+	rows[5].needs.arch = "aarch64";
+	rows[6].needs.firmware = "uefi";
+	rows[7].needs.landing = "kexec";
 	is_golden(menu_script(&config, &items, &bios), "bios");
 	is_golden(menu_script(&config, &items, &uefi), "uefi");
 	is_golden(menu_script(&config, &items, &arm), "arm");
@@ -194,7 +194,7 @@ static void other_scripts(void)
 		"A Debian system for servers, with nothing in it that is not needed for the tests of "
 		"this project: a kernel, a boot loader for BIOS and UEFI, and a serial console.";
 	row.announced.link = "http://example.org/debian?release=12#notes";
-	row.announced.memory_bytes_min = 512 << 20;
+	row.needs.memory_bytes_min = 512 << 20;
 	is_golden(menu_entry_script(&config), "entry");
 	is_golden(menu_script(&config, &none, &unknown), "nothing-fits");
 	is_golden(menu_details_script(&config, &row, &disk, &bios, true), "details");
@@ -277,7 +277,7 @@ static void hostile_texts_execute_nothing(void)
 
 	row.announced.description = (char *)hostile;
 	row.announced.link = (char *)hostile;
-	row.announced.firmware = NULL;
+	row.needs.firmware = NULL;
 	title.menu_title = (char *)hostile;
 	char *script = menu_script(&title, &items, &bios);
 

@@ -669,6 +669,68 @@ static void a_rollback_stays_until_there_is_something_newer(void)
 	is_str(versions_of(s, id), "3 *2", "also when that is ingested again");
 }
 
+static void a_version_is_for_the_machines_it_was_announced_for(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list menu = { 0 };
+	char feed_id[STORE_ID_CHARS], id[STORE_ID_CHARS];
+	struct feed *doc = document(1);
+
+	doc->items[0].arch = "x86_64";
+	doc->items[0].memory_bytes_min = 1000;
+	doc->items[0].cmdline = "one";
+	store_feed_add(s, FEED_URL, false, feed_id, &err);
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	store_item_list(s, NULL, &menu, &err);
+	snprintf(id, sizeof(id), "%s", menu.rows[0].id);
+	is_str(menu.rows[0].needs.arch, "x86_64", "what serves nothing yet is for those that it is announced for");
+	ingest_all(s, 'a');
+
+	doc->items[0].firmware = "bios";
+	doc->items[0].disk_bytes_min = 3000;
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	store_item_get(s, id, &item, &err);
+	is_str(item.needs.firmware, "bios", "what the feed says anew of the same bytes holds at once");
+	is_int(item.needs.disk_bytes_min, 3000, "all of it");
+
+	doc->items[0].length = 2000;
+	doc->items[0].arch = "aarch64";
+	doc->items[0].firmware = "uefi";
+	doc->items[0].landing = "kexec";
+	doc->items[0].memory_bytes_min = 2000;
+	doc->items[0].disk_bytes_min = 0;
+	doc->items[0].cmdline = "two";
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	is_str(item.announced.arch, "aarch64", "other bytes are announced, for others");
+	is_str(item.needs.arch, "x86_64", "until they are here, those that serve are for whom they were");
+	is_str(item.needs.firmware, "bios", "by firmware");
+	is_str(item.needs.landing, NULL, "landing");
+	is_str(item.needs.cmdline, "one", "command line");
+	is_int(item.needs.memory_bytes_min + item.needs.disk_bytes_min, 4000, "and sizes");
+	store_item_list_free(&menu);
+	store_item_list_ready(s, &menu, &err);
+	is_str(menu.rows[0].needs.arch, "x86_64", "a menu is told the same");
+	is_str(menu.rows[0].needs.firmware, "bios", "by firmware");
+	is_str(menu.rows[0].needs.landing, NULL, "and landing");
+
+	ingest_all(s, 'b');
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	is_str(item.needs.arch, "aarch64", "then the new ones are for theirs");
+	is_str(item.needs.landing, "kexec", "as they land");
+	store_item_rollback(s, id, 1, &err);
+	doc->items[0].firmware = NULL;
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	is_str(item.needs.arch, "x86_64", "after a rollback it is as before");
+	is_str(item.needs.firmware, "bios", "whatever is said of the others");
+	is_int(item.needs.memory_bytes_min, 1000, "and needs what it did");
+}
+
 static void content_comes_back_as_it_was_given(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -921,6 +983,11 @@ static void a_database_of_schema_3_is_upgraded(void)
 	is_int(served.disk_bytes + served.image_bytes + served.index_bytes + served.sector_bytes,
 	       1048576 + 500 + 176 + 512, "with its sizes");
 	is_int(store_item_content(s, served.id, 1, &content, &err), 0, "and its content");
+	is_str(served.needs.arch, "aarch64", "for the machines that its feed says");
+	is_str(served.needs.firmware, "uefi", "by firmware");
+	is_str(served.needs.landing, "disk", "landing");
+	is_str(served.needs.cmdline, "quiet", "command line");
+	is_int(served.needs.disk_bytes_min + served.needs.memory_bytes_min, 4096 + 8192, "and sizes");
 	ok(content.kind == ITEM_DISK && content.disk_count == 1 && content.disks[0].image.id[0] == '1',
 	   "which is that one disk");
 	is_int(store_item_versions(s, served.id, &versions, &err), 0, "it is listed");
@@ -1017,6 +1084,7 @@ int main(void)
 		damaged_and_foreign_databases_are_refused,
 		other_bytes_are_a_new_version,
 		a_rollback_stays_until_there_is_something_newer,
+		a_version_is_for_the_machines_it_was_announced_for,
 		content_comes_back_as_it_was_given,
 		what_is_lost_is_made_anew,
 		room_is_made_of_what_nobody_reads,

@@ -106,7 +106,7 @@ static int check_disk_bytes(struct unpacking *u, const char *name, uint64_t byte
 		       bytes, u->work->disk_bytes_max);
 }
 
-/* What a description says of the size must fit what the image is: it may say more, which is then zeros. */
+/* What a description says of the size must fit what the image is: it may say more, which is then zeros, if not `exact`. */
 static int settle_bytes(uint64_t *out, struct unpacking *u, const struct disk_wish *wish, uint64_t image_bytes,
 			struct err *err)
 {
@@ -114,7 +114,7 @@ static int settle_bytes(uint64_t *out, struct unpacking *u, const struct disk_wi
 	uint64_t want = wish->capacity_bytes;
 
 	*out = 0;
-	if (want && want < image_bytes)
+	if (want && (want < image_bytes || (wish->exact && want != image_bytes)))
 		return err_set(err, -EBADMSG, "disk '%s' has %" PRIu64 " bytes, its description says %" PRIu64,
 			       quote(quoted, wish->name), image_bytes, want);
 	if (want % SECTOR)
@@ -445,8 +445,10 @@ int unpack_disk_hdd(struct unpacking *u, const struct disk_wish *wish, struct un
 	if (strcmp(driver, hdd.plain ? "raw" : "parallels") != 0)
 		return err_set(err, -EBADMSG, "'%s' calls '%s' %s, its bytes are %s", quote(quoted, descriptor->name),
 			       quote(quoted_file, hdd.file), hdd.plain ? "plain" : "a Parallels image", m->looks->name);
+	/* Parallels always writes all of a disk's size: an image that has less of it was cut off. */
 	struct disk_wish sized = *wish;
 	sized.capacity_bytes = hdd.disk_bytes;
+	sized.exact = hdd.disk_bytes != 0;
 	m->wanted = m->used = true;
 	rc = archive_fetch(a, err);
 	return rc ? rc : unpack_disk_image(u, &sized, &m->blob, err);

@@ -23,6 +23,7 @@ struct unpacking {
 struct disk_wish {
 	const char *name, *bus;
 	uint64_t capacity_bytes; /* 0: not said */
+	bool exact;              /* the image must have them all; else zeros follow it */
 	bool boot;
 };
 

@@ -222,6 +222,19 @@ ova "very many attributes" "more than 64 attributes" evil.ovf one.vmdk
 perl -e 'print "<Envelope>", " " x (5 << 20), "</Envelope>"' >evil.ovf
 ova "a descriptor of megabytes" "at most" evil.ovf one.vmdk
 
+# A Parallels bundle whose plain image is not as long as its descriptor says
+mkdir box.hdd
+cp disk box.hdd/root.hds
+for sectors in 8191 8193 16384; do
+	cat >box.hdd/DiskDescriptor.xml <<-END
+		<Parallels_disk_image Version="1.0"><Disk_Parameters><Disk_size>$sectors</Disk_size></Disk_Parameters><StorageData><Storage><Image>
+		<Type>Plain</Type><File>root.hds</File></Image></Storage></StorageData></Parallels_disk_image>
+	END
+	tar -cf a.tar box.hdd
+	refuses "Parallels bundle: 8192 sectors that are said to be $sectors" a.tar \
+		"has 4194304 bytes, its description says $((sectors * 512))"
+done
+
 # XVM2 and XVM
 domain='<domain><name>x</name><devices><disk type="file"><source file="/etc/shadow"/><target dev="vda"/></disk></devices></domain>'
 echo "$domain" >description.xml

@@ -138,6 +138,10 @@ cat >box.hdd/DiskDescriptor.xml <<END
 END
 tar -cf box.hdd.tar box.hdd
 gives "Parallels bundle" box.hdd.tar padded
+cp padded box.hdd/root.hds
+sed -i 's,Compressed,Plain,' box.hdd/DiskDescriptor.xml
+tar -cf plain.hdd.tar box.hdd
+gives "Parallels bundle, plain" plain.hdd.tar padded
 
 # XVM2: an Archipel archive
 cat >description.xml <<'END'

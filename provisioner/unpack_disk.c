@@ -525,6 +525,6 @@ int unpack_disk_partitions(struct unpacking *u, const struct disk_wish *wish, co
 	disk->disk_bytes = disk_bytes;
 	rc = add_region(disk, &head, 0, TABLE_MARGIN_BYTES, err);
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = add_region(disk, &images[i], partitions[i].disk_off, partitions[i].disk_bytes, err);
+		rc = add_region(disk, &images[i], partitions[i].disk_off, partitions[i].bytes, err);
 	return rc ? rc : add_region(disk, &tail, disk_bytes - TABLE_MARGIN_BYTES, TABLE_MARGIN_BYTES, err);
 }

@@ -183,6 +183,15 @@ is "XVM: its partition table" "$(/sbin/sfdisk -d "$made" | sed -n 's/.*start= *\
 ok "XVM: the root partition" cmp -n $((4 << 20)) -i $((1 << 20)):0 "$made" part
 ok "XVM: the swap partition" cmp -n $((2 << 20)) -i $((5 << 20)):0 "$made" swap
 is "XVM: its memory is in MiB" "$(get .machine.memory_bytes)" $((128 << 20))
+head -c 5000100 /dev/urandom >odd
+echo '<xvm><name>odd</name><disk file="odd"/><disk file="swap.gz"/></xvm>' >xvm.xml
+tar -cf odd.xvm xvm.xml odd swap.gz
+unpack odd.xvm
+is "XVM: a partition of no whole sectors is read to its end, and no further" \
+	"$(get '.disks[0].parts[1] | [.disk_off, .file_bytes, .disk_bytes] | join(" ")')" "$((1 << 20)) 5000100 5000100"
+made=$(disk 0)
+is "XVM: it has whole sectors" "$(/sbin/sfdisk -d "$made" | sed -n 's/.*size= *\([0-9]*\),.*/\1/p' | head -n1)" $((5000100 / 512 + 1))
+ok "XVM: its bytes" cmp -n 5000100 -i $((1 << 20)):0 "$made" odd
 { echo "<xvm><name>many</name>"; for nr in 1 2 3 4 5; do cp part.gz "p$nr.gz"; echo "<partition><file>p$nr.gz</file></partition>"; done; echo "</xvm>"; } >xvm.xml
 tar -cf many.xvm xvm.xml p?.gz
 unpack many.xvm

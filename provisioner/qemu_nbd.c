@@ -132,6 +132,10 @@ int qemu_check(const struct qemu_image *image, const atomic_bool *stop, struct e
 	case CHECK_CORRUPT:
 		err->code = -EBADMSG;
 		return err_wrap(err, "qemu-img check found it corrupt");
+	case -1:
+		/* A host that is short of memory or time; that says nothing about the image. */
+		err->code = -EAGAIN;
+		return err_wrap(err, "qemu-img check did not come to its end");
 	default:
 		err->code = -EBADMSG;
 		return err_wrap(err, "qemu-img check cannot read it");

@@ -25,7 +25,7 @@ struct qemu_nbd;
 
 /*
  * Let `qemu-img check` go through all of the image's tables: what lies outside of the file reads as zeros otherwise.
- * -EBADMSG: it found something. A format for which there is no check passes.
+ * -EBADMSG: it found something; -EAGAIN: something ended it. A format for which there is no check passes.
  */
 int qemu_check(const struct qemu_image *image, const atomic_bool *stop, struct err *err);
 

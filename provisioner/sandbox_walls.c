@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -98,7 +97,8 @@ static void write_proc(const struct sandbox_room *room, const char *path, const 
 static void set_ids(const struct sandbox_room *room)
 {
 	if (!room->user_namespace) {
-		if (setgroups(0, NULL))
+		/* Not by the C library, whose lock another thread may have held when we were copied. */
+		if (syscall(SYS_setgroups, 0, NULL))
 			fail(room, "setgroups");
 		return;
 	}

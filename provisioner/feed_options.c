@@ -253,6 +253,9 @@ static int set_option(struct feed_options *o, const char *key, const char *value
 			       shown_key);
 	if (keys[nr].read(o, (char *)o + keys[nr].field, value, err) == 0)
 		return 0;
+	/* A password, perhaps, in a proxy's URL: refusals are logged. */
+	if (keys[nr].read == read_proxy && strchr(value, '@'))
+		return err_wrap(err, "%s", shown_key);
 	return err_wrap(err, "%s=%s", shown_key, shown_value);
 }
 

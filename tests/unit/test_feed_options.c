@@ -90,6 +90,7 @@ static void bad_ones_say_what_would_be_right(void)
 		is_int(feed_options_parse(&options, cases[i].text, &err), -EINVAL, cases[i].text);
 		ok(strstr(err.text, cases[i].said), "says '%s': %s", cases[i].said, err.text);
 		ok(!strpbrk(err.text, "\x1b"), "in plain characters");
+		ok(!strstr(err.text, "secret@"), "and without a password");
 	}
 	CLEANUP(feed_options_done) struct feed_options options = { 0 };
 	char text[3000];

@@ -466,13 +466,26 @@ static int commit(struct writer *w, struct err *err)
 	return rc;
 }
 
+/* Step 1. From the disk where it fails on, nothing says that the old system is gone. */
+static int blank_all(struct writer *w, struct err *err)
+{
+	size_t i = 0;
+	int rc = 0;
+
+	while (i < w->count && !(rc = blank(w, &w->disks[i], err)))
+		i++;
+	for (; rc && w->count > 1 && i < w->count; i++)
+		err_wrap(err, "DISK %s MAY BE BOOTABLE, it was not blanked", w->disks[i].dev->name);
+	return rc;
+}
+
 int write_images(const struct write_options *options, struct err *err)
 {
 	CLEANUP(writer_done) struct writer w = { 0 };
 	int rc = writer_init(&w, options, err);
 
-	for (size_t i = 0; i < w.count && !rc; i++)
-		rc = blank(&w, &w.disks[i], err);
+	if (!rc)
+		rc = blank_all(&w, err);
 	if (!rc)
 		rc = each_disk(&w, write_content, err);
 	if (rc)

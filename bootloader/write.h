@@ -27,8 +27,8 @@ struct write_options {
 
 /*
  * -EIO: a device failed; -EBADMSG: a chunk did not have its digest after retries; else what the source returned. After
- * any failure but -ENOMEM (nothing was touched) every device is unbootable, or the error says that even this could not
- * be done. Memory does not grow with the images; each further disk takes 68 KiB.
+ * any failure but -ENOMEM (nothing was touched) every device is unbootable, or the error says that this could not be
+ * done: of several devices it names each that may still boot, be it what was on it before. Memory does not grow with the images; each further disk takes 68 KiB.
  */
 int write_images(const struct write_options *options, struct err *err);
 

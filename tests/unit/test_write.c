@@ -415,6 +415,16 @@ static void test_two_disks(uint8_t *boot, uint8_t *data)
 	   "a power cut at any of %zu operations on two disks leaves nothing that boots before all is there", count);
 	ok(not_resumed == 0, "and the next run ends with both");
 	ok(bootable == 0, "a failure of any single operation leaves both unbootable");
+	memset(boot, OLD, DISK_BYTES);
+	memset(data, OLD, DISK_BYTES);
+	p = new_pair(boot, data, 0);
+	p.boot->fail_for_ever = p.data->fail_for_ever = false;
+	memcpy(p.boot->dev.name, "first", sizeof("first"));
+	memcpy(p.data->dev.name, "second", sizeof("second"));
+	is_int(write_two(p.boot, p.data, &err), -EIO, "the first disk cannot be blanked");
+	ok(strstr(err.text, "DISK first MAY BE BOOTABLE") && strstr(err.text, "DISK second MAY BE BOOTABLE"),
+	   "both may still boot, and it says so: %s", err.text);
+	close_pair(&p);
 	other.corrupt = WRONG;
 	memset(boot, OLD, DISK_BYTES);
 	memset(data, OLD, DISK_BYTES);

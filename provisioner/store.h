@@ -226,8 +226,8 @@ int store_item_progress(struct store *s, const char *id, const char *phase, uint
 /*
  * What was made of the item is there: as a new version, which serves from now on, unless it is the same as the version
  * made last, which is then only confirmed (a rollback stays). As many versions are kept as the feed's options say, and
- * in any case the one that serves. -ESTALE: the feed announced another enclosure meanwhile; the item waits for its next ingest and this is
- * not taken.
+ * in any case the one that serves. -ESTALE: the item is gone, or the feed announced another enclosure meanwhile (then it
+ * waits for its next ingest), and this is not taken.
  */
 int store_item_ready(struct store *s, const char *id, const struct store_content *content, struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);

@@ -266,9 +266,13 @@ static int record_ready(struct store *s, const char *id, const struct store_cont
 	struct item_now now = { 0 };
 	int rc = get_item_now(s, id, &now, err);
 
-	if (!rc && !now.ingesting)
+	if (rc == -ENOENT)
+		return err_set(err, -ESTALE, "item '%s' is gone", id);
+	if (rc)
+		return rc;
+	if (!now.ingesting)
 		return err_set(err, -ESTALE, "item '%s' was announced with another enclosure meanwhile", id);
-	if (!rc && now.newest)
+	if (now.newest)
 		rc = load_content(s, id, now.newest, &last, err);
 	if (rc < 0 && rc != -ENOENT)
 		return rc;

@@ -639,6 +639,18 @@ static void other_bytes_are_a_new_version(void)
 	is_str(versions_of(s, id), "*4", "and not the one that serves");
 }
 
+static void what_was_made_of_a_removed_item_is_not_taken(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	char id[STORE_ID_CHARS];
+
+	add_item(s, id);
+	is_int(store_item_claim(s, false, &item, &err), 1, "an item is ingested");
+	is_int(store_feed_remove(s, item.feed_id, &err), 0, "while its feed is removed");
+	is_int(make_ready(s, id, 'a'), -ESTALE, "then nobody wants what was made of it");
+}
+
 static void a_rollback_stays_until_there_is_something_newer(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -1083,6 +1095,7 @@ int main(void)
 		machines_have_one_form_of_name_and_a_limit,
 		damaged_and_foreign_databases_are_refused,
 		other_bytes_are_a_new_version,
+		what_was_made_of_a_removed_item_is_not_taken,
 		a_rollback_stays_until_there_is_something_newer,
 		a_version_is_for_the_machines_it_was_announced_for,
 		content_comes_back_as_it_was_given,

@@ -261,7 +261,8 @@ void store_blob_list_free(struct store_blob_list *list);
 
 /* How much would be free below images/ without the versions that do not serve. What running jobs read stays. */
 int store_spare_bytes(struct store *s, uint64_t *out, struct err *err);
-/* Forget the oldest version of all that do not serve: 1, or 0 if there is none. */
+/* Forget the oldest version of all that do not serve and have something that store_spare_bytes counts: 1, or 0 if there
+ * is none. */
 int store_drop_oldest_version(struct store *s, struct err *err);
 /* A version that was, or would be, forgotten. */
 struct store_trimmed {

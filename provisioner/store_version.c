@@ -490,9 +490,13 @@ int store_drop_oldest_version(struct store *s, struct err *err)
 		return rc;
 	rc = store_run(s,
 		       "DELETE FROM version WHERE (item_id, number) IN (SELECT v.item_id, v.number FROM version v"
-		       " JOIN item i ON i.id = v.item_id WHERE v.number != i.version"
+		       " JOIN item i ON i.id = v.item_id WHERE v.number != i.version AND EXISTS"
+		       "  (SELECT 1 FROM version_blob b WHERE b.item_id = v.item_id AND b.number = v.number"
+		       "   AND NOT " BLOB_READ " AND NOT EXISTS (SELECT 1 FROM version_blob o"
+		       "    JOIN item serving ON serving.id = o.item_id AND serving.version = o.number"
+		       "    WHERE o.id = b.id))"
 		       " ORDER BY v.made_at, v.number, v.item_id LIMIT 1)",
-		       NO_VALUES, err);
+		       VALUES(silent_since()), err);
 	return store_end(s, rc, err);
 }
 

@@ -840,12 +840,16 @@ static void room_is_made_of_what_nobody_reads(void)
 	is_str(versions_of(s, id), "*4 3 2 1", "of four versions");
 	store_spare_bytes(s, &spare, &err);
 	is_int(spare, 2 * 676, "the image that the first and the last share is not spare");
-	is_int(store_drop_oldest_version(s, &err), 1, "the oldest goes first");
-	is_str(versions_of(s, id), "*4 3 2", "and no other");
-	store_drop_oldest_version(s, &err);
-	store_drop_oldest_version(s, &err);
-	is_int(store_drop_oldest_version(s, &err), 0, "until only what serves is left");
-	is_str(versions_of(s, id), "*4", "which stays");
+	is_int(store_drop_oldest_version(s, &err), 1, "the oldest that has one of its own goes first");
+	is_str(versions_of(s, id), "*4 3 1", "and no other");
+	is_int(store_item_rollback(s, id, 3, &err), 0, "another version is chosen");
+	is_int(store_job_new(s, &host, id, 3, NULL, job, ticket, &err), 0, "which a machine reads");
+	is_int(store_item_rollback(s, id, 4, &err), 0, "and the newest again");
+	is_int(store_drop_oldest_version(s, &err), 0, "what a job reads does not go: it would free nothing");
+	store_job_report(s, job, ticket, &report, &err);
+	is_int(store_drop_oldest_version(s, &err), 1, "until the job has ended");
+	is_int(store_drop_oldest_version(s, &err), 0, "then there is nothing to free");
+	is_str(versions_of(s, id), "*4 1", "and what remains shares its image with what serves");
 }
 
 static void what_machines_want_goes_first_and_is_made_once(void)

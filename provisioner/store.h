@@ -242,7 +242,8 @@ int store_item_recover(struct store *s, struct err *err);
 int store_image_wanted(struct store *s, const char *image_id, bool *wanted, struct err *err);
 /*
  * What is below images/ by this id was found damaged or missing: versions that have it are none any more. Where one
- * served, the newest that is left does; an item whose newest version it was is ingested anew. `*asked`: how many are.
+ * served, the newest before it does, never a newer one that was withdrawn: if there is no other, the item is failed until
+ * one is chosen. An item whose newest version it was is ingested anew. `*asked`: how many are.
  */
 int store_image_lost(struct store *s, const char *image_id, size_t *asked, struct err *err);
 

@@ -399,6 +399,37 @@ int store_image_wanted(struct store *s, const char *image_id, bool *wanted, stru
 	return found < 0 ? found : 0;
 }
 
+/* The version that serves is gone: the newest before it does, but never a newer one, which was withdrawn. */
+#define VERSION_BEFORE                                                                                                 \
+	"coalesce((SELECT max(number) FROM version v WHERE v.item_id = item.id AND v.number < item.version), 0)"
+#define SERVES_NOTHING                                                                                                 \
+	"version > 0 AND NOT EXISTS (SELECT 1 FROM version v WHERE v.item_id = item.id AND v.number = item.version)"
+
+static int replace_lost(struct store *s, struct err *err)
+{
+	CLEANUP(store_reset) sqlite3_stmt *q = NULL;
+	int rc = store_query(&q, s, "SELECT id, version, " VERSION_BEFORE " FROM item WHERE " SERVES_NOTHING, NO_VALUES,
+			     err);
+
+	while (!rc && (rc = store_next(s, q, err)) > 0) {
+		char id[STORE_ID_CHARS];
+
+		column_fixed(id, sizeof(id), q, 0);
+		log_warn("item %s: version %llu, which served, is lost; now version %llu serves (0: none)", id,
+			 (unsigned long long)column_number(q, 1), (unsigned long long)column_number(q, 2));
+		rc = 0;
+	}
+	if (!rc)
+		rc = store_run(s, "UPDATE item SET version = " VERSION_BEFORE " WHERE " SERVES_NOTHING, NO_VALUES, err);
+	if (rc < 0)
+		return rc;
+	/* To make it again would only make what was withdrawn. */
+	return store_run(s,
+			 "UPDATE item SET state = 3, retry_at = 0, error = 'the version that was chosen is lost: choose"
+			 " another with \"vmcast item rollback\"' WHERE state = 2 AND version = 0",
+			 NO_VALUES, err);
+}
+
 static int forget_image(struct store *s, const char *image_id, struct err *err)
 {
 	int asked = store_run(s,
@@ -413,12 +444,7 @@ static int forget_image(struct store *s, const char *image_id, struct err *err)
 				       VALUES(text(image_id)), err);
 
 	if (rc > 0)
-		rc = store_run(s,
-			       "UPDATE item SET version = coalesce("
-			       "  (SELECT max(number) FROM version WHERE item_id = item.id), 0)"
-			       " WHERE version > 0 AND NOT EXISTS"
-			       "  (SELECT 1 FROM version WHERE item_id = item.id AND number = item.version)",
-			       NO_VALUES, err);
+		rc = replace_lost(s, err);
 	return rc < 0 ? rc : asked;
 }
 

@@ -816,6 +816,35 @@ static void what_is_lost_is_made_anew(void)
 	ok(item.version == 0 && !item.image_id[0], "nothing serves");
 }
 
+static void what_was_withdrawn_does_not_come_back_for_what_is_lost(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	struct store_image image = image_named('b');
+	char id[STORE_ID_CHARS];
+	size_t asked = 7;
+
+	add_item(s, id);
+	keep_versions(s, 3);
+	ingest_again(s, id, 'a');
+	ingest_again(s, id, 'b');
+	ingest_again(s, id, 'c');
+	store_item_rollback(s, id, 2, &err);
+	is_int(store_image_lost(s, image.id, &asked, &err), 0, "the image of a version that was chosen is lost");
+	is_str(versions_of(s, id), "3 *1", "the one before it serves, not the newer one that was withdrawn");
+	memset(image.id, 'a', sizeof(image.id) - 1);
+	is_int(store_image_lost(s, image.id, &asked, &err), 0, "the last of those is lost, too");
+	is_str(versions_of(s, id), "3", "then none serves");
+	is_int(asked, 0, "nor is the one that was withdrawn made again");
+	store_item_get(s, id, &item, &err);
+	ok(item.version == 0 && item.state == ITEM_FAILED && strstr(item.error, "rollback"), "the item says so: %s",
+	   item.error ? item.error : "");
+	is_int(store_item_rollback(s, id, 3, &err), 0, "another version is chosen");
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	ok(item.version == 3, "and serves");
+}
+
 static void room_is_made_of_what_nobody_reads(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -1104,6 +1133,7 @@ int main(void)
 		a_version_is_for_the_machines_it_was_announced_for,
 		content_comes_back_as_it_was_given,
 		what_is_lost_is_made_anew,
+		what_was_withdrawn_does_not_come_back_for_what_is_lost,
 		room_is_made_of_what_nobody_reads,
 		what_machines_want_goes_first_and_is_made_once,
 		a_database_of_schema_1_is_upgraded,

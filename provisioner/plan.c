@@ -342,6 +342,24 @@ static int make_job(char id[static STORE_ID_CHARS], char ticket[static STORE_TIC
 	return rc;
 }
 
+/* Rules of an assignment made before anybody knew how many disks the item has. The configuration's rule is for one. */
+static int check_rules(const struct plan_request *p, const struct store_item *item, struct err *err)
+{
+	CLEANUP(free_str) char *text = p->target ? strdup(p->target) : NULL;
+	const char *rules[TARGET_RULES_MAX];
+	size_t count = text ? target_rule_split(rules, TARGET_RULES_MAX, text) : item->disk_count;
+
+	if (p->target && !text)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (count == item->disk_count)
+		return 0;
+	return err_set(err, -EALREADY,
+		       "the assignment has %zu rule%s, item %s has %u disk%s: one for each is needed: vmcast machine "
+		       "assign %s %s --target RULE%s",
+		       count, count == 1 ? "" : "s", item->id, item->disk_count, item->disk_count == 1 ? "" : "s",
+		       p->macs.macs[0], item->id, item->disk_count > 1 ? " --target RULE ..." : "");
+}
+
 int plan_make(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
@@ -357,7 +375,7 @@ int plan_make(struct request *rq, struct err *err)
 		return rc;
 	if (demand_item(rq->server, &item))
 		return reply_wait(rq, &item, err);
-	if ((rc = check_item(&item, &p, err)) < 0 ||
+	if ((rc = check_item(&item, &p, err)) < 0 || (rc = check_rules(&p, &item, err)) < 0 ||
 	    (rc = store_item_content(store, item.id, item.version, &content, err)) < 0 ||
 	    (rc = make_job(job, ticket, rq, &p, &item, json, err)) < 0)
 		return rc;

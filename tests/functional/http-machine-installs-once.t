@@ -132,6 +132,15 @@ is "an item that is not for a disk is refused" "$(plan 1073741824 '{"bytes":8388
 	"409 item $item is made to be started by kexec: this version writes to disks only"
 unlike "and is in no menu" "$(script)" "$item"
 
+# Rules that were given before anybody knew how many disks the item has.
+sqlite3 "$work/state/vmcast.db" "UPDATE machine SET item_id = '$item', assignment = 1, target = 'bus=virtio ; bus=sata' WHERE mac = '$mac'"
+say_in_feed ""
+before=$(field /v1/jobs '.jobs | length')
+is "two rules for one disk: no plan, but what to type" "$(plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
+	"409 the assignment has 2 rules, item $item has 1 disk: one for each is needed: vmcast machine assign $mac $item --target RULE"
+is "and no job" "$(field /v1/jobs '.jobs | length')" "$before"
+vmcast machine release "$mac" >/dev/null
+
 # An item without an image, whose ingest is the operator's business.
 printf 'x' >"$origin/late"
 rm "$origin/image"

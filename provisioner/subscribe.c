@@ -120,7 +120,8 @@ static int fetch_http(struct document *doc, const struct config *config, const s
 	if (open_client(&http, &policy, config, feed, options, stop, err) < 0 ||
 	    http_perform(http, &rq, &rs, err) < 0 || keep_place(doc, http, feed, err) < 0)
 		return err->code;
-	doc->gone = rs.status == 410;
+	/* Another place, to which the feed moved or was redirected, speaks for itself: the feed's own is asked again. */
+	doc->gone = rs.status == 410 && doc->base && strcmp(doc->base, feed->url) == 0;
 	if (rs.status == 304 && (rq.if_none_match || rq.if_modified_since)) {
 		doc->not_modified = true;
 		return 0;

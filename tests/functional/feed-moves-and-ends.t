@@ -85,6 +85,11 @@ set_rules 'location = /old/feed.xml { return 301 http://169.254.169.254/feed.xml
 vmcast feed refresh "$id" >/dev/null 2>&1 || true
 like "the policy decides where it may move to" "$(field "/v1/feeds/$id" .error)" "169.254.169.254 is not allowed"
 
+# Where it is redirected to is gone for good, which says nothing of itself
+set_rules 'location = /old/feed.xml { return 302 /gone.xml; }' 'location = /gone.xml { return 410; }'
+vmcast feed refresh "$id" >/dev/null 2>&1 || true
+is "another place that is gone is a failure, and the feed is asked again" "$(field "/v1/feeds/$id" '"\(.gone_at) \(.failures > 0)"')" "null true"
+
 set_rules 'location = /old/feed.xml { return 410; }'
 vmcast feed refresh "$id" >/dev/null 2>&1 || true
 like "a feed that is gone for good: says so" "$(vmcast feed list)" "$id +gone"

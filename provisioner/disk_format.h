@@ -32,6 +32,7 @@ struct disk_format {
 	uint64_t disk_bytes;                /* of the disk inside, as the header says: a multiple of 512, not 0 */
 	char notes[DISK_FORMAT_NOTES][128]; /* what the operator should know, though it is no reason to refuse */
 	size_t note_count;
+	const char *size_calc; /* of a VHD: QEMU's force_size_calc, by which its disk has disk_bytes; static storage */
 	struct disk_map map;
 };
 

@@ -21,6 +21,7 @@ struct footer {
 	uint64_t dynamic_off;
 	uint64_t disk_bytes;            /* of the two that follow, the one that its maker means */
 	uint64_t size_bytes, chs_bytes; /* the field; cylinders x heads x sectors per track */
+	bool by_size;
 	uint32_t type;
 	uint8_t unique_id[16];
 };
@@ -35,16 +36,13 @@ static uint32_t checksum(const uint8_t *raw, size_t len, size_t checksum_off)
 	return ~sum;
 }
 
-/* Who writes a disk's size in its own field; Virtual PC and those who follow it go by the geometry. Source: QEMU. */
+/*
+ * Virtual PC, and QEMU unless it is told otherwise, mean the geometry; everybody else the size field: Hyper-V, Azure,
+ * XenServer, Disk2vhd, VirtualBox. QEMU's driver knows some of these only, which would cut the others' disks off.
+ */
 static bool is_by_size(const uint8_t creator[static 4])
 {
-	static const char makers[][5] = { "win ", "qem2", "d2v ", "tap\0", "CTXS" };
-
-	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
-		if (memcmp(creator, makers[i], 4) == 0)
-			return true;
-	}
-	return false;
+	return memcmp(creator, "vpc ", 4) != 0 && memcmp(creator, "qemu", 4) != 0;
 }
 
 static int read_footer(struct footer *out, const struct image_file *f, uint64_t at, const char *what, struct err *err)
@@ -67,8 +65,8 @@ static int read_footer(struct footer *out, const struct image_file *f, uint64_t 
 				.chs_bytes = (uint64_t)be16(raw + 56) * raw[58] * raw[59] * 512,
 				.type = be32(raw + 60) };
 	memcpy(out->unique_id, raw + 68, sizeof(out->unique_id));
-	out->disk_bytes =
-		is_by_size(raw + 28) || out->chs_bytes / 512 >= CHS_SECTORS_MAX ? out->size_bytes : out->chs_bytes;
+	out->by_size = is_by_size(raw + 28) || out->chs_bytes / 512 >= CHS_SECTORS_MAX;
+	out->disk_bytes = out->by_size ? out->size_bytes : out->chs_bytes;
 	if (raw[84])
 		return err_set(err, -ENOTSUP, "it is of a machine that was suspended (saved state is %u)", raw[84]);
 	if (out->type == TYPE_DIFFERENCING)
@@ -194,6 +192,11 @@ int disk_format_check_vpc(struct disk_format *out, const struct image_file *f, s
 	if (rc)
 		return rc;
 	out->disk_bytes = footer.disk_bytes;
+	out->size_calc = footer.by_size ? "current_size" : "chs";
+	if (footer.by_size && footer.chs_bytes != footer.size_bytes && footer.chs_bytes / 512 < CHS_SECTORS_MAX)
+		disk_format_note(out,
+				 "its disk has the %" PRIu64 " bytes of its size field, its geometry says %" PRIu64,
+				 footer.size_bytes, footer.chs_bytes);
 	if (footer.disk_bytes != footer.size_bytes)
 		disk_format_note(out,
 				 "its disk has the %" PRIu64 " bytes of its geometry, its size field says %" PRIu64,

@@ -75,6 +75,7 @@ int disk_reader_open(struct disk_reader **out, const struct disk_reader_options 
 			return rc;
 		image.driver = r->format.driver;
 		image.disk_bytes = r->format.disk_bytes;
+		image.size_calc = r->format.size_calc;
 	}
 	r->disk_bytes = image.disk_bytes;
 	rc = check_size(r->disk_bytes, options, err);

@@ -43,17 +43,20 @@ struct qemu_nbd {
  */
 static int describe(char **out, const struct qemu_image *image, struct err *err)
 {
-	const char *cache = strcmp(image->driver, "qcow2") == 0 ? "\"l2-cache-size\":4194304," : "";
 	const uint64_t rest = (uint64_t)image->file.st_size - image->file_off;
 	const uint64_t padded = (image->file_bytes + 511) / 512 * 512;
-	char cut[64] = "";
+	char cut[64] = "", own[64] = "";
 
+	if (strcmp(image->driver, "qcow2") == 0)
+		snprintf(own, sizeof(own), "\"l2-cache-size\":4194304,");
+	else if (image->size_calc)
+		snprintf(own, sizeof(own), "\"force_size_calc\":\"%s\",", image->size_calc);
 	if (padded < rest)
 		snprintf(cut, sizeof(cut), "\"size\":%" PRIu64 ",", padded);
 	if (asprintf(out,
 		     "json:{\"driver\":\"%s\",%s\"backing\":null,\"file\":{\"driver\":\"raw\",\"offset\":%" PRIu64
 		     ",%s\"file\":{\"driver\":\"file\",\"filename\":\"/disk\",\"locking\":\"off\"}}}",
-		     image->driver, cache, image->file_off, cut) >= 0)
+		     image->driver, own, image->file_off, cut) >= 0)
 		return 0;
 	*out = NULL;
 	return err_set(err, -ENOMEM, "out of memory");

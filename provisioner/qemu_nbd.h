@@ -19,6 +19,8 @@ struct qemu_image {
 	const char *driver; /* QEMU's name for the format */
 	uint64_t file_off, file_bytes;
 	uint64_t disk_bytes; /* as the header says */
+	const char
+		*size_calc; /* of a VHD: what of its header says so, as the driver calls it; NULL: up to the driver */
 };
 
 struct qemu_nbd;

@@ -105,6 +105,25 @@ parallels_extended "$raw" "$work/parallels"
 "$read_disk" parallels "$work/parallels" "$work/out" 2>/dev/null || true
 ok "Parallels, extended: what the test put in" cmp "$work/out" "$raw"
 
+# A VHD whose geometry is less than its size: it depends on who made it which of the two is the disk. QEMU alone would take the
+# geometry of all but some, and the end of the disk would be lost.
+for creator in qem2:size 'win :size' 'wa\0\0:size' vbox:size 'vpc :geometry' qemu:geometry; do
+	qemu-img convert -f raw -O vpc -o force_size=on "$raw" "$work/vhd"
+	perl -e 'my ($name, $creator) = @ARGV; $creator =~ s/\\0/\0/g; open my $f, "+<:raw", $name or die;
+		for my $at (0, (-s $name) - 512) {
+			seek $f, $at, 0; read $f, my $b, 512;
+			substr($b, 28, 4) = $creator; substr($b, 56, 4) = pack "nCC", 278, 4, 17; substr($b, 64, 4) = "\0" x 4;
+			my $sum = 0; $sum += $_ for unpack "C*", $b;
+			substr($b, 64, 4) = pack "L>", ~$sum & 0xffffffff;
+			seek $f, $at, 0; print $f $b;
+		}' "$work/vhd" "${creator%:*}"
+	cp "$raw" "$work/want"
+	[[ $creator == *:size ]] || truncate -s $((278 * 4 * 17 * 512)) "$work/want"
+	"$read_disk" vpc "$work/vhd" "$work/out" 2>"$work/said" || true
+	ok "VHD of '${creator%:*}': its disk is that of its ${creator#*:}" cmp "$work/out" "$work/want"
+	like "VHD of '${creator%:*}': says so" "$(<"$work/said")" "bytes of its ${creator#*:}"
+done
+
 # With sectors of 4096 bytes, which QEMU neither writes nor reads: a disk that it wrote, of whole such sectors, and another
 # number in its metadata. What depends on that number is further from the beginning than this disk is long.
 truncate -s $((16 << 20)) "$work/raw4k"

@@ -91,7 +91,6 @@ int routes_feed_add(struct request *rq, struct err *err)
 {
 	CLEANUP(feed_options_done) struct feed_options options = { 0 };
 	CLEANUP(json_free) json_t *json = NULL;
-	struct store *store = rq->server->store;
 	char id[STORE_ID_CHARS], quoted[256];
 	const char *url, *text = NULL;
 	int rc;
@@ -99,8 +98,7 @@ int routes_feed_add(struct request *rq, struct err *err)
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&url, json, "url", URL_MAX, err)) < 0 ||
 	    (rc = json_want_string(&text, json, "options", FEED_OPTIONS_MAX, err)) < 0 ||
 	    (rc = check_feed_url(url, err)) < 0 || (rc = feed_options_parse(&options, text, err)) < 0 ||
-	    (rc = store_feed_add(store, url, false, id, err)) < 0 ||
-	    (rc = text && *text ? store_feed_set(store, id, text, err) : 0) < 0)
+	    (rc = store_feed_add_with(rq->server->store, url, text, id, err)) < 0)
 		return rc;
 	log_info("feed %s: added '%s'", id, log_quote(quoted, sizeof(quoted), url));
 	worker_wake_refresh(rq->server->worker, id);

@@ -174,6 +174,9 @@ const char *store_dir(const struct store *s);
 /* Feeds. Adding one that is there already gives its id. Removing takes its items along (their images stay until no item
  * names them). */
 int store_feed_add(struct store *s, const char *url, bool configured, char id[static STORE_ID_CHARS], struct err *err);
+/* By hand and with options (NULL: none), as store_feed_set, at once: nobody sees the feed without them. */
+int store_feed_add_with(struct store *s, const char *url, const char *changes, char id[static STORE_ID_CHARS],
+			struct err *err);
 int store_feed_remove(struct store *s, const char *id, struct err *err);
 /* Change its options as `changes` says (feed_options.h). -EPERM: the configuration sets them. -EINVAL: what is wrong. */
 int store_feed_set(struct store *s, const char *id, const char *changes, struct err *err);

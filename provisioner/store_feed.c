@@ -242,16 +242,13 @@ int store_feed_configure(struct store *s, char *const *lines, size_t count, stru
 	return rc < 0 ? rc : 0;
 }
 
-int store_feed_set(struct store *s, const char *id, const char *changes, struct err *err)
+static int change_options(struct store *s, const char *id, const char *changes, struct err *err)
 {
 	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
 	CLEANUP(feed_options_done) struct feed_options options = { 0 };
 	CLEANUP(free_str) char *changed = NULL;
 
-	int rc = store_begin(s, err);
-	if (rc < 0)
-		return rc;
-	rc = store_row(&feed, read_feed, s, FEED_SELECT " WHERE id = ?1", VALUES(text(id)), err);
+	int rc = store_row(&feed, read_feed, s, FEED_SELECT " WHERE id = ?1", VALUES(text(id)), err);
 	if (rc == 0)
 		rc = no_such_feed(id, err);
 	else if (rc > 0 && feed.configured)
@@ -262,10 +259,36 @@ int store_feed_set(struct store *s, const char *id, const char *changes, struct 
 		rc = feed_options_parse(&options, changes, err);
 	if (rc >= 0)
 		rc = feed_options_text(&changed, &options, err);
-	if (rc >= 0)
-		rc = write_options(s, id, changed, err);
-	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : write_options(s, id, changed, err);
+}
+
+int store_feed_set(struct store *s, const char *id, const char *changes, struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_end(s, change_options(s, id, changes, err), err);
 	return rc < 0 ? rc : 0;
+}
+
+int store_feed_add_with(struct store *s, const char *url, const char *changes, char id[static STORE_ID_CHARS],
+			struct err *err)
+{
+	char new_id[STORE_ID_CHARS];
+
+	store_id(new_id, url, NULL);
+	int rc = store_begin(s, err);
+	if (rc < 0)
+		return rc;
+	rc = add_feed(s, url, false, err);
+	if (rc >= 0 && changes && *changes)
+		rc = change_options(s, new_id, changes, err);
+	rc = store_end(s, rc, err);
+	if (rc < 0)
+		return rc;
+	memcpy(id, new_id, sizeof(new_id));
+	return 0;
 }
 
 /* What an item that is known already was, as far as a new announcement is compared with it. */

@@ -131,4 +131,9 @@ echo '<html/>' >"$work/page"
 status=0
 said=$(vmcast feed import "$work/page" 2>&1) || status=$?
 like "what is no list is refused" "$status $said" "^1 .*no OPML"
+
+# What keeps its options from being written keeps the feed from being there: it may not be fetched without them.
+sqlite3 -cmd ".timeout 9000" "$work/state/vmcast.db" "CREATE TRIGGER t BEFORE UPDATE OF options ON feed BEGIN SELECT raise(ABORT, 'no'); END"
+api POST /v1/feeds '{"url":"http://127.0.0.1:1/atomic.xml","options":"scheme=https"}' >/dev/null
+is "a feed is added with its options or not at all" "$(field /v1/feeds '[.feeds[] | select(.url | endswith("/atomic.xml"))] | length')" 0
 done_testing

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The id that the program has inside. */
@@ -156,6 +157,16 @@ int sandbox_start(struct sandbox **out, const struct sandbox_options *options, s
 int sandbox_fd(const struct sandbox *s)
 {
 	return s->pidfd;
+}
+
+uint64_t sandbox_cpu_ms(const struct sandbox *s)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (s->reaped || clock_getcpuclockid(s->pid, &clock) || clock_gettime(clock, &used))
+		return 0;
+	return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
 }
 
 static void reap(struct sandbox *s)

@@ -62,6 +62,9 @@ int sandbox_fd(const struct sandbox *s);
  */
 int sandbox_wait(struct sandbox *s, struct err *err);
 
+/* How much processor time it has had, while it runs; 0: not known. */
+uint64_t sandbox_cpu_ms(const struct sandbox *s);
+
 /* After sandbox_wait: its exit status, -1 if a signal ended it or nobody knows. */
 int sandbox_exit_status(const struct sandbox *s);
 

@@ -9,6 +9,7 @@
 #include "sandbox.h"
 #include "unpack_report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,7 +31,12 @@
 #define FDS      (UNPACK_DISKS_MAX + 32u)
 #define POLL_MS  200
 #define GPGV_MAX 65536
-#define GPGV_MS  600000u /* its processor time has a bound, its sleep has this one */
+#define STALL_MS 600000u
+#define LOOK_MS  1000u
+/* Members of archives become files, at most 65536 of them, and few files are made of others. */
+#define FILES_MAX  (66u << 10)
+#define ROOM_BYTES (32u << 20)
+#define GPGV_MS    600000u /* its processor time has a bound, its sleep has this one */
 
 /* What comes through the pipe: lines. Only the last one is kept, which is the report. */
 struct listener {
@@ -40,6 +46,11 @@ struct listener {
 	char *line;
 	size_t len, room;
 	bool complete; /* the line is, and it is no progress */
+	const struct sandbox *sandbox;
+	int folder;       /* the scratch folder */
+	uint64_t look_ms; /* when to look next */
+	/* The last sign of life: when, and what it was. */
+	uint64_t life_ms, life_bytes, life_cpu_ms;
 };
 
 static void done_listening(struct listener *l)
@@ -70,6 +81,7 @@ static int take_line(struct listener *l, struct err *err)
 	if (rc)
 		return err_wrap(err, "vmcast-unpack");
 	l->len = 0;
+	l->life_ms = clock_ms();
 	if (!l->options->progress)
 		return 0;
 	return l->options->progress(l->options->ctx, done < l->total_bytes ? done : l->total_bytes, l->total_bytes,
@@ -99,6 +111,76 @@ static int take_byte(struct listener *l, char c, struct err *err)
 	return 0;
 }
 
+/* vmcast-unpack keeps to these bounds by itself, unless it was taken over. `*bytes`: a number that grows with files. */
+static int check_room(uint64_t *bytes, const struct listener *l, struct err *err)
+{
+	const uint64_t max = l->options->scratch_bytes_max;
+	uint64_t taken = 0;
+	unsigned files = 0;
+	struct stat st;
+	CLEANUP(close_fd) int fd = openat(l->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return err_set(err, -errno, "open '%s': %s", l->options->scratch, strerror(errno));
+	(void)TAKE_FD(fd);
+	*bytes = 0;
+	for (const struct dirent *at; files <= FILES_MAX && (at = readdir(dir));) {
+		if (strcmp(at->d_name, ".") == 0 || strcmp(at->d_name, "..") == 0 ||
+		    fstatat(dirfd(dir), at->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		files++;
+		taken += (uint64_t)st.st_blocks * 512;
+		*bytes += (uint64_t)st.st_size + (uint64_t)st.st_blocks;
+	}
+	closedir(dir);
+	if (files > FILES_MAX)
+		return err_set(err, -EFBIG, "vmcast-unpack has made more than %u files", FILES_MAX);
+	/* XFS allocates up to twice what is written to a file that grows, and every file ends with a block. */
+	if (taken / 2 > max && taken / 2 - max > ROOM_BYTES)
+		return err_set(err, -ENOSPC,
+			       "vmcast-unpack has written %" PRIu64 " bytes, scratch_bytes_max is %" PRIu64, taken,
+			       max);
+	return 0;
+}
+
+/* Now and then, whether it says anything or not. Reading what it has unpacked it neither says nor writes something. */
+static int look_after(struct listener *l, struct err *err)
+{
+	const uint64_t now_ms = clock_ms(), stall_ms = l->options->stall_ms ? l->options->stall_ms : STALL_MS;
+	uint64_t bytes = 0;
+
+	if (now_ms < l->look_ms)
+		return 0;
+	l->look_ms = now_ms + LOOK_MS;
+	int rc = check_room(&bytes, l, err);
+	if (rc)
+		return rc;
+	uint64_t cpu_ms = sandbox_cpu_ms(l->sandbox);
+	if (!l->life_ms || bytes != l->life_bytes || cpu_ms >= l->life_cpu_ms + 1000) {
+		l->life_ms = now_ms;
+		l->life_bytes = bytes;
+		l->life_cpu_ms = cpu_ms;
+	}
+	if (now_ms - l->life_ms > stall_ms)
+		return err_set(err, -ETIMEDOUT, "vmcast-unpack does nothing any more");
+	return 0;
+}
+
+/* Until it has ended, which it does once it has closed its end of the pipe. */
+static int await_end(struct listener *l, struct err *err)
+{
+	struct pollfd wait = { .fd = sandbox_fd(l->sandbox), .events = POLLIN };
+	int rc = 0;
+
+	while (!rc && poll(&wait, 1, POLL_MS) <= 0) {
+		rc = check_stop(l->options, err);
+		if (!rc)
+			rc = look_after(l, err);
+	}
+	return rc;
+}
+
 /* Until the other end is closed. */
 static int listen_all(struct listener *l, struct err *err)
 {
@@ -109,6 +191,8 @@ static int listen_all(struct listener *l, struct err *err)
 
 	while (!rc && got) {
 		rc = check_stop(l->options, err);
+		if (!rc)
+			rc = look_after(l, err);
 		if (rc)
 			return rc;
 		int ready = poll(&wait, 1, POLL_MS);
@@ -162,8 +246,11 @@ static int run_unpack(struct listener *l, int fd, int pipe_end, const struct unp
 	snprintf(disk_max, sizeof(disk_max), "%" PRIu64, options->disk_bytes_max);
 	int rc = sandbox_start(&sandbox, &how, err);
 	close(pipe_end); /* the sandbox has it now: the pipe ends when it does */
+	l->sandbox = sandbox;
 	if (!rc)
 		rc = listen_all(l, err);
+	if (!rc)
+		rc = await_end(l, err);
 	if (!rc)
 		rc = sandbox_wait(sandbox, err);
 	if (!rc && !l->complete)
@@ -310,6 +397,7 @@ int unpack_enclosure(struct unpacked **out, int fd, const struct unpack_options 
 	if (fstat(fd, &st) || pipe2(ends, O_CLOEXEC))
 		return err_set(err, -errno, "%s", strerror(errno));
 	from = l.fd = ends[0];
+	l.folder = folder;
 	l.total_bytes = (uint64_t)st.st_size;
 	int rc = run_unpack(&l, fd, ends[1], options, err);
 	if (rc)

@@ -61,6 +61,7 @@ struct unpack_options {
 	uint64_t disk_bytes_max;    /* of one disk, holes counted */
 	/* GnuPG keyring, as `gpg --export` writes it, whose keys must have made the signatures; NULL: none is checked. */
 	const char *keyring;
+	uint64_t stall_ms;       /* without a sign of life: -ETIMEDOUT; 0: ten minutes */
 	const atomic_bool *stop; /* ends the work with -ECANCELED; NULL: never */
 	/* Called now and then: how many of the enclosure's bytes have been read. A failure ends the work and is what it
 	 * returns. NULL: no. */
@@ -71,7 +72,8 @@ struct unpack_options {
 /*
  * What is in the enclosure open at `fd` (a file, from its beginning whatever its offset is). Caller frees `*out` with
  * unpacked_free; its files stay in options->scratch. -EBADMSG corrupt, or contradicts itself; -ENOTSUP valid, but not
- * handled, or wants what an enclosure may not have; -EACCES a signature that does not hold; -EFBIG beyond a bound.
+ * handled, or wants what an enclosure may not have; -EACCES a signature that does not hold; -EFBIG beyond a bound;
+ * -ENOSPC, -ETIMEDOUT: vmcast-unpack does not keep to its bounds by itself, or does nothing any more.
  */
 int unpack_enclosure(struct unpacked **out, int fd, const struct unpack_options *options, struct err *err);
 

@@ -51,7 +51,7 @@ static int stand_in(const char *scratch)
 		if (write(fd, "bytes", 5) != 5)
 			return 9;
 	}
-	if (text[0] == 'g' && (put_file("0", "bytes", 5, 1) || put_file("1", signature, sizeof(signature), 1000)))
+	if (text[0] == 'g' && (put_file("0", "bytes", 5, 1) || put_file("1", signature, sizeof(signature), 3000)))
 		return 9;
 	if (text[0] == 'l' && symlink("/etc/passwd", "0"))
 		return 8; /* not even that is allowed */
@@ -60,8 +60,18 @@ static int stand_in(const char *scratch)
 	if (text[0] == 'x')
 		return 3;
 	ssize_t put = write(STDOUT_FILENO, text + 1, (size_t)len - 1);
-	if (text[0] == 's')
-		pause();
+	if (text[0] == 'c' && close(STDOUT_FILENO))
+		return 9;
+	if (text[0] == 'd' && put_file("0", text, sizeof(text), 1600))
+		return 9;
+	for (int i = 0; text[0] == 'i' && i <= 66 << 10; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "%d", i);
+		put_file(name, "", 0, 0);
+	}
+	while (strchr("cdis", text[0]))
+		sleep(1000);
 	return put < 0;
 }
 
@@ -173,12 +183,41 @@ static void test_endless_signature(void)
 	char path[64];
 	snprintf(path, sizeof(path), "%s/keyring", folder);
 	CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		abort();
 	options.keyring = path;
 	alarm(60);
 	int rc = run(&u, SIGNED, &err);
 	alarm(0);
 	ok(rc == -EFBIG, "more than is read of what is said about a signature is a refusal (%d %s)", rc, err.text);
 	options.keyring = NULL;
+}
+
+static void test_bounds_kept_for_it(void)
+{
+	static const struct {
+		const char *name, *enclosure, *said;
+		uint64_t stall_ms;
+		int code;
+	} cases[] = {
+		{ "the disk filled in silence", "d", "scratch_bytes_max", 0, -ENOSPC },
+		{ "files without end", "i", "more than 67584 files", 0, -EFBIG },
+		{ "sleep", "s", "does nothing", 1500, -ETIMEDOUT },
+		{ "sleep after the report", "c{}\n", "does nothing", 1500, -ETIMEDOUT },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct unpacked *u;
+		struct err err;
+
+		options.stall_ms = cases[i].stall_ms;
+		alarm(100);
+		int rc = run(&u, cases[i].enclosure, &err);
+		alarm(0);
+		ok(rc == cases[i].code && strstr(err.text, cases[i].said), "ended: %s (%d %s)", cases[i].name, rc,
+		   err.text);
+	}
+	options.stall_ms = 0;
 }
 
 int main(int argc, char **argv)
@@ -200,6 +239,7 @@ int main(int argc, char **argv)
 	test_lies();
 	test_stop();
 	test_endless_signature();
+	test_bounds_kept_for_it();
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command) ? 2 : done_testing();
 }

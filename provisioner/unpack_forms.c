@@ -260,25 +260,32 @@ static int form_ovf(struct unpacking *u, struct unpack_archive *a, struct archiv
 	return rc ? rc : unpack_forms_name(u, err, "an OVF appliance of %zu disk%s", count, plural(count));
 }
 
-/* A member by the last part of a path on the publisher's host, as it is or compressed: "root.img", "root.img.gz". */
-static struct archive_member *find_by_base(struct unpack_archive *a, const char *path)
+/* A member by the last part of a path on the publisher's host, as it is or compressed: "root.img", "root.img.gz". `*out` NULL: none. */
+static int find_by_base(struct archive_member **out, struct unpack_archive *a, const char *path, struct err *err)
 {
 	static const char *const suffixes[] = { "", ".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4" };
+	char first[SHOWN], second[SHOWN];
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
+	size_t len = strlen(base);
 
-	for (size_t s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
+	*out = NULL;
+	for (size_t s = 0; !*out && s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
 		for (size_t i = 0; i < a->member_count; i++) {
 			const char *name = a->members[i].name;
 			const char *folder = strrchr(name, '/');
-			size_t len = strlen(base);
 
 			name = folder ? folder + 1 : name;
-			if (strncmp(name, base, len) == 0 && strcmp(name + len, suffixes[s]) == 0)
-				return &a->members[i];
+			if (strncmp(name, base, len) != 0 || strcmp(name + len, suffixes[s]) != 0)
+				continue;
+			/* Which of them is meant is not to be guessed. */
+			if (*out)
+				return err_set(err, -EBADMSG, "the disk it names may be '%s' or '%s'",
+					       quote(first, (*out)->name), quote(second, a->members[i].name));
+			*out = &a->members[i];
 		}
 	}
-	return NULL;
+	return 0;
 }
 
 static int find_disk_file(struct archive_member **out, struct unpack_archive *a, const struct archive_member *m,
@@ -286,7 +293,8 @@ static int find_disk_file(struct archive_member **out, struct unpack_archive *a,
 {
 	char quoted[SHOWN], quoted_file[SHOWN];
 
-	*out = find_by_base(a, disk->file);
+	if (find_by_base(out, a, disk->file, err))
+		return err_wrap(err, "'%s'", quote(quoted, m->name));
 	if (!*out || *out == m)
 		return err_set(err, -EBADMSG, "'%s' names the disk '%s', which is no member", quote(quoted, m->name),
 			       quote(quoted_file, disk->file));

@@ -246,6 +246,12 @@ refuses "XVM2: a device of the host" a.tar "is dev='/dev/sda' of the publisher's
 echo "${domain/\/etc\/shadow//x/disk.qcow2}" >description.xml
 tar -cf a.tar description.xml disk.qcow2.gz
 refuses "XVM2: a name that its bytes contradict" a.tar "'disk.qcow2.gz' is called a qcow2 image, its bytes are a raw disk"
+mkdir -p a b
+cp disk a/twice.img
+cp disk b/twice.img
+echo "${domain/\/etc\/shadow//x/b/twice.img}" >description.xml
+tar -cf a.tar description.xml a/twice.img b/twice.img
+refuses "XVM2: two members that may be the disk" a.tar "'description.xml': the disk it names may be 'a/twice.img' or 'b/twice.img'"
 echo '<xvm><name>x</name><disk file="disk.gz"/></xvm>' >xvm.xml
 gzip -k disk
 tar -P --transform 's,^,/,' -cf a.tar xvm.xml disk.gz

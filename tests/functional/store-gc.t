@@ -49,7 +49,7 @@ folders()
 }
 
 announce 1
-start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml keep=5" "store_bytes_max = 3500K"
+start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml keep=2" "store_bytes_max = 3500K"
 wait_ingest v1
 
 # A machine reads version 1: it has a plan, and has not said that it is done.
@@ -59,8 +59,8 @@ announce 2
 refresh 2
 announce 3
 refresh 3
-is "three versions fit" "$(versions)" "3 2 1"
-is "as three images" "$(folders)" 3
+is "two versions are kept" "$(versions)" "3 2"
+is "and the image that the machine reads" "$(folders)" 3
 is "what is spare is the version that nobody reads" "$(($(field /v1/store .spare_bytes) / bytes))" 1
 
 announce 4

@@ -96,6 +96,9 @@ int main(void)
 	is_int(found, 0, "nothing is made anew of all that");
 	run(&status);
 	ok(status.damaged == 1 && status.asked == 1 && !is_wanted() && found == 1, "what is gone is made anew");
+	/* LeakSanitizer looks at us by ptrace, which wants the same user throughout. */
+	if (getuid() == 0 && (seteuid(0) || prctl(PR_SET_DUMPABLE, 1)))
+		abort();
 	verify_free(&verify);
 	store_close(&store);
 	remove_root();

@@ -204,7 +204,7 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LINK,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(service_libs) $(unpack_libs)
 
-fuzz: $(FUZZ) ## each parser's fuzzer for FUZZ_SECONDS (8) on its corpus
+fuzz: $(FUZZ) ## each parser's fuzzer for FUZZ_SECONDS (5) on its corpus
 	$(Q)prove --timer --exec '' tests/fuzz/run :: $(FUZZ)
 
 -include $(shell find $(BUILD)/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)

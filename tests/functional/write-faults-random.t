@@ -55,7 +55,7 @@ random_fault()
 seed=${SEED:-$RANDOM}
 RANDOM=$seed
 diag "SEED=$seed"
-for ((nr = 0; nr < 60; nr++)); do
+for ((nr = 0; nr < 40; nr++)); do
 	any image.zst image.zst image.zst image.zst image.zst /index /v1/plan /v1/jobs
 	path=$picked
 	random_fault

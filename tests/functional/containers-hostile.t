@@ -197,7 +197,7 @@ ova "a disk that is text" "'one-text.vmdk' is called a VMDK image, its bytes are
 cp box.ovf second.ovf
 ova "two descriptors" "two descriptions" box.ovf second.ovf one.vmdk
 manifest SHA256 box.ovf one.vmdk >box.mf
-sed -i '2s,0,1,' box.mf
+sed -i "2s,=.*,= $(sha256sum <text | cut -d' ' -f1)," box.mf
 ova "a digest that lies" "'one.vmdk' has another SHA-256" box.ovf box.mf one.vmdk
 manifest SHA256 one.vmdk >box.mf
 ova "a manifest without the descriptor" "says nothing of 'box.ovf'" box.ovf box.mf one.vmdk

@@ -65,18 +65,18 @@ publish two-ova --form original --ova
 publish two-xvm2 --form original --xvm2
 publish two-tampered --form deployable
 image=$(find "$origin/two-tampered" -name image.zst -size -1500k)
-printf '\377' | dd of="$image" bs=1 seek=$(($(stat -c %s "$image") / 2)) conv=notrunc status=none
+printf 'vmcast' | dd of="$image" bs=1 seek=$(($(stat -c %s "$image") / 2)) conv=notrunc status=none
 unset source
 
 # What can be wrong with a publisher's copy
 publish tampered --form deployable
 image=$(find "$origin/tampered" -name image.zst)
-printf '\377' | dd of="$image" bs=1 seek=$(($(stat -c %s "$image") / 2)) conv=notrunc status=none
+printf 'vmcast' | dd of="$image" bs=1 seek=$(($(stat -c %s "$image") / 2)) conv=notrunc status=none
 publish short --form deployable
 truncate -s -1 "$(find "$origin/short" -name image.zst)"
 publish index --form deployable
 index=$(find "$origin/index" -type f -name index)
-printf '\1' | dd of="$index" bs=1 seek=$(($(stat -c %s "$index") - 1)) conv=notrunc status=none
+printf 'vmcast' | dd of="$index" bs=1 seek=$(($(stat -c %s "$index") - 6)) conv=notrunc status=none
 
 for name in "${forms[@]}"; do
 	ok "$name: the feed is as the schema says" xmllint --noout --relaxng docs/feed-extension.rng "$origin/$name/feed.xml"

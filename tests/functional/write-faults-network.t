@@ -128,7 +128,7 @@ END
 # A file on the service that does not belong to the index: same length, same name, other bytes.
 served=$work/state/images/$(field "/v1/items/$item" .image)/image.zst
 cp "$served" "$work/good"
-printf 'x' | dd of="$served" bs=1 seek=$(($(stat -c %s "$served") / 2)) conv=notrunc status=none
+printf 'vmcast' | dd of="$served" bs=1 seek=$(($(stat -c %s "$served") / 2)) conv=notrunc status=none
 cp "$work/old" "$work/disk"
 start_proxy "$vmcastd_port"
 write "$proxy_port" "$work/disk"

@@ -132,7 +132,7 @@ for place in 30% 70% -1; do
 done
 
 served=$work/state/images/$(id_of 0)/image.zst
-printf 'x' | dd of="$served" bs=1 seek=$(($(stat -c %s "$served") / 2)) conv=notrunc status=none
+printf 'vmcast' | dd of="$served" bs=1 seek=$(($(stat -c %s "$served") / 2)) conv=notrunc status=none
 fresh
 write_two "$work/boot" "$work/data"
 is "one byte of the boot disk's image is wrong: exit 4" "$status" 4

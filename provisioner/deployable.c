@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "download.h"
+#include "folder.h"
 #include "frame.h"
 #include "index.h"
 #include "seek_table.h"
@@ -374,9 +375,9 @@ static int move_files(struct fetch *f, struct err *err)
 		rc = move_file(o, f->files.image_fd, f->image_path, "/image.zst", err);
 	if (rc)
 		return rc;
-	CLEANUP(close_fd) int folder = open(o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0 || fsync(folder))
-		return err_set(err, -errno, "flush folder '%s': %s", o->folder, strerror(errno));
+	rc = folder_sync(o->folder, err);
+	if (rc)
+		return rc;
 	deployable_discard(o->part);
 	return 0;
 }

@@ -5,11 +5,13 @@
 #include "cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void close_fts(FTS **fts)
 {
@@ -89,4 +91,13 @@ int folder_bytes_without(const char *path, const char *name, uint64_t *out, stru
 int folder_bytes(const char *path, uint64_t *out, struct err *err)
 {
 	return folder_bytes_without(path, NULL, out, err);
+}
+
+int folder_sync(const char *path, struct err *err)
+{
+	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd))
+		return err_set(err, -errno, "flush folder '%s': %s", path, strerror(errno));
+	return 0;
 }

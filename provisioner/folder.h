@@ -16,4 +16,7 @@ int folder_bytes(const char *path, uint64_t *out, struct err *err);
 /* The same without what is in its folder `name`, where somebody may be writing meanwhile. */
 int folder_bytes_without(const char *path, const char *name, uint64_t *out, struct err *err);
 
+/* Flush its entries: what was made in it, or moved into it, is there after a power cut. */
+int folder_sync(const char *path, struct err *err);
+
 #endif

@@ -80,15 +80,6 @@ static int sync_output(struct output *o, struct err *err)
 	return 0;
 }
 
-static int sync_folder(const char *path, struct err *err)
-{
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || fsync(fd))
-		return err_set(err, -errno, "flush folder '%s': %s", path, strerror(errno));
-	return 0;
-}
-
 int image_writer_open(struct image_writer **out, const struct image_options *options, struct err *err)
 {
 	CLEANUP(image_writer_close) struct image_writer *w = calloc(1, sizeof(*w));
@@ -324,7 +315,7 @@ int image_writer_finish(struct image_writer *w, struct store_image *out, struct 
 	if (!rc)
 		rc = sync_output(&w->index, err);
 	if (!rc)
-		rc = sync_folder(w->folder, err);
+		rc = folder_sync(w->folder, err);
 	if (rc)
 		return rc;
 	image.disk_bytes = w->header.disk_bytes;
@@ -349,7 +340,7 @@ int image_move(const char *images, const char *folder, const char *to, struct er
 {
 	if (rename(folder, to))
 		return err_set(err, -errno, "move '%s' to '%s': %s", folder, to, strerror(errno));
-	return sync_folder(images, err);
+	return folder_sync(images, err);
 }
 
 int image_publish(const char *images, const char *folder, const struct store_image *image, struct err *err)

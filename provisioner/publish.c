@@ -61,15 +61,6 @@ static int make_folder(const char *path, struct err *err)
 	return 0;
 }
 
-static int sync_folder(const char *path, struct err *err)
-{
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || fsync(fd))
-		return err_set(err, -errno, "flush folder '%s': %s", path, strerror(errno));
-	return 0;
-}
-
 static int lock_folder(struct publish *p, struct err *err)
 {
 	const char *folder = p->options->folder;
@@ -254,7 +245,7 @@ static int place_original(const struct publish *p, char **file, const struct ori
 		rc = format_path(path, p->options->folder, *file, err);
 	if (!rc && rename(original->path, path))
 		rc = err_set(err, -errno, "move '%s' to '%s': %s", original->path, path, strerror(errno));
-	return rc ? rc : sync_folder(folder, err);
+	return rc ? rc : folder_sync(folder, err);
 }
 
 static int place_images(const struct publish *p, const struct store_content *content, struct err *err)
@@ -270,7 +261,7 @@ static int place_images(const struct publish *p, const struct store_content *con
 		if (!rc)
 			rc = image_publish(images, folder, &content->disks[i].image, err);
 	}
-	return rc ? rc : sync_folder(p->options->folder, err);
+	return rc ? rc : folder_sync(p->options->folder, err);
 }
 
 /* What a subscriber would say of the file is said now. */

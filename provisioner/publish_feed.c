@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "feed.h"
 #include "feed_text.h"
+#include "folder.h"
 #include "log.h"
 #include "version.h"
 
@@ -620,10 +621,7 @@ int publish_feed_save(struct publish_feed *feed, struct err *err)
 		return rc;
 	if (rename(fresh, path))
 		return err_set(err, -errno, "replace '%s': %s", path, strerror(errno));
-	CLEANUP(close_fd) int folder = open(feed->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0 || fsync(folder))
-		return err_set(err, -errno, "flush folder '%s': %s", feed->folder, strerror(errno));
-	return 0;
+	return folder_sync(feed->folder, err);
 }
 
 /* `ctx`: a path; 1 if the attribute names it. */

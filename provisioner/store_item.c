@@ -134,9 +134,9 @@ int store_item_list(struct store *s, const char *feed_id, struct store_item_list
 	return 0;
 }
 
-static void read_ready(void *row, sqlite3_stmt *q)
+/* The first nine columns of both lists that menus are made of; returns the number of the next. */
+static int read_listed(struct store_item *item, sqlite3_stmt *q)
 {
-	struct store_item *item = row;
 	int nr = 0;
 
 	column_fixed(item->id, sizeof(item->id), q, nr++);
@@ -148,12 +148,20 @@ static void read_ready(void *row, sqlite3_stmt *q)
 	item->needs.firmware = column_text(q, nr++);
 	item->needs.landing = column_text(q, nr++);
 	item->state = (enum item_state)column_number(q, nr++);
+	item->present = true;
+	return nr;
+}
+
+static void read_ready(void *row, sqlite3_stmt *q)
+{
+	struct store_item *item = row;
+	int nr = read_listed(item, q);
+
 	item->version = column_number(q, nr++);
 	item->kind = (enum item_kind)column_number(q, nr++);
 	column_fixed(item->image_id, sizeof(item->image_id), q, nr++);
 	item->disk_bytes = column_number(q, nr++);
 	item->disk_count = (unsigned)column_number(q, nr);
-	item->present = true;
 }
 
 int store_item_list_ready(struct store *s, struct store_item_list *out, struct err *err)
@@ -182,20 +190,10 @@ int store_item_list_ready(struct store *s, struct store_item_list *out, struct e
 static void read_awaited(void *row, sqlite3_stmt *q)
 {
 	struct store_item *item = row;
-	int nr = 0;
+	int nr = read_listed(item, q);
 
-	column_fixed(item->id, sizeof(item->id), q, nr++);
-	column_fixed(item->feed_id, sizeof(item->feed_id), q, nr++);
-	item->feed_title = column_text(q, nr++);
-	item->announced.title = column_text(q, nr++);
-	item->announced.published = (int64_t)column_number(q, nr++);
 	item->announced.length = column_number(q, nr++);
-	item->needs.arch = column_text(q, nr++);
-	item->needs.firmware = column_text(q, nr++);
-	item->needs.landing = column_text(q, nr++);
-	item->state = (enum item_state)column_number(q, nr++);
 	item->feed_ingest = (enum feed_ingest)column_number(q, nr);
-	item->present = true;
 }
 
 int store_item_list_awaited(struct store *s, bool by_default, size_t max, struct store_item_list *out, struct err *err)
@@ -206,8 +204,8 @@ int store_item_list_awaited(struct store *s, bool by_default, size_t max, struct
 	static_assert(ITEM_INGESTING < 2 && ITEM_READY == 2 && FEED_INGEST_DEFAULT == 0 && FEED_INGEST_MANUAL == 4,
 		      "as in the database");
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_awaited, s,
-			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.length, i.arch, i.firmware,"
-			    " i.landing, i.state, f.ingest FROM item i INDEXED BY item_awaited"
+			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.arch, i.firmware, i.landing,"
+			    " i.state, i.length, f.ingest FROM item i INDEXED BY item_awaited"
 			    " JOIN feed f ON f.id = i.feed_id"
 			    " WHERE i.version = 0 AND i.gone_at = 0 AND i.state < 2"
 			    " AND iif(f.ingest = 0, ?1, i.ahead = 0 AND f.ingest <> 4)"

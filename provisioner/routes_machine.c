@@ -108,6 +108,20 @@ static char *wait_script(const struct server *server, const struct store_item *i
 	return menu_wait_script(server->config, machine, text, again ? item->id : NULL);
 }
 
+/* iPXE will read a kernel or an ISO by itself, for as long as an installation takes. False: it is no longer what serves. */
+static bool note_reader(const struct server *server, const struct store_item *item, const struct store_content *content,
+			const struct menu_machine *machine)
+{
+	struct err err = { 0 };
+
+	if (content->kind == ITEM_DISK)
+		return true;
+	int rc = store_job_started(server->store, machine->mac[0] ? machine->mac : NULL, item->id, item->version, &err);
+	if (rc < 0 && rc != -ESTALE)
+		log_warn("item %s: who reads it cannot be stored: %s, ignoring", item->id, err.text);
+	return rc != -ESTALE;
+}
+
 /* Start an item, or say how far it is. `row`: of a machine that it is assigned to; NULL: it was chosen in a menu. */
 static char *start_script(const struct server *server, const struct store_item *item, const struct store_machine *row,
 			  const struct menu_machine *machine)
@@ -126,6 +140,8 @@ static char *start_script(const struct server *server, const struct store_item *
 	const char *why = why_not(item, &content, machine);
 	if (why)
 		return wait_script(server, item, machine, why, false);
+	if (!note_reader(server, item, &content, machine))
+		return wait_script(server, item, machine, "has just got another version", !row);
 	if (!row)
 		return menu_boot_script(server->config, item, &content, machine, "starting", NULL);
 	return menu_boot_script(server->config, item, &content, machine, "this machine is assigned",

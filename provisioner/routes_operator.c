@@ -139,9 +139,11 @@ static json_t *job_json(const struct store_job *job)
 			 json_time(job->started_at), "updated_at", json_time(job->updated_at));
 }
 
+/* Or none that will be heard of again. */
 static bool job_is_over(const struct store_job *job)
 {
-	return job->phase && (strcmp(job->phase, "done") == 0 || strcmp(job->phase, "failed") == 0);
+	return job->phase && (strcmp(job->phase, "done") == 0 || strcmp(job->phase, "failed") == 0 ||
+			      strcmp(job->phase, "started") == 0);
 }
 
 static int get_index(struct request *rq, struct err *err)

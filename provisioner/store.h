@@ -319,6 +319,11 @@ int store_job_new(struct store *s, const struct store_macs *macs, const char *it
 		  const char *inventory, char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS],
 		  struct err *err);
 /*
+ * A machine (`mac` NULL: which did not say) that reads this version's files by itself from now on, as iPXE does with a kernel
+ * or an ISO: a job "started" of which nothing more is heard. It keeps them like any other. -ESTALE as above.
+ */
+int store_job_started(struct store *s, const char *mac, const char *item_id, uint64_t version, struct err *err);
+/*
  * -EACCES if the ticket is not the job's, -EINVAL if the phase is none. Phase "done" makes every address of the job an
  * installed machine, and their assignments of the same item INSTALLED if the job was made for them and not before;
  * "failed" leaves them assigned with the job's message shown. Both end the job: later reports are refused (-EALREADY),

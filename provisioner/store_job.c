@@ -94,8 +94,8 @@ static int add_macs(struct store *s, const char *id, const struct store_macs *ma
 }
 
 /* From then on store_image_wanted keeps all that the machine may read, whatever the item serves later. */
-static int add_job(struct store *s, const char *mac, const char *item_id, uint64_t version, const char *id,
-		   const char *ticket, struct err *err)
+static int add_job(struct store *s, const char *mac, const char *item_id, uint64_t version, const char *phase,
+		   const char *id, const char *ticket, struct err *err)
 {
 	uint8_t digest[DIGEST_BYTES];
 
@@ -103,9 +103,9 @@ static int add_job(struct store *s, const char *mac, const char *item_id, uint64
 	int rc = store_run(s,
 			   "INSERT INTO job (id, ticket_digest, mac, item_id, image_id, phase, started_at, updated_at)"
 			   " VALUES (?1, ?2, ?3, ?4, coalesce((SELECT id FROM version_blob"
-			   "  WHERE item_id = ?4 AND number = ?5 AND role = 0 AND nr = 0), ''), 'plan', ?6, ?6)",
+			   "  WHERE item_id = ?4 AND number = ?5 AND role = 0 AND nr = 0), ''), ?7, ?6, ?6)",
 			   VALUES(text(id), bytes(digest, sizeof(digest)), text(mac), text(item_id), number(version),
-				  number((uint64_t)store_now())),
+				  number((uint64_t)store_now()), text(phase)),
 			   err);
 	if (rc >= 0)
 		rc = store_run(s,
@@ -135,7 +135,7 @@ int store_job_new(struct store *s, const struct store_macs *macs, const char *it
 		return rc;
 	rc = check_version_serves(s, item_id, version, err);
 	if (!rc)
-		rc = add_job(s, mac, item_id, version, new_id, new_ticket, err);
+		rc = add_job(s, mac, item_id, version, "plan", new_id, new_ticket, err);
 	if (!rc)
 		rc = add_macs(s, new_id, macs, inventory, err);
 	rc = store_end(s, rc, err);
@@ -144,6 +144,25 @@ int store_job_new(struct store *s, const struct store_macs *macs, const char *it
 	memcpy(id, new_id, sizeof(new_id));
 	memcpy(ticket, new_ticket, sizeof(new_ticket));
 	return 0;
+}
+
+int store_job_started(struct store *s, const char *mac, const char *item_id, uint64_t version, struct err *err)
+{
+	char id[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+
+	store_random_hex(id, sizeof(id) - 1);
+	/* Nobody gets it: nobody reports. */
+	store_random_hex(ticket, sizeof(ticket) - 1);
+	int rc = store_begin(s, err);
+	if (rc < 0)
+		return rc;
+	rc = check_version_serves(s, item_id, version, err);
+	/* A machine that starts again and again is one row, not the end of everybody's history. */
+	if (!rc)
+		rc = store_run(s, "DELETE FROM job WHERE mac = ?1 AND phase = 'started'", VALUES(text(mac)), err);
+	if (rc >= 0)
+		rc = add_job(s, mac, item_id, version, "started", id, ticket, err);
+	return store_end(s, rc, err);
 }
 
 /* A job as its next report finds it. */

@@ -12,11 +12,11 @@
 /* States stand in SQL as the numbers they are stored as. */
 static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INSTALLED == 2, "as in the database");
 
-/* error: of the newest job, if that one failed. */
+/* error: of the newest job that was reported on, if that one failed. */
 #define MACHINE_SELECT(inventory)                                                                                      \
 	"SELECT m.mac, m.arch, m.firmware, m.address, " inventory ", m.item_id, i.title, m.target, m.assignment,"      \
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
-	"  ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                                             \
+	"  AND phase <> 'started' ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                      \
 	" m.installed_at, m.first_seen_at, m.last_seen_at"                                                             \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 

@@ -291,8 +291,7 @@ static int count_name(struct store *store, const char *name, void *ctx, struct e
 	return 0;
 }
 
-/* All of them gone at once is a file system that is not mounted more likely than a loss. */
-static int check_mounted(struct store *store, const struct store_blob_list *blobs, struct err *err)
+int sweep_check_mounted(struct store *store, const struct store_blob_list *blobs, struct err *err)
 {
 	size_t names = 0;
 	int rc = blobs->count ? each(store, "images", count_name, &names, err) : 0;
@@ -310,7 +309,7 @@ static int find_lost_images(struct store *store, struct err *err)
 	CLEANUP(store_blob_list_free) struct store_blob_list blobs = { 0 };
 	size_t asked;
 
-	if (store_blob_list(store, &blobs, err) < 0 || check_mounted(store, &blobs, err) < 0)
+	if (store_blob_list(store, &blobs, err) < 0 || sweep_check_mounted(store, &blobs, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < blobs.count; i++) {
 		const char *id = blobs.rows[i].id;

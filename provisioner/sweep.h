@@ -41,6 +41,9 @@ struct sweep_list {
 int sweep_collect(struct store *store, bool dry_run, struct sweep_list *out, struct err *err);
 void sweep_list_free(struct sweep_list *list);
 
+/* -ENOENT: not one of `blobs` has a folder. That is a file system that is not mounted more likely than a loss. */
+int sweep_check_mounted(struct store *store, const struct store_blob_list *blobs, struct err *err);
+
 /* What there is below images/. */
 int sweep_used_bytes(const struct store *store, uint64_t *out, struct err *err);
 

@@ -7,6 +7,7 @@
 #include "digest.h"
 #include "folder.h"
 #include "log.h"
+#include "sweep.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -204,6 +205,8 @@ static int check_all(struct verify *v, struct err *err)
 	CLEANUP(store_blob_list_free) struct store_blob_list blobs = { 0 };
 	int rc = store_blob_list(v->store, &blobs, err);
 
+	if (!rc)
+		rc = sweep_check_mounted(v->store, &blobs, err);
 	pthread_mutex_lock(&v->lock);
 	for (size_t i = 0; i < blobs.count; i++)
 		v->status.total_bytes += blobs.rows[i].bytes;

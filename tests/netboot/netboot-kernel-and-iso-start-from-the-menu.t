@@ -66,5 +66,5 @@ like "it starts with its initramfs and its command line" "$(lab wait kernel "vmc
 lab vmcast machine assign 52:54:00:77:01:09 "Live system" >/dev/null
 lab machine --id iso --mac 52:54:00:77:01:09 --memory 192 --detach >/dev/null
 ok "the ISO image starts, without a question, where it is assigned" lab wait iso "vmcast-test-iso $token" 180
-is "nothing was written for any of it" "$(job_count)" 0
+is "nothing was written for any of it; that they are read is known" "$(api job list | jq -r '[.jobs[].phase] | join(" ")')" "started started"
 done_testing

@@ -914,6 +914,37 @@ static void what_machines_want_goes_first_and_is_made_once(void)
 	is_int(store_item_demand(s, "0000000000000000", &err), -ENOENT, "what is not there is not found");
 }
 
+static void what_ipxe_started_by_itself_is_kept_while_it_may_be_read(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+	CLEANUP(store_job_list_free) struct store_job_list jobs = { 0 };
+	struct store_image image = image_named('a');
+	struct store_job report = { .phase = "failed", .message = "no disk" };
+	char id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS];
+	bool wanted = false;
+
+	add_item(s, id);
+	keep_versions(s, 1);
+	ingest_again(s, id, 'a');
+	store_job_new(s, &card, id, 1, NULL, job, ticket, &err);
+	store_job_report(s, job, ticket, &report, &err);
+	for (int i = 0; i < 3; i++)
+		is_int(store_job_started(s, MAC, id, 1, &err), 0, "a machine starts it by itself");
+	store_job_list(s, &jobs, &err);
+	is_int(jobs.count, 2, "however often, it is noted once");
+	store_machine_get(s, MAC, &machine, &err);
+	is_str(machine.error, "no disk", "what went wrong before is still told");
+	ingest_again(s, id, 'b');
+	is_str(versions_of(s, id), "*2", "other bytes come, and one version is kept");
+	store_image_wanted(s, image.id, &wanted, &err);
+	ok(wanted, "what the machine reads is still wanted");
+	run_sql("UPDATE job SET updated_at = updated_at - 86401");
+	store_image_wanted(s, image.id, &wanted, &err);
+	ok(!wanted, "for a day");
+	is_int(store_job_started(s, MAC, id, 1, &err), -ESTALE, "a version that serves no longer is not started");
+}
+
 static void machines_have_one_form_of_name_and_a_limit(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -1125,6 +1156,7 @@ int main(void)
 		what_was_installed_is_remembered_without_its_job,
 		a_job_from_before_does_not_fulfil_an_assignment,
 		images_are_wanted_by_items_and_running_jobs,
+		what_ipxe_started_by_itself_is_kept_while_it_may_be_read,
 		machines_have_one_form_of_name_and_a_limit,
 		damaged_and_foreign_databases_are_refused,
 		other_bytes_are_a_new_version,

@@ -75,6 +75,17 @@ int main(void)
 	run(&status);
 	ok(status.good == 1 && !status.damaged && !status.error[0], "what is whole is good");
 
+	char folder[PATH_MAX], elsewhere[PATH_MAX];
+	snprintf(folder, sizeof(folder), "%s/images/%s", root, id);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", root);
+	if (rename(folder, elsewhere))
+		abort();
+	run(&status);
+	ok(is_wanted() && !status.damaged && strstr(status.error, "mount"),
+	   "nothing is lost of what is not mounted: %s", status.error);
+	if (rename(elsewhere, folder))
+		abort();
+
 	chmod(path, 0);
 	run(&status);
 	ok(is_wanted() && access(path, F_OK) == 0, "what may not be opened is left");

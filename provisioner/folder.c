@@ -30,11 +30,12 @@ static int walk(const char *path, int (*visit)(void *ctx, const FTSENT *entry, s
 	if (!fts)
 		return err_set(err, -errno, "'%s': %s", path, strerror(errno));
 	while ((errno = 0, entry = fts_read(fts))) {
-		bool gone = (entry->fts_info == FTS_NS || entry->fts_info == FTS_ERR) && entry->fts_errno == ENOENT;
+		bool failed = entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS;
 
-		if (gone || entry->fts_info == FTS_D)
+		/* Somebody else removes things as well: also a folder between the look at it and into it. */
+		if ((failed && entry->fts_errno == ENOENT) || entry->fts_info == FTS_D)
 			continue;
-		if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+		if (failed)
 			return err_set(err, -entry->fts_errno, "'%s': %s", entry->fts_path, strerror(entry->fts_errno));
 		int rc = visit(ctx, entry, err);
 		if (rc)

@@ -279,6 +279,39 @@ static void *work_in_scratch(void *ctx)
 	return NULL;
 }
 
+/* As images do that are made and forgotten: folders come and go. */
+static void *work_with_folders(void *ctx)
+{
+	char path[PATH_MAX];
+
+	(void)ctx;
+	for (unsigned i = 0; !atomic_load(&measured); i++) {
+		snprintf(path, sizeof(path), "%s/%u", root, i % 20);
+		if (i / 20 % 2 == 0 ? mkdir(path, 0700) : rmdir(path))
+			abort();
+	}
+	return NULL;
+}
+
+static void test_folders_that_go(void)
+{
+	uint64_t bytes = 0;
+	unsigned failed = 0;
+	pthread_t thread;
+
+	if (mkdir(root, 0700) < 0)
+		abort();
+	atomic_store(&measured, false);
+	if (pthread_create(&thread, NULL, work_with_folders, NULL))
+		abort();
+	for (unsigned i = 0; i < 3000; i++)
+		failed += folder_bytes(root, &bytes, &err) != 0;
+	atomic_store(&measured, true);
+	pthread_join(thread, NULL);
+	is_int(failed, 0, "folders that go meanwhile are no failure (%s)", failed ? err.text : "");
+	remove_root();
+}
+
 static void test_bytes(void)
 {
 	uint64_t bytes = 0;
@@ -320,5 +353,6 @@ int main(void)
 	test_lost();
 	test_not_looked_at();
 	test_bytes();
+	test_folders_that_go();
 	return done_testing();
 }

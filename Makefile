@@ -121,7 +121,7 @@ clean: ## remove what was compiled (downloads and images stay; `rm -r build` rem
 	rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/*.a $(PROGRAMS) $(BUILD)/san $(BUILD)/clang $(BUILD)/env
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 	@echo
 	@echo "  SAN=1 sanitizers   CC=clang   V=1 show commands   T=NAME one test   UEFI=1 demo on UEFI"
 	@echo "  DESTDIR= PREFIX=$(PREFIX) for install"

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -17,18 +18,19 @@
 /*
  * What qemu-nbd and libarchive were seen to need, and what their libraries fall back to elsewhere. Everything else
  * fails with EPERM, which libraries take for "not permitted here" and do without: no socket, no ioctl, no ptrace, no
- * mount, no bpf, no io_uring, no keys, no signals to others. The names are the kernel's; one that this machine's
- * architecture does not have is left out.
+ * mount, no bpf, no io_uring, no keys, no signals to others; and no unlink, rename or mkdir, so that all it has on a disk
+ * is where whoever counts it looks. The names are the kernel's; one that this machine's architecture does not have is
+ * left out.
  */
 static const int allowed[] = {
 	/* files that are open, and files that can be seen */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
-	SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(lseek), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(close),
-	SCMP_SYS(stat), SCMP_SYS(fstat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access),
-	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64),
-	SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(fcntl), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fsync),
-	SCMP_SYS(fdatasync), SCMP_SYS(fadvise64), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(getcwd),
-	SCMP_SYS(chdir), SCMP_SYS(umask), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2),
+	SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(stat), SCMP_SYS(fstat),
+	SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(statfs),
+	SCMP_SYS(fstatfs), SCMP_SYS(fcntl), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync), SCMP_SYS(fadvise64), SCMP_SYS(getcwd), SCMP_SYS(chdir), SCMP_SYS(umask), SCMP_SYS(dup),
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2),
 	/* memory */
 	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk),
 	/* threads and itself */
@@ -57,11 +59,16 @@ static const int allowed[] = {
 	(CLONE_THREAD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |      \
 	 CLONE_NEWCGROUP)
 
+/* A file without a name. */
+#define UNNAMED_MASK (O_TMPFILE & ~O_DIRECTORY)
+
 /* Returns 0 or a negative errno value, as libseccomp does. */
 static int add_rules(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp new_thread = { 0, SCMP_CMP_MASKED_EQ, THREAD_MASK, CLONE_THREAD };
 	const struct scmp_arg_cmp set_name = { 0, SCMP_CMP_EQ, PR_SET_NAME, 0 };
+	const struct scmp_arg_cmp open_named = { 1, SCMP_CMP_MASKED_EQ, UNNAMED_MASK, 0 };
+	const struct scmp_arg_cmp openat_named = { 2, SCMP_CMP_MASKED_EQ, UNNAMED_MASK, 0 };
 	/* glibc tries clone3, whose flags a filter cannot see, and takes clone where the kernel does not know it. */
 	int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
@@ -69,6 +76,10 @@ static int add_rules(scmp_filter_ctx ctx)
 		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &new_thread);
 	if (!rc)
 		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, &set_name);
+	if (!rc)
+		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, &open_named);
+	if (!rc)
+		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, &openat_named);
 	for (size_t i = 0; !rc && i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	return rc;

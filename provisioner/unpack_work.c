@@ -108,13 +108,21 @@ int blob_load(char **text, struct work *w, const struct blob *blob, size_t max, 
 	return 0;
 }
 
+/* Its name stays: the sandbox takes none away, so that what is in the scratch folder can be counted. */
+static void empty_file(const char *name)
+{
+	CLEANUP(close_fd) int fd = open(name, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
+
+	(void)fd; /* room that could not be given back goes on counting */
+}
+
 void blob_drop(struct work *w, const struct blob *blob)
 {
 	if (!blob->file[0])
 		return;
 	if (w->open_fd >= 0 && strcmp(w->open_name, blob->file) == 0)
 		work_done(w);
-	unlink(blob->file);
+	empty_file(blob->file);
 }
 
 int scratch_create(struct scratch_file *f, struct work *w, uint64_t bytes_max, struct err *err)
@@ -220,7 +228,7 @@ void scratch_cancel(struct scratch_file *f)
 	if (f->fd < 0 || !f->work)
 		return;
 	close(TAKE_FD(f->fd));
-	unlink(f->name);
+	empty_file(f->name);
 }
 
 uint64_t work_file_bytes_max(const struct work *w)

@@ -46,7 +46,7 @@ ssize_t blob_read(struct work *w, const struct blob *blob, void *buf, size_t len
 /* All of a blob that has at most `max` bytes, with a NUL behind it. Caller frees. */
 int blob_load(char **text, struct work *w, const struct blob *blob, size_t max, struct err *err);
 
-/* Remove a scratch file that is not needed any more; the enclosure stays. */
+/* Give back the room of a scratch file that is not needed any more; the enclosure stays. */
 void blob_drop(struct work *w, const struct blob *blob);
 
 /* A new file in the scratch folder. Zeros become holes. */

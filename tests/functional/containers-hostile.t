@@ -235,6 +235,11 @@ for sectors in 8191 8193 16384; do
 		"has 4194304 bytes, its description says $((sectors * 512))"
 done
 
+# one of several storages
+sed -i 's,<StorageData>,&<Storage/>,' box.hdd/DiskDescriptor.xml
+tar -cf a.tar box.hdd
+refuses "Parallels bundle: two storages" a.tar "'?box.hdd/DiskDescriptor.xml'?: 2 storages, one is supported"
+
 # XVM2 and XVM
 domain='<domain><name>x</name><devices><disk type="file"><source file="/etc/shadow"/><target dev="vda"/></disk></devices></domain>'
 echo "$domain" >description.xml
@@ -252,6 +257,25 @@ cp disk b/twice.img
 echo "${domain/\/etc\/shadow//x/b/twice.img}" >description.xml
 tar -cf a.tar description.xml a/twice.img b/twice.img
 refuses "XVM2: two members that may be the disk" a.tar "'description.xml': the disk it names may be 'a/twice.img' or 'b/twice.img'"
+echo "${domain/\/etc\/shadow//x/disk}" | tee one.xml a/description.xml >b/description.xml
+tar -cf a.tar one.xml a/description.xml disk
+unpack a.tar
+is "XVM2: of two descriptions the one that is called so" "$problem" ""
+tar -cf a.tar a/description.xml b/description.xml disk
+refuses "XVM2: two that are called so" a.tar "two descriptions, 'a/description.xml' and 'b/description.xml'"
+cp one.xml two.xml
+tar -cf a.tar one.xml two.xml disk
+refuses "XVM2: two of which none is called so" a.tar "two descriptions, 'one.xml' and 'two.xml'"
+echo "<domains>$(<one.xml)$(<two.xml)</domains>" >description.xml
+tar -cf a.tar description.xml disk
+refuses "XVM2: two machines in one description" a.tar "'description.xml' is no libvirt domain"
+echo "<domain><name>x</name>$(<one.xml)</domain>" >description.xml
+tar -cf a.tar description.xml disk
+refuses "XVM2: a domain in a domain" a.tar "'description.xml': the machine has no disk"
+sed "s,<target,<backingStore type='file'><source file='/base.img'/></backingStore>&," one.xml >description.xml
+tar -cf a.tar description.xml disk
+refuses "XVM2: a disk on top of another one" a.tar \
+	"^'?description.xml'?: disk vda is the difference to another one, backingStore '/base.img'$"
 echo '<xvm><name>x</name><disk file="disk.gz"/></xvm>' >xvm.xml
 gzip -k disk
 tar -P --transform 's,^,/,' -cf a.tar xvm.xml disk.gz
@@ -266,6 +290,10 @@ refuses "XVM: a digest that lies" a.tar "'disk.gz' has another SHA-1"
 sha1sum xvm.xml >manifest.txt
 tar -cf a.tar xvm.xml manifest.txt disk.gz
 refuses "XVM: an image without a digest" a.tar "says nothing of 'disk.gz'"
+mkdir -p folder
+mv xvm.xml folder
+tar -cf a.tar folder/xvm.xml disk.gz
+refuses "XVM: its description in a folder" a.tar "'folder/xvm.xml' is in a folder"
 
 # XVA
 member='<member><name>%s</name><value>%s</value></member>'
@@ -316,7 +344,7 @@ if strace -qo "$work/trace" true 2>/dev/null; then
 		mkdir -p traced
 		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=open,openat,creat,link,symlink,rename,unlink,mkdir,execve -o trace "$BUILD/vmcast-unpack" traced 100000000 \
 			100000000 <"$file" >/dev/null || true
-		grep -vE 'ENOENT|exited|execve\(|"(/etc/ld.so.cache|/lib/|/usr/lib/|/proc/|/sys/|/usr/share/locale/|/etc/localtime"|/dev/urandom")|(openat\(AT_FDCWD, |unlink\()"[0-9]+"' trace >>opened || true
+		grep -vE 'ENOENT|exited|execve\(|"(/etc/ld.so.cache|/lib/|/usr/lib/|/proc/|/sys/|/usr/share/locale/|/etc/localtime"|/dev/urandom")|openat\(AT_FDCWD, "[0-9]+"' trace >>opened || true
 		grep -E 'openat' trace >>all || true
 		rm -r traced
 	done

@@ -121,6 +121,11 @@ static int prisoner(const char *what)
 		printf("root-write=%s ", try_open("/new", O_WRONLY | O_CREAT));
 		printf("library-write=%s ", try_open("/usr/lib/new", O_WRONLY | O_CREAT));
 		printf("folder-write=%s ", try_open("/folder/new", O_WRONLY | O_CREAT));
+		printf("unlink=%s ", result(unlink("/folder/new") == 0));
+		printf("rename=%s ", result(rename("/folder/new", "/folder/other") == 0));
+		printf("mkdir=%s ", result(mkdir("/folder/deeper", 0700) == 0));
+		printf("nameless=%s ", try_open("/folder", O_WRONLY | O_TMPFILE));
+		printf("nameless-memory=%s ", result(memfd_create("memory", 0) >= 0));
 		printf("network=%s ", try_network());
 		printf("fork=%s ", try_fork());
 		printf("thread=%s ", try_thread());
@@ -234,10 +239,11 @@ static bool has_word(const char *words, const char *word)
 static void test_attempts(void)
 {
 	static const char *const expected[] = {
-		"passwd=ENOENT", "old-root=ENOENT", "disk=OK",      "disk-write=EROFS",  "folder-write=OK",
-		"network=EPERM", "fork=EPERM",      "thread=OK",    "large=EFBIG",       "files=EMFILE",
-		"mount=EPERM",   "unshare=EPERM",   "chroot=EPERM", "ptrace=EPERM",      "kill=EPERM",
-		"device=EPERM",  "pid=1",           "ppid=0",       "exec-shell=ENOENT",
+		"passwd=ENOENT", "old-root=ENOENT", "disk=OK",        "disk-write=EROFS",      "folder-write=OK",
+		"network=EPERM", "fork=EPERM",      "thread=OK",      "large=EFBIG",           "files=EMFILE",
+		"mount=EPERM",   "unshare=EPERM",   "chroot=EPERM",   "ptrace=EPERM",          "kill=EPERM",
+		"device=EPERM",  "pid=1",           "ppid=0",         "exec-shell=ENOENT",     "unlink=EPERM",
+		"rename=EPERM",  "mkdir=EPERM",     "nameless=EPERM", "nameless-memory=EPERM",
 	};
 	char disk[128], inner[128], program[128];
 	struct started s;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Items that are no disks: a kernel with its initramfs is started straight from the menu, on a machine without any disk, and so
-# is an ISO image, on BIOS.
+# is an ISO image, on BIOS and on UEFI.
 # shellcheck disable=SC2317 # functions are handed to `ok`
 set -eu
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -59,12 +59,19 @@ both_are_ready()
 ok "a kernel and an ISO image are known for what they are" wait_for 60 both_are_ready
 diag "$(lab vmcast item list)"
 
-lab machine --id kernel --memory 192 --detach >/dev/null
-like "the menu shows the kernel" "$(lab choose kernel 180)" 'Unikernel \[kernel\]'
-like "it starts with its initramfs and its command line" "$(lab wait kernel "vmcast-test-kernel $token" 120)" 'from=feed'
+# both_start FIRMWARE MAC OPTION...
+both_start()
+{
+	lab machine --id "kernel-$1" --memory 192 --detach "${@:3}" >/dev/null
+	# UEFI draws the line that is chosen last, and this is the first that is there.
+	like "$1: the menu shows what they are" "$(lab choose "kernel-$1" 180)" '(Unikernel \[kernel\]|Live system \[iso\])'
+	like "$1: it starts with its initramfs and its command line" "$(lab wait "kernel-$1" "vmcast-test-kernel $token" 180)" 'from=feed'
 
-lab vmcast machine assign 52:54:00:77:01:09 "Live system" >/dev/null
-lab machine --id iso --mac 52:54:00:77:01:09 --memory 192 --detach >/dev/null
-ok "the ISO image starts, without a question, where it is assigned" lab wait iso "vmcast-test-iso $token" 180
-is "nothing was written for any of it; that they are read is known" "$(api job list | jq -r '[.jobs[].phase] | join(" ")')" "started started"
+	lab vmcast machine assign "$2" "Live system" >/dev/null
+	lab machine --id "iso-$1" --mac "$2" --memory 192 --detach "${@:3}" >/dev/null
+	ok "$1: the ISO image starts, without a question, where it is assigned" lab wait "iso-$1" "vmcast-test-iso $token" 240
+}
+both_start bios 52:54:00:77:01:09
+both_start uefi 52:54:00:77:01:0a --uefi
+is "nothing was written for any of it; that they are read is known" "$(api job list | jq -r '[.jobs[].phase] | join(" ")')" "started started started started"
 done_testing

@@ -114,12 +114,14 @@ static bool read_summed(struct manifest_entry *out, char *line)
 
 static int add_entry(struct manifest *m, const struct manifest_entry *entry, struct err *err)
 {
+	/* "./part.gz", as of find(1): members are called without it, too. */
+	const char *file = entry->file + (strncmp(entry->file, "./", 2) == 0 ? 2 : 0);
 	char quoted[SHOWN];
 
-	if (!*entry->file)
+	if (!*file)
 		return err_set(err, -EBADMSG, "a digest of no file");
-	if (manifest_find(m, entry->file))
-		return err_set(err, -EBADMSG, "'%s' comes twice", log_quote(quoted, sizeof(quoted), entry->file));
+	if (manifest_find(m, file))
+		return err_set(err, -EBADMSG, "'%s' comes twice", log_quote(quoted, sizeof(quoted), file));
 	if (m->entry_count == MANIFEST_ENTRIES_MAX)
 		return err_set(err, -EFBIG, "more than %d digests", MANIFEST_ENTRIES_MAX);
 	struct manifest_entry *more = realloc(m->entries, (m->entry_count + 1) * sizeof(*more));
@@ -127,7 +129,7 @@ static int add_entry(struct manifest *m, const struct manifest_entry *entry, str
 		return err_set(err, -ENOMEM, "out of memory");
 	m->entries = more;
 	m->entries[m->entry_count] = *entry;
-	m->entries[m->entry_count].file = strdup(entry->file);
+	m->entries[m->entry_count].file = strdup(file);
 	if (!m->entries[m->entry_count].file)
 		return err_set(err, -ENOMEM, "out of memory");
 	m->entry_count++;

@@ -36,6 +36,8 @@ static void test_lines(void)
 		{ SHA1 "  part.gz", "part.gz", 20 },
 		{ SHA256 " *part.gz", "part.gz", 32 },
 		{ "a name.gz " SHA1, "a name.gz", 20 },
+		{ SHA1 "  ./img/part.gz", "img/part.gz", 20 },
+		{ "SHA1(./a.vmdk)= " SHA1, "a.vmdk", 20 },
 	};
 	static const char *const bad[] = {
 		"SHA1(a.vmdk)= " SHA256,
@@ -44,10 +46,12 @@ static void test_lines(void)
 		"SHA1(a.vmdk)= " SHA1 "00",
 		"SHA1(a.vmdk) " SHA1 " x",
 		"SHA1()= " SHA1,
+		"SHA1(./)= " SHA1,
 		"hello",
 		"",
 		"# nothing",
 		"a " SHA1 "\nb " SHA1 "\na " SHA1,
+		"a " SHA1 "\n./a " SHA1,
 	};
 	struct err err;
 

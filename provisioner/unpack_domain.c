@@ -62,22 +62,46 @@ static const char *read_firmware(const xmlNode *os)
 /* What names the bytes of a disk: a file, or something of the publisher's host that no archive can hold. */
 static int read_source(char **out, const xmlNode *disk, const char *name, struct err *err)
 {
-	static const char *const elsewhere[] = { "dev", "protocol", "pool", "name" };
+	static const char *const elsewhere[] = { "dev", "dir", "name", "volume", "path", "protocol", "pool" };
 	const xmlNode *source = unpack_xml_child(disk, "source");
-	char quoted[SHOWN], quoted_name[SHOWN];
+	CLEANUP(free_str) char *type = unpack_xml_attr(disk, "type");
+	CLEANUP(free_str) char *file = unpack_xml_attr(source, "file");
+	bool is_file = !type || strcmp(type, "file") == 0;
+	char quoted[SHOWN];
 
-	*out = unpack_xml_attr(source, "file");
-	if (*out)
+	if (file && is_file) {
+		*out = TAKE(file);
 		return 0;
+	}
 	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
 		CLEANUP(free_str) char *value = unpack_xml_attr(source, elsewhere[i]);
 
 		if (value)
-			return err_set(err, -ENOTSUP, "disk %s is %s='%s' of the publisher's host, no file",
-				       log_quote(quoted_name, sizeof(quoted_name), name), elsewhere[i],
-				       log_quote(quoted, sizeof(quoted), value));
+			return err_set(err, -ENOTSUP, "disk %s is %s='%s' of the publisher's host, no file", name,
+				       elsewhere[i], log_quote(quoted, sizeof(quoted), value));
 	}
-	return err_set(err, -EBADMSG, "disk %s has no source", log_quote(quoted_name, sizeof(quoted_name), name));
+	if (!is_file)
+		return err_set(err, -ENOTSUP, "disk %s is of type '%s', no file", name,
+			       log_quote(quoted, sizeof(quoted), type));
+	return err_set(err, -EBADMSG, "disk %s has no source", name);
+}
+
+/* <backingStore> that is not empty: what the archive has of the disk is not all of it. */
+static int check_whole(const xmlNode *disk, const char *name, struct err *err)
+{
+	static const char *const values[] = { "file", "dev", "dir", "name", "volume" };
+	const xmlNode *backing = unpack_xml_child(disk, "backingStore");
+	CLEANUP(free_str) char *value = NULL;
+	char quoted[SHOWN];
+
+	if (!backing || (!backing->properties && !unpack_xml_child(backing, NULL)))
+		return 0;
+	for (size_t i = 0; !value && i < sizeof(values) / sizeof(values[0]); i++)
+		value = unpack_xml_attr(unpack_xml_child(backing, "source"), values[i]);
+	if (!value)
+		value = unpack_xml_attr(backing, "type");
+	return err_set(err, -ENOTSUP, "disk %s is the difference to another one, backingStore '%s'", name,
+		       log_quote(quoted, sizeof(quoted), value ? value : ""));
 }
 
 static const char *bus_of(const char *said, const char *name)
@@ -100,12 +124,16 @@ static int read_disk(struct vm *vm, const xmlNode *node, struct err *err)
 	CLEANUP(free_str) char *order = unpack_xml_attr(unpack_xml_child(node, "boot"), "order");
 	CLEANUP(free_str) char *file = NULL;
 	struct vm_disk *disk;
+	char quoted[SHOWN];
 
-	if (device && strcmp(device, "disk") != 0) {
+	if (device && (strcmp(device, "cdrom") == 0 || strcmp(device, "floppy") == 0)) {
 		vm->ignored_count++;
 		return 0;
 	}
-	int rc = read_source(&file, node, name ? name : "", err);
+	log_quote(quoted, sizeof(quoted), name ? name : "");
+	int rc = read_source(&file, node, quoted, err);
+	if (!rc)
+		rc = check_whole(node, quoted, err);
 	if (!rc)
 		rc = vm_add_disk(&disk, vm, err);
 	if (rc)
@@ -186,8 +214,12 @@ int domain_parse(struct vm **out, const char *what, const char *text, size_t len
 	const xmlNode *domain = unpack_xml_top(doc, "domain");
 	if (!domain)
 		return err_set(err, -EBADMSG, "%s: its root is no <domain>", what);
-	if (read_domain(vm, domain, err))
-		return err_wrap(err, "%s", what);
+	rc = read_domain(vm, domain, err);
+	if (rc)
+		rc = err_wrap(err, "%s", what);
+	rc = unpack_xml_check(doc, rc, what, err);
+	if (rc)
+		return rc;
 	choose_boot(vm);
 	*out = TAKE(vm);
 	return 0;

@@ -47,7 +47,7 @@ int unpack_forms_name(struct unpacking *u, struct err *err, const char *fmt, ...
 	return 0;
 }
 
-static int set_machine(struct unpacking *u, const struct vm *vm, struct err *err)
+int unpack_forms_machine(struct unpacking *u, const struct vm *vm, struct err *err)
 {
 	struct unpacked *out = u->report->unpacked;
 	json_t *machine = vm_json(vm);
@@ -56,10 +56,14 @@ static int set_machine(struct unpacking *u, const struct vm *vm, struct err *err
 	json_decref(machine);
 	if (!out->machine)
 		return err_set(err, -ENOMEM, "out of memory");
+	int rc = 0;
 	if (vm->kernel)
-		return report_note(u->report, err,
-				   "the description boots a kernel of its host; the machine is going to boot its disk");
-	return 0;
+		rc = report_note(u->report, err,
+				 "the description boots a kernel of its host; the machine is going to boot its disk");
+	if (!rc && vm->ignored_count)
+		rc = report_note(u->report, err, "%zu CD or floppy drive%s left out", vm->ignored_count,
+				 plural(vm->ignored_count));
+	return rc;
 }
 
 static struct disk_wish wish_of(const struct vm_disk *disk)
@@ -220,7 +224,7 @@ static int add_ovf_disks(struct unpacking *u, struct unpack_archive *a, const st
 static int note_ovf(struct unpacking *u, struct unpack_archive *a, const struct ovf *ovf,
 		    const struct archive_member *m, struct err *err)
 {
-	size_t ignored = ovf->vm->ignored_count;
+	char quoted[SHOWN];
 	int rc = 0;
 
 	if (find_companion(a, m, ".cert"))
@@ -230,8 +234,9 @@ static int note_ovf(struct unpacking *u, struct unpack_archive *a, const struct 
 	if (!rc && ovf->unused_count)
 		rc = report_note(u->report, err, "%zu disk%s that the hardware does not use left out",
 				 ovf->unused_count, plural(ovf->unused_count));
-	if (!rc && ignored)
-		rc = report_note(u->report, err, "%zu CD or floppy drive%s left out", ignored, plural(ignored));
+	if (!rc && ovf->unknown_controller)
+		rc = report_note(u->report, err, "a disk's controller is '%s', which is not known: its bus is not said",
+				 quote(quoted, ovf->unknown_controller));
 	return rc;
 }
 
@@ -255,7 +260,7 @@ static int form_ovf(struct unpacking *u, struct unpack_archive *a, struct archiv
 	if (!rc)
 		rc = note_ovf(u, a, ovf, m, err);
 	if (!rc)
-		rc = set_machine(u, ovf->vm, err);
+		rc = unpack_forms_machine(u, ovf->vm, err);
 	size_t count = u->report->unpacked->disk_count;
 	return rc ? rc : unpack_forms_name(u, err, "an OVF appliance of %zu disk%s", count, plural(count));
 }
@@ -347,7 +352,7 @@ static int form_domain(struct unpacking *u, struct unpack_archive *a, struct arc
 		rc = unpack_disk_member(u, &wish, a, files[i], depth, err);
 	}
 	if (!rc)
-		rc = set_machine(u, vm, err);
+		rc = unpack_forms_machine(u, vm, err);
 	return rc ? rc
 		  : unpack_forms_name(u, err, "an XVM2 archive of %zu disk%s", vm->disk_count, plural(vm->disk_count));
 }
@@ -497,7 +502,7 @@ static int form_xvm(struct unpacking *u, struct unpack_archive *a, struct archiv
 	if (!rc)
 		rc = add_xvm_disks(u, a, vm, m, manifest, depth, err);
 	if (!rc)
-		rc = set_machine(u, vm, err);
+		rc = unpack_forms_machine(u, vm, err);
 	return rc ? rc
 		  : unpack_forms_name(u, err, "an XVM archive of %zu image%s", vm->disk_count, plural(vm->disk_count));
 }
@@ -522,30 +527,6 @@ static int form_vmdk(struct unpacking *u, struct unpack_archive *a, struct archi
 	return rc ? rc : unpack_forms_name(u, err, "a VMDK of several files");
 }
 
-/* The only member that answers, NULL: none. Two are a contradiction, unless one is called as it should be. */
-static int find_one(struct archive_member **out, struct unpack_archive *a, const char *xml_root, const char *usual,
-		    struct err *err)
-{
-	char first[SHOWN], second[SHOWN];
-
-	*out = NULL;
-	for (size_t i = 0; i < a->member_count; i++) {
-		struct archive_member *m = &a->members[i];
-
-		if (xml_root ? strcmp(m->xml_root, xml_root) != 0 : !m->is_vmdk_text)
-			continue;
-		if (usual && strcmp(m->name, usual) == 0) {
-			*out = m;
-			return 0;
-		}
-		if (*out && !usual)
-			return err_set(err, -ENOTSUP, "it has two descriptions, '%s' and '%s'",
-				       quote(first, (*out)->name), quote(second, m->name));
-		*out = m;
-	}
-	return 0;
-}
-
 /* A suffix that begins with "/" is a whole name. */
 static bool ends_in(const char *name, const char *suffix)
 {
@@ -554,6 +535,52 @@ static bool ends_in(const char *name, const char *suffix)
 	if (suffix[0] == '/' && strcasecmp(name, suffix + 1) == 0)
 		return true;
 	return name_len >= len && strcasecmp(name + name_len - len, suffix) == 0;
+}
+
+/* The next member behind `last` (NULL: the first) with that root (NULL: a VMDK descriptor) and that name (NULL: any). */
+static struct archive_member *next_one(struct unpack_archive *a, struct archive_member *last, const char *xml_root,
+				       const char *name)
+{
+	for (struct archive_member *m = last ? last + 1 : a->members; m < a->members + a->member_count; m++) {
+		bool answers = xml_root ? strcmp(m->xml_root, xml_root) == 0 : m->is_vmdk_text;
+
+		if (answers && (!name || ends_in(m->name, name)))
+			return m;
+	}
+	return NULL;
+}
+
+/* The only member that answers, NULL: none. Two are a contradiction, unless one alone is called as it should be. */
+static int find_one(struct archive_member **out, struct unpack_archive *a, const char *xml_root, const char *usual,
+		    struct err *err)
+{
+	char first[SHOWN], second[SHOWN];
+
+	*out = usual ? next_one(a, NULL, xml_root, usual) : NULL;
+	if (!*out) {
+		usual = NULL;
+		*out = next_one(a, NULL, xml_root, NULL);
+	}
+	const struct archive_member *other = *out ? next_one(a, *out, xml_root, usual) : NULL;
+	if (other)
+		return err_set(err, -ENOTSUP, "it has two descriptions, '%s' and '%s'", quote(first, (*out)->name),
+			       quote(second, other->name));
+	return 0;
+}
+
+/* XVM's manifest and signatures lie beside it, under fixed names. NULL: this is no such archive. */
+static int find_xvm(struct archive_member **out, struct unpack_archive *a, struct err *err)
+{
+	char quoted[SHOWN];
+
+	*out = archive_find(a, "xvm.xml", NULL);
+	for (size_t i = 0; !*out && i < a->member_count; i++) {
+		if (ends_in(a->members[i].name, "/xvm.xml"))
+			return err_set(err, -ENOTSUP,
+				       "'%s' is in a folder or in capitals: an XVM archive has it as 'xvm.xml'",
+				       quote(quoted, a->members[i].name));
+	}
+	return 0;
 }
 
 /* What is called a description must be one: it would be passed over in silence otherwise. */
@@ -565,7 +592,7 @@ static int check_names(struct unpack_archive *a, struct err *err)
 		{ ".ovf", "Envelope", "no OVF descriptor" },
 		{ "/DiskDescriptor.xml", "Parallels_disk_image", "no Parallels disk descriptor" },
 		{ "/xvm.xml", NULL, "no XML" },
-		{ "/description.xml", NULL, "no XML" },
+		{ "/description.xml", "domain", "no libvirt domain" },
 	};
 	char quoted[SHOWN];
 
@@ -590,14 +617,14 @@ int unpack_forms_find(unpack_form **form, struct archive_member **description, s
 		unpack_form *form;
 	} known[] = {
 		{ "Envelope", NULL, form_ovf },
-		{ "domain", "description.xml", form_domain },
+		{ "domain", "/description.xml", form_domain },
 		{ "Parallels_disk_image", NULL, form_hdd },
 		{ NULL, NULL, form_vmdk },
 	};
-	struct archive_member *xvm = archive_find(a, "xvm.xml", NULL);
+	struct archive_member *xvm;
 
 	*form = NULL;
-	if (check_names(a, err))
+	if (check_names(a, err) || find_xvm(&xvm, a, err))
 		return err->code;
 	if (a->is_xva) {
 		*form = unpack_form_xva;

@@ -90,8 +90,12 @@ int hdd_parse(struct hdd *out, const char *what, const char *text, size_t len, s
 	const xmlNode *root = unpack_xml_top(doc, "Parallels_disk_image");
 	if (!root)
 		return err_set(err, -EBADMSG, "%s: its root is no <Parallels_disk_image>", what);
-	if (read_disk(&hdd, root, err))
-		return err_wrap(err, "%s", what);
+	rc = read_disk(&hdd, root, err);
+	if (rc)
+		rc = err_wrap(err, "%s", what);
+	rc = unpack_xml_check(doc, rc, what, err);
+	if (rc)
+		return rc;
 	*out = hdd;
 	hdd.file = NULL;
 	return 0;

@@ -272,27 +272,36 @@ static size_t controller_of(const struct reader *r, const struct item *item)
 	return r->item_count;
 }
 
-static const char *bus_of(const struct reader *r, const struct item *item)
+static const char *bus_of_controller(const struct item *controller)
 {
-	size_t nr = controller_of(r, item);
+	const char *bus = vm_bus(controller->subtype);
 
-	if (nr == r->item_count)
-		return NULL;
-	const char *bus = vm_bus(r->items[nr].subtype);
 	if (bus)
 		return bus;
-	switch (r->items[nr].type) {
+	switch (controller->type) {
 	case RESOURCE_IDE:
 		return "ide";
 	case RESOURCE_SCSI:
 		return "scsi";
-	case RESOURCE_OTHER_STORAGE:
-		return "sata";
+	case RESOURCE_OTHER_STORAGE: /* there is no number for SATA; a subtype that is none we know is another thing */
+		return controller->subtype ? NULL : "sata";
 	case RESOURCE_USB:
 		return "usb";
 	default:
 		return NULL;
 	}
+}
+
+static int read_bus(const char **bus, struct reader *r, const struct item *item, struct err *err)
+{
+	size_t nr = controller_of(r, item);
+	const char *kind = nr < r->item_count ? r->items[nr].subtype : NULL;
+
+	*bus = nr < r->item_count ? bus_of_controller(&r->items[nr]) : NULL;
+	if (*bus || !kind || r->ovf->unknown_controller)
+		return 0;
+	r->ovf->unknown_controller = strdup(kind);
+	return r->ovf->unknown_controller ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 /* "ovf:/disk/vmdisk1", "/disk/vmdisk1"; "ovf:/file/file1" is a disk without an entry of its own. */
@@ -309,13 +318,14 @@ static int take_disk(struct reader *r, const struct item *item, struct disk *dis
 	struct vm_disk *out;
 	int rc = vm_add_disk(&out, r->ovf->vm, err);
 
+	if (!rc && item)
+		rc = read_bus(&out->bus, r, item, err);
 	if (rc)
 		return rc;
 	const struct ovf_file *file = disk->file_ref ? find_file(r->ovf, disk->file_ref) : NULL;
 	disk->used = true;
 	out->name = strdup(disk->id);
 	out->file = file ? strdup(file->href) : NULL;
-	out->bus = item ? bus_of(r, item) : NULL;
 	out->capacity_bytes = disk->capacity_bytes;
 	return out->name && (out->file || !file) ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
@@ -427,8 +437,10 @@ static const char *read_firmware(xmlNode *system)
 		if (!config && !element)
 			continue;
 		CLEANUP(free_str) char *key = config ? unpack_xml_attr(n, "key") : NULL;
+		if (config && (!key || strcmp(key, "firmware") != 0))
+			continue;
 		CLEANUP(free_str) char *value = unpack_xml_attr(n, config ? "value" : "type");
-		if (!value || (config && (!key || strcmp(key, "firmware") != 0)))
+		if (!value)
 			continue;
 		return strncasecmp(value, "efi", 3) == 0 ? "uefi" : strcasecmp(value, "bios") == 0 ? "bios" : NULL;
 	}
@@ -505,6 +517,7 @@ int ovf_parse(struct ovf **out, const char *what, const char *text, size_t len, 
 		rc = read_system(r, envelope, err);
 	if (!rc)
 		rc = count_unused(r, err);
+	rc = unpack_xml_check(doc, rc, what, err);
 	if (!rc)
 		*out = TAKE(ovf);
 	return rc;
@@ -521,6 +534,7 @@ void ovf_free(struct ovf **ovf)
 		free(o->files[i].href);
 	}
 	vm_free(&o->vm);
+	free(o->unknown_controller);
 	free(o);
 	*ovf = NULL;
 }

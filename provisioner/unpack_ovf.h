@@ -22,7 +22,8 @@ struct ovf {
 	struct vm *vm; /* its disks' `file` is a href; disks that the hardware does not use are not in it */
 	struct ovf_file files[OVF_FILES_MAX];
 	size_t file_count;
-	size_t unused_count; /* disks that no hardware uses */
+	size_t unused_count;      /* disks that no hardware uses */
+	char *unknown_controller; /* the kind of a disk's controller that says nothing of its bus; NULL: there is none */
 };
 
 /* `what` names the file in errors. Caller frees with ovf_free. -EBADMSG contradicts itself; -ENOTSUP more than one machine,

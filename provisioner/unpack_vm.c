@@ -67,7 +67,7 @@ const char *vm_bus(const char *word)
 		{ "ahci", "sata" },        { "vmware.sata.ahci", "sata" },
 		{ "nvme", "nvme" },        { "vmware.nvme.controller", "nvme" },
 		{ "xen", "xen" },          { "usb", "usb" },
-		{ "virtio-scsi", "scsi" },
+		{ "virtio-scsi", "scsi" }, { "VirtioSCSI", "scsi" },
 	};
 
 	for (size_t i = 0; word && i < sizeof(buses) / sizeof(buses[0]); i++) {

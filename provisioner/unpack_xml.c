@@ -24,6 +24,8 @@
 #define NAMESPACES_MAX 256u
 #define NAMES_MAX      8192
 #define PIECE_BYTES    (16u << 10)
+/* In characters: where the root of a document in UTF-16 has to begin to be known. */
+#define WIDE_PROLOG_MAX 4096
 
 struct reader {
 	xmlParserCtxt *xml;
@@ -112,6 +114,14 @@ static void on_error(void *ctx, xmlErrorPtr error)
 			   log_quote(shown, sizeof(shown), line ? line : "not well-formed")));
 }
 
+/* The byte order mark of UTF-16 that a text begins with (XML 1.0, appendix F): 'l'ittle or 'b'ig endian, 0: none. */
+static char wide_order(const char *text, size_t len)
+{
+	if (len >= 2 && memcmp(text, "\xff\xfe", 2) == 0)
+		return 'l';
+	return len >= 2 && memcmp(text, "\xfe\xff", 2) == 0 ? 'b' : 0;
+}
+
 static int parse_pieces(struct reader *r, const char *text, size_t len)
 {
 	for (size_t at = 0; at < len && !r->rc; at += PIECE_BYTES) {
@@ -132,7 +142,7 @@ int unpack_xml_parse(xmlDoc **out, const char *what, const char *text, size_t le
 
 	if (len > UNPACK_XML_BYTES_MAX)
 		return err_set(err, -EFBIG, "%s: %zu bytes of XML, at most %u", what, len, UNPACK_XML_BYTES_MAX);
-	if (memchr(text, '\0', len))
+	if (!wide_order(text, len) && memchr(text, '\0', len))
 		return err_set(err, -EBADMSG, "%s: a NUL byte, XML in UTF-8 has none", what);
 	xmlInitParser();
 	r.xml = xmlCreatePushParserCtxt(NULL, NULL, NULL, 0, NULL);
@@ -179,8 +189,24 @@ static const char *skip_prolog(const char *at, const char *end)
 	}
 }
 
+/* UTF-16 behind its mark, of which names are ASCII: each character's lower byte, '?' for what is none. */
+static size_t narrow(char *out, size_t room, const char *text, size_t len, bool big_endian)
+{
+	size_t used = 0;
+
+	for (size_t at = 2; at + 2 <= len && used < room; at += 2)
+		out[used++] = text[at + !big_endian] ? '?' : text[at + big_endian];
+	return used;
+}
+
 void unpack_xml_root(char *out, size_t room, const char *text, size_t len)
 {
+	char ascii[WIDE_PROLOG_MAX], order = wide_order(text, len);
+
+	if (order) {
+		len = narrow(ascii, sizeof(ascii), text, len, order == 'b');
+		text = ascii;
+	}
 	const char *end = text + len, *at = skip_prolog(text, end);
 	size_t used = 0;
 
@@ -249,8 +275,8 @@ xmlNode *unpack_xml_find(xmlNode *top, xmlNode *at, const char *name)
 	}
 }
 
-/* A copy without the white space around it, NULL if nothing is left. Takes ownership. */
-static char *trim(xmlChar *text)
+/* A copy without the white space around it, NULL if nothing is left. Takes ownership. `name`: whose text it is. */
+static char *trim(xmlChar *text, xmlDoc *doc, const xmlChar *name)
 {
 	const char *start = (const char *)text;
 
@@ -258,24 +284,26 @@ static char *trim(xmlChar *text)
 		return NULL;
 	while (isspace((unsigned char)*start))
 		start++;
-	size_t len = strnlen(start, VM_TEXT_MAX);
+	size_t len = strlen(start);
 	while (len && isspace((unsigned char)start[len - 1]))
 		len--;
-	char *copy = len ? strndup(start, len) : NULL;
+	if (len > VM_TEXT_MAX && !doc->_private)
+		doc->_private = (void *)name;
+	char *copy = len && len <= VM_TEXT_MAX ? strndup(start, len) : NULL;
 	xmlFree(text);
 	return copy;
 }
 
 char *unpack_xml_text(const xmlNode *node)
 {
-	return node ? trim(xmlNodeGetContent(node)) : NULL;
+	return node ? trim(xmlNodeGetContent(node), node->doc, node->name) : NULL;
 }
 
 char *unpack_xml_attr(const xmlNode *node, const char *name)
 {
 	for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next) {
 		if (strcmp((const char *)a->name, name) == 0)
-			return trim(xmlNodeListGetString(node->doc, a->children, 1));
+			return trim(xmlNodeListGetString(node->doc, a->children, 1), node->doc, a->name);
 	}
 	return NULL;
 }
@@ -283,6 +311,16 @@ char *unpack_xml_attr(const xmlNode *node, const char *name)
 char *unpack_xml_child_text(const xmlNode *parent, const char *name)
 {
 	return unpack_xml_text(unpack_xml_child(parent, name));
+}
+
+int unpack_xml_check(const xmlDoc *doc, int rc, const char *what, struct err *err)
+{
+	char shown[200];
+
+	if (!doc->_private)
+		return rc;
+	return err_set(err, -EFBIG, "%s: '%s' has a text of more than %d bytes", what,
+		       log_quote(shown, sizeof(shown), doc->_private), VM_TEXT_MAX);
 }
 
 int unpack_xml_u64(uint64_t *out, const char *what, const char *text, uint64_t max, struct err *err)

@@ -2,6 +2,7 @@
 /*
  * unpack_xml: a machine's description in XML -> a tree, and looking things up in it. What is hostile about XML ends here:
  * no DTD, no entities, no network, and bounds on depth and on the number of elements, attributes and names.
+ * UTF-16 is known by its byte order mark; texts in the tree are UTF-8.
  *
  * Names are compared without their namespace prefix: each kind of description has one root element and namespace of its
  * own, and publishers of old ones left namespaces out.
@@ -36,10 +37,16 @@ xmlNode *unpack_xml_next(const xmlNode *node, const char *name);
 xmlNode *unpack_xml_find(xmlNode *top, xmlNode *at, const char *name);
 
 /* The text in an element, or of an attribute, without the white space around it; NULL where there is none, where it is
- * empty, or no memory. Caller frees. Longer ones than VM_TEXT_MAX are cut. */
+ * empty, longer than VM_TEXT_MAX (see unpack_xml_check), or no memory. Caller frees. */
 char *unpack_xml_text(const xmlNode *node);
 char *unpack_xml_attr(const xmlNode *node, const char *name);
 char *unpack_xml_child_text(const xmlNode *parent, const char *name);
+
+/*
+ * For the end of a document's reader: what it returns in place of `rc`, whose reason is in `*err`. -EFBIG that names the
+ * element or attribute if a text that was asked for was too long, since what follows from its lack is no reason; else `rc`.
+ */
+int unpack_xml_check(const xmlDoc *doc, int rc, const char *what, struct err *err);
 
 /* A whole number in decimal, nothing around it. 0, or -EBADMSG that names `what` and the text. NULL text: `*out` stays. */
 int unpack_xml_u64(uint64_t *out, const char *what, const char *text, uint64_t max, struct err *err);

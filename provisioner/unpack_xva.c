@@ -221,8 +221,12 @@ int xva_parse(struct vm **out, const char *what, const char *text, size_t len, s
 	int rc = unpack_xml_parse(&doc, what, text, len, err);
 	if (rc)
 		return rc;
-	if (read_objects(r, doc, err))
-		return err_wrap(err, "%s", what);
+	rc = read_objects(r, doc, err);
+	if (rc)
+		rc = err_wrap(err, "%s", what);
+	rc = unpack_xml_check(doc, rc, what, err);
+	if (rc)
+		return rc;
 	*out = TAKE(vm);
 	return 0;
 }

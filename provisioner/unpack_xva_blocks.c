@@ -243,11 +243,9 @@ int unpack_form_xva(struct unpacking *u, struct unpack_archive *a, struct archiv
 		rc = archive_each(u->work, &a->blob, on_block, as, err);
 	if (!rc)
 		rc = finish_files(as, err);
-	if (rc)
-		return rc;
-	json_t *machine = vm_json(vm);
-	u->report->unpacked->machine = machine ? json_dumps(machine, JSON_COMPACT) : NULL;
-	json_decref(machine);
-	return unpack_forms_name(u, err, "a XenServer XVA of %zu disk%s", vm->disk_count,
-				 vm->disk_count == 1 ? "" : "s");
+	if (!rc)
+		rc = unpack_forms_machine(u, vm, err);
+	return rc ? rc
+		  : unpack_forms_name(u, err, "a XenServer XVA of %zu disk%s", vm->disk_count,
+				      vm->disk_count == 1 ? "" : "s");
 }

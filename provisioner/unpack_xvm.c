@@ -139,8 +139,12 @@ int xvm_parse(struct vm **out, const char *what, const char *text, size_t len, s
 	xmlNode *root = unpack_xml_top(doc, NULL);
 	if (!root)
 		return err_set(err, -EBADMSG, "%s: it is empty", what);
-	if (read_machine(vm, root, err))
-		return err_wrap(err, "%s", what);
+	rc = read_machine(vm, root, err);
+	if (rc)
+		rc = err_wrap(err, "%s", what);
+	rc = unpack_xml_check(doc, rc, what, err);
+	if (rc)
+		return rc;
 	*out = TAKE(vm);
 	return 0;
 }

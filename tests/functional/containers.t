@@ -77,6 +77,17 @@ is "its disk's bus, too" "$(get '.disks[0] | [.name, .bus, .boot] | join(" ")')"
 like "the digests are told of" "$(get '.notes[]')" "'box.mf': 2 digests match"
 gzip -c box.ova >box.ova.gz
 gives "OVA in gzip" box.ova.gz "$image"
+for encoding in UTF-16LE UTF-16BE; do
+	{ printf '\ufeff'; cat box.ovf; } | iconv -f UTF-8 -t $encoding >wide.ovf
+	manifest SHA256 wide.ovf one.vmdk >wide.mf
+	tar -cf box.ova wide.ovf wide.mf one.vmdk
+	gives "OVA in $encoding" box.ova "$image"
+done
+sed 's,>AHCI<,>floptical<,' box.ovf >odd.ovf
+tar -cf box.ova odd.ovf one.vmdk
+gives "OVA with a controller that nobody knows" box.ova "$image"
+like "it is told of" "$(get '.notes[]')" "a disk's controller is 'floptical', which is not known: its bus is not said"
+is "and the bus is not guessed" "$(get '.disks[0].bus')" null
 gzip -c one.vmdk >one.vmdk.gz
 ovf one.vmdk.gz >box.ovf
 tar -cf box.ova box.ovf one.vmdk.gz
@@ -159,6 +170,7 @@ gives "XVM2" box.xvm2 "$other" "$image"
 is "XVM2: the disk to boot from" "$(get '.disks[] | select(.boot) | .name + " " + .bus')" "vda virtio"
 is "XVM2: its machine" "$(get '.machine | [.name, .cpus, .memory_bytes, .nics[0].mac] | join(" ")')" \
 	"archipel 2 268435456 52:54:00:12:34:56"
+like "XVM2: what is left out is told" "$(get '.notes[]')" "1 CD or floppy drive left out"
 gzip -c box.xvm2 >box.xvm2.gz
 gives "XVM2 in gzip" box.xvm2.gz "$other" "$image"
 
@@ -183,6 +195,13 @@ is "XVM: its partition table" "$(/sbin/sfdisk -d "$made" | sed -n 's/.*start= *\
 ok "XVM: the root partition" cmp -n $((4 << 20)) -i $((1 << 20)):0 "$made" part
 ok "XVM: the swap partition" cmp -n $((2 << 20)) -i $((5 << 20)):0 "$made" swap
 is "XVM: its memory is in MiB" "$(get .machine.memory_bytes)" $((128 << 20))
+mkdir -p box/images
+sed 's,part.gz,images/&,' xvm.xml >box/xvm.xml
+cp part.gz box/images
+cp swap.gz box
+(cd box && sha1sum ./images/part.gz ./swap.gz ./xvm.xml >manifest.txt && tar -cf ../folder.xvm .)
+unpack folder.xvm
+is "XVM: an image in a folder, and a manifest of names that begin with ./" "$problem$(get '.notes[0]')" "'manifest.txt': 3 digests match"
 head -c 5000100 /dev/urandom >odd
 echo '<xvm><name>odd</name><disk file="odd"/><disk file="swap.gz"/></xvm>' >xvm.xml
 tar -cf odd.xvm xvm.xml odd swap.gz

@@ -79,25 +79,64 @@ static void test_units(void)
 
 static void test_refused(void)
 {
-	static const char *const disks[] = {
-		"<source dev='/dev/sda'/>",
-		"<source protocol='nbd' name='x'/>",
-		"<source pool='p' volume='v'/>",
-		"",
-		"<source/>",
+	static const struct {
+		const char *disk, *said;
+	} disks[] = {
+		{ "<disk type='block'><source dev='/dev/sda'/>", "disk vda is dev='/dev/sda' of the publisher's host" },
+		{ "<disk type='dir'><source dir='/d'/>", "disk vda is dir='/d' of the publisher's host" },
+		{ "<disk type='network'><source protocol='nbd' name='x'/>", "disk vda is name='x' of the" },
+		{ "<disk type='network'><source protocol='nbd'/>", "disk vda is protocol='nbd' of the" },
+		{ "<disk type='volume'><source pool='p' volume='v'/>", "disk vda is volume='v' of the" },
+		{ "<disk type='vhostuser'><source type='unix' path='/s'/>", "disk vda is path='/s' of the" },
+		{ "<disk type='nvme'><source type='pci'/>", "disk vda is of type 'nvme', no file" },
+		{ "<disk type='block'><source file='/x.img'/>", "disk vda is of type 'block', no file" },
+		{ "<disk type='network'><source file='/x.img'/>", "disk vda is of type 'network', no file" },
+		{ "<disk type='block' device='lun'><source dev='/dev/sda'/>", "disk vda is dev='/dev/sda' of the" },
+		{ "<disk>", "disk vda has no source" },
+		{ "<disk type='file'><source/>", "disk vda has no source" },
+		{ "<disk type='file'><source file='/x.img'/><backingStore type='file'><format type='qcow2'/>"
+		  "<source file='/base.img'/><backingStore/></backingStore>",
+		  "disk vda is the difference to another one, backingStore '/base.img'" },
+		{ "<disk type='file'><source file='/x.img'/><backingStore type='network'>"
+		  "<source protocol='nbd' name='base'/></backingStore>",
+		  "disk vda is the difference to another one, backingStore 'base'" },
+		{ "<disk type='file'><source file='/x.img'/><backingStore type='nvme'/>",
+		  "disk vda is the difference to another one, backingStore 'nvme'" },
 	};
 	struct err err;
 
 	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
-		char text[200];
+		char text[400];
 
-		snprintf(text, sizeof(text), "<domain><devices><disk>%s<target dev='vda'/></disk></devices></domain>",
-			 disks[i]);
-		ok(!parse(text, &err) && strstr(err.text, "disk vda"), "refused: a disk from '%s' (%s)", disks[i],
-		   err.text);
+		snprintf(text, sizeof(text), "<domain><devices>%s<target dev='vda'/></disk></devices></domain>",
+			 disks[i].disk);
+		CLEANUP(vm_free) struct vm *vm = parse(text, &err);
+		ok(!vm && strstr(err.text, disks[i].said), "refused: %s (%s)", disks[i].disk, err.text);
 	}
+	CLEANUP(vm_free)
+	struct vm *vm = parse("<domain><devices><disk type='file'><source file='/x.img'/><backingStore/></disk>"
+			      "</devices></domain>",
+			      &err);
+	ok(vm && vm->disk_count == 1, "an empty backingStore says that there is none (%s)", err.text);
 	ok(!parse("<domains/>", &err) && err.code == -EBADMSG, "refused: another root");
 	ok(!parse("<domain><vcpu>5000</vcpu></domain>", &err), "refused: more processors than there are");
+}
+
+/* A command line that was cut is another one. */
+static void test_long_text(void)
+{
+	char text[2000], cmdline[1026] = "";
+	struct err err;
+
+	memset(cmdline, 'x', sizeof(cmdline) - 1);
+	snprintf(text, sizeof(text), "<domain><os><cmdline>%s</cmdline></os></domain>", cmdline);
+	ok(!parse(text, &err) && strcmp(err.text, "description.xml: 'cmdline' has a text of more than 1024 bytes") == 0,
+	   "a long command line is refused (%.80s)", err.text);
+	struct vm *vm = NULL;
+	snprintf(text, sizeof(text), "<xvm><extra>%s</extra></xvm>", cmdline);
+	ok(xvm_parse(&vm, "xvm.xml", text, strlen(text), &err) == -EFBIG &&
+		   strcmp(err.text, "xvm.xml: 'extra' has a text of more than 1024 bytes") == 0,
+	   "that of an xvm.xml, too (%.80s)", err.text);
 }
 
 static void test_xvm(void)
@@ -139,6 +178,7 @@ int main(void)
 	test_domain();
 	test_units();
 	test_refused();
+	test_long_text();
 	test_xvm();
 	return done_testing();
 }

@@ -102,6 +102,111 @@ static void test_order(void)
 	ok(ovf && !ovf->vm->disks[0].file && ovf->vm->disks[0].capacity_bytes == 1 << 30, "an empty disk has no file");
 }
 
+/* The bus of a disk whose controller is this, by its ResourceType and ResourceSubType. */
+static void test_buses(void)
+{
+	static const struct {
+		const char *controller, *bus, *unknown;
+	} cases[] = {
+		{ ITEM("3", "20", "<rasd:ResourceSubType>AHCI</rasd:ResourceSubType>"), "sata", NULL },
+		{ ITEM("3", "20", "<rasd:ResourceSubType>VirtioSCSI</rasd:ResourceSubType>"), "scsi", NULL },
+		{ ITEM("3", "20", "<rasd:ResourceSubType>NVMe</rasd:ResourceSubType>"), "nvme", NULL },
+		{ ITEM("3", "20", ""), "sata", NULL },
+		{ ITEM("3", "20", "<rasd:ResourceSubType>floptical</rasd:ResourceSubType>"), NULL, "floptical" },
+		{ ITEM("3", "5", "<rasd:ResourceSubType>floptical</rasd:ResourceSubType>"), "ide", NULL },
+		{ ITEM("3", "6", "<rasd:ResourceSubType>floptical</rasd:ResourceSubType>"), "scsi", NULL },
+		{ ITEM("3", "23", "<rasd:ResourceSubType>floptical</rasd:ResourceSubType>"), "usb", NULL },
+		{ ITEM("3", "1", "<rasd:ResourceSubType>floptical</rasd:ResourceSubType>"), NULL, "floptical" },
+		{ ITEM("3", "1", ""), NULL, NULL },
+		{ "", NULL, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[4096];
+		struct err err;
+
+		snprintf(text, sizeof(text), OVF(FILES DISKS SYSTEM("%s" DISK_ITEM("7", "/disk/d1", "3", "0"))),
+			 cases[i].controller);
+		CLEANUP(ovf_free) struct ovf *ovf = parse(text, &err);
+		if (!ok(ovf, "a controller is read: '%s' (%s)", cases[i].controller, err.text))
+			continue;
+		is_str(ovf->vm->disks[0].bus, cases[i].bus, "its bus");
+		is_str(ovf->unknown_controller, cases[i].unknown, "its kind, if that is not known");
+	}
+}
+
+/* A text of 1024 bytes is read as it is, one more is refused: a name that was cut would be another one. */
+static void test_long_texts(void)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{ OVF("<References><File ovf:id=\"f1\" ovf:href=\"%s\"/></References>"
+		      "<DiskSection><Disk ovf:capacity=\"1\" ovf:diskId=\"d\" "
+		      "ovf:fileRef=\"f1\"/></DiskSection>" SYSTEM("")),
+		  "box.ovf: 'href' has a text of more than 1024 bytes" },
+		{ OVF(FILES DISKS "<VirtualSystem><Name>%s</Name></VirtualSystem>"),
+		  "box.ovf: 'Name' has a text of more than 1024 bytes" },
+		{ OVF(FILES DISKS SYSTEM(ITEM("1", "17", "<rasd:HostResource>%s</rasd:HostResource>"))),
+		  "box.ovf: 'HostResource' has a text of more than 1024 bytes" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t len = 1024; len <= 1025; len++) {
+			char text[8192], name[1026];
+			struct err err;
+
+			memset(name, 'x', len);
+			name[len] = '\0';
+			snprintf(text, sizeof(text), cases[i].text, name);
+			CLEANUP(ovf_free) struct ovf *ovf = parse(text, &err);
+			ok(len > 1024 ? !ovf && err.code == -EFBIG && strcmp(err.text, cases[i].said) == 0
+				      : !strstr(err.text, "has a text of"),
+			   "%zu bytes of text (%.80s)", len, err.text);
+		}
+	}
+	char text[8192], eula[4096] = "";
+	struct err err;
+	memset(eula, 'x', sizeof(eula) - 1);
+	snprintf(text, sizeof(text), OVF(FILES DISKS "<EulaSection><License>%s</License></EulaSection>" SYSTEM("")),
+		 eula);
+	CLEANUP(ovf_free) struct ovf *ovf = parse(text, &err);
+	ok(ovf, "what is not looked at may be long (%s)", err.text);
+}
+
+/* UTF-16 with its byte order mark: little-endian, then big-endian. Longer than what the parser is given at once. */
+static void test_utf16(void)
+{
+	static char ascii[40000], wide[2 * sizeof(ascii) + 2];
+
+	snprintf(ascii, sizeof(ascii), "<?xml version=\"1.0\" encoding=\"UTF-16\"?><!-- %30000s -->%s", "",
+		 OVF(FILES DISKS SYSTEM("")));
+	for (size_t big = 0; big < 2; big++) {
+		struct err err = { 0 };
+		CLEANUP(ovf_free) struct ovf *ovf = NULL;
+		size_t len = strlen(ascii);
+
+		memset(wide, 0, sizeof(wide));
+		memcpy(wide, big ? "\xfe\xff" : "\xff\xfe", 2);
+		for (size_t i = 0; i < len; i++)
+			wide[2 + 2 * i + big] = ascii[i];
+		ovf_parse(&ovf, "box.ovf", wide, 2 + 2 * len, &err);
+		ok(ovf && strcmp(ovf->vm->disks[1].file, "b.vmdk") == 0, "UTF-16 is read (%s)", err.text);
+		ovf_free(&ovf);
+		ok(ovf_parse(&ovf, "box.ovf", wide, 1 + 2 * len, &err) < 0, "half a character at its end is not (%s)",
+		   err.text);
+		ok(ovf_parse(&ovf, "box.ovf", wide, 4 + 2 * len, &err) < 0, "nor a NUL behind it (%s)", err.text);
+		ovf_free(&ovf);
+		memset(wide + 2 + 2 * 20000, 0, 2);
+		ok(ovf_parse(&ovf, "box.ovf", wide, 2 + 2 * len, &err) < 0, "nor one in it (%s)", err.text);
+		ovf_free(&ovf);
+	}
+	struct err err = { 0 };
+	struct ovf *ovf = NULL;
+	ok(ovf_parse(&ovf, "box.ovf", "<Envelope\0/>", 12, &err) < 0 && strstr(err.text, "NUL"),
+	   "a NUL in UTF-8 is not (%s)", err.text);
+}
+
 static void test_refused(void)
 {
 	static const struct {
@@ -167,6 +272,9 @@ int main(void)
 {
 	test_vmware();
 	test_order();
+	test_buses();
+	test_long_texts();
+	test_utf16();
 	test_refused();
 	return done_testing();
 }

@@ -82,7 +82,7 @@ static int check_room(const struct ingest *in, struct err *err)
 		       units_bytes(room, in->room_bytes));
 }
 
-/* Ends the work when nobody wants it any more: the item is gone, or announced with another enclosure. */
+/* Ends the work when nobody wants it any more: the item is gone, rolled back, or announced with another enclosure. */
 static int tell_progress(void *ctx, const char *phase, uint64_t done, uint64_t total, struct err *err)
 {
 	char done_text[UNITS_TEXT], total_text[UNITS_TEXT];

@@ -221,16 +221,19 @@ int store_item_demand(struct store *s, const char *id, struct err *err);
 int store_item_content(struct store *s, const char *id, uint64_t version, struct store_content *out, struct err *err);
 /* Newest first. */
 int store_item_versions(struct store *s, const char *id, struct store_version_list *out, struct err *err);
-/* Let this version serve until the feed announces other bytes, or another is chosen. -ENOENT: it is not kept. */
+/*
+ * Let this version serve until the feed announces other bytes, or another is chosen. A failure is forgotten, and what
+ * would be made again of the bytes of a newest version that is lost is not made. -ENOENT: it is not kept.
+ */
 int store_item_rollback(struct store *s, const char *id, uint64_t version, struct err *err);
-/* -ESTALE: nobody wants it any more: it is gone, left its feed, or was announced with another enclosure. */
+/* -ESTALE: nobody wants it any more: it is gone, left its feed, was rolled back or announced with another enclosure. */
 int store_item_progress(struct store *s, const char *id, const char *phase, uint64_t done, uint64_t total,
 			struct err *err);
 /*
  * What was made of the item is there: as a new version, which serves from now on, unless it is the same as the version
  * made last, which is then only confirmed (a rollback stays). As many versions are kept as the feed's options say, and
- * in any case the one that serves. -ESTALE: the item is gone, or the feed announced another enclosure meanwhile (then it
- * waits for its next ingest), and this is not taken.
+ * in any case the one that serves. -ESTALE: the item is gone, rolled back, or the feed announced another enclosure
+ * meanwhile (then it waits for its next ingest), and this is not taken.
  */
 int store_item_ready(struct store *s, const char *id, const struct store_content *content, struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);
@@ -246,7 +249,7 @@ int store_image_wanted(struct store *s, const char *image_id, bool *wanted, stru
 /*
  * What is below images/ by this id was found damaged or missing: versions that have it are none any more. Where one
  * served, the newest before it does, never a newer one that was withdrawn: if there is no other, the item is failed until
- * one is chosen. An item whose newest version it was is ingested anew. `*asked`: how many are.
+ * one is chosen. An item that it served as its newest version is ingested anew. `*asked`: how many are.
  */
 int store_image_lost(struct store *s, const char *image_id, size_t *asked, struct err *err);
 

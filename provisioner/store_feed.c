@@ -295,6 +295,7 @@ int store_feed_add_with(struct store *s, const char *url, const char *changes, c
 struct known {
 	bool other_bytes; /* the enclosure cannot be the one that was announced before */
 	bool other_url;
+	bool unmade; /* it was not made into the newest version before, either */
 	enum item_state state;
 };
 
@@ -304,7 +305,8 @@ static void read_known(void *row, sqlite3_stmt *q)
 
 	known->other_bytes = column_number(q, 0);
 	known->other_url = column_number(q, 1);
-	known->state = (enum item_state)column_number(q, 2);
+	known->unmade = column_number(q, 2);
+	known->state = (enum item_state)column_number(q, 3);
 }
 
 static struct value digest_value(const struct feed_item *item)
@@ -365,11 +367,11 @@ static int announce_item(struct store *s, const struct store_feed *feed, const s
 	store_id(id, feed->url, item->uuid);
 	int found = store_row(&known, read_known, s,
 			      "SELECT length IS NOT ?2 OR digest IS NOT ?3 OR (digest IS NULL AND url IS NOT ?4),"
-			      " url IS NOT ?4, state FROM item WHERE id = ?1",
+			      " url IS NOT ?4, unmade, state FROM item WHERE id = ?1",
 			      VALUES(text(id), number(item->length), digest_value(item), text(item->url)), err);
 	if (found < 0 || write_item(s, id, feed->id, item, err) < 0)
 		return err->code;
-	if (found && !known.other_bytes && known.state == ITEM_READY && correct_version(s, id, err) < 0)
+	if (found && !known.other_bytes && !known.unmade && correct_version(s, id, err) < 0)
 		return err->code;
 	if (!found || !(known.other_bytes || (known.other_url && known.state == ITEM_FAILED)))
 		return 0;
@@ -379,8 +381,8 @@ static int announce_item(struct store *s, const struct store_feed *feed, const s
 	return store_run(
 		s,
 		"UPDATE item SET state = 0, queued_at = ?2, updated_at = ?2, failures = 0, error = NULL, phase = NULL,"
-		" done_bytes = 0, total_bytes = 0 WHERE id = ?1",
-		VALUES(text(id), number((uint64_t)store_now())), err);
+		" done_bytes = 0, total_bytes = 0, unmade = unmade OR ?3 WHERE id = ?1",
+		VALUES(text(id), number((uint64_t)store_now()), number(known.other_bytes)), err);
 }
 
 static int announce_items(struct store *s, const struct store_feed *feed, const struct feed *document, struct err *err)

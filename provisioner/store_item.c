@@ -323,8 +323,8 @@ int store_item_progress(struct store *s, const char *id, const char *phase, uint
 		       VALUES(text(id), text(phase), number(done), number(total), number((uint64_t)store_now())), err);
 	rc = store_end(s, rc, err);
 	if (!rc)
-		return err_set(err, -ESTALE, "item '%s' was removed, or announced with another enclosure meanwhile",
-			       id);
+		return err_set(err, -ESTALE,
+			       "item '%s' was removed, rolled back or announced with another enclosure meanwhile", id);
 	return rc < 0 ? rc : 0;
 }
 

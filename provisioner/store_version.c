@@ -271,7 +271,8 @@ static int record_ready(struct store *s, const char *id, const struct store_cont
 	if (rc)
 		return rc;
 	if (!now.ingesting)
-		return err_set(err, -ESTALE, "item '%s' was announced with another enclosure meanwhile", id);
+		return err_set(err, -ESTALE,
+			       "item '%s' was announced with another enclosure, or rolled back, meanwhile", id);
 	if (now.newest)
 		rc = load_content(s, id, now.newest, &last, err);
 	if (rc < 0 && rc != -ENOENT)
@@ -284,7 +285,7 @@ static int record_ready(struct store *s, const char *id, const struct store_cont
 	if (rc >= 0)
 		rc = store_run(s,
 			       "UPDATE item SET state = 2, asked = 0, failures = 0, error = NULL, phase = NULL,"
-			       " version = ?2, newest = ?3, updated_at = ?4 WHERE id = ?1",
+			       " unmade = 0, version = ?2, newest = ?3, updated_at = ?4 WHERE id = ?1",
 			       VALUES(text(id), number(serves), number(number_made), number((uint64_t)store_now())),
 			       err);
 	return rc < 0 ? rc : trim_item(s, id, err);
@@ -300,6 +301,16 @@ int store_item_ready(struct store *s, const char *id, const struct store_content
 	return rc < 0 ? rc : 0;
 }
 
+/* The choice stands until the feed announces something else: what failed is not tried again, nor is what is lost made again. */
+static int settle(struct store *s, const char *id, struct err *err)
+{
+	return store_run(s,
+			 "UPDATE item SET state = 2, asked = 0, failures = 0, error = NULL, phase = NULL, retry_at = 0"
+			 " WHERE id = ?1 AND (state = 3 OR (NOT unmade AND NOT EXISTS"
+			 "  (SELECT 1 FROM version WHERE item_id = ?1 AND number = item.newest)))",
+			 VALUES(text(id)), err);
+}
+
 static int roll_back(struct store *s, const char *id, uint64_t version, struct err *err)
 {
 	struct item_now now = { 0 };
@@ -311,7 +322,9 @@ static int roll_back(struct store *s, const char *id, uint64_t version, struct e
 		       "UPDATE item SET version = ?2, updated_at = ?3 WHERE id = ?1 AND EXISTS"
 		       " (SELECT 1 FROM version WHERE item_id = ?1 AND number = ?2)",
 		       VALUES(text(id), number(version), number((uint64_t)store_now())), err);
-	return rc ? rc : err_set(err, -ENOENT, "item '%s' has no version %llu", id, (unsigned long long)version);
+	if (!rc)
+		return err_set(err, -ENOENT, "item '%s' has no version %llu", id, (unsigned long long)version);
+	return rc < 0 ? rc : settle(s, id, err);
 }
 
 int store_item_rollback(struct store *s, const char *id, uint64_t version, struct err *err)
@@ -426,17 +439,20 @@ static int replace_lost(struct store *s, struct err *err)
 	/* To make it again would only make what was withdrawn. */
 	return store_run(s,
 			 "UPDATE item SET state = 3, retry_at = 0, error = 'the version that was chosen is lost: choose"
-			 " another with \"vmcast item rollback\"' WHERE state = 2 AND version = 0",
+			 " another with \"vmcast item rollback\", or have what is announced made with"
+			 " \"vmcast item ingest\"' WHERE state = 2 AND version = 0",
 			 NO_VALUES, err);
 }
 
 static int forget_image(struct store *s, const char *image_id, struct err *err)
 {
-	int asked = store_run(s,
-			      "UPDATE item SET state = 0, asked = 1, queued_at = ?2, failures = 0, error = NULL,"
-			      " updated_at = ?2 WHERE state != 1 AND id IN (SELECT b.item_id FROM version_blob b"
-			      "  JOIN item i ON i.id = b.item_id WHERE b.id = ?1 AND b.number = i.newest)",
-			      VALUES(text(image_id), number((uint64_t)store_now())), err);
+	/* A newest version that does not serve was withdrawn. */
+	int asked = store_run(
+		s,
+		"UPDATE item SET state = 0, asked = 1, queued_at = ?2, failures = 0, error = NULL,"
+		" updated_at = ?2 WHERE state != 1 AND id IN (SELECT b.item_id FROM version_blob b"
+		"  JOIN item i ON i.id = b.item_id WHERE b.id = ?1 AND b.number = i.newest AND b.number = i.version)",
+		VALUES(text(image_id), number((uint64_t)store_now())), err);
 	int rc = asked < 0 ? asked
 			   : store_run(s,
 				       "DELETE FROM version WHERE (item_id, number) IN"

@@ -90,16 +90,37 @@ start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml keep=2"
 is "so does a restart" "$(serves)" "1 2"
 ok "which deploys it still" deploys one
 
+# The operator's choice stands, whatever becomes of what was withdrawn
+stop_vmcastd TERM
+image_of_two=$(sqlite3 "$work/state/vmcast.db" "SELECT id FROM version_blob WHERE number = 2")
+rm -r "$work/state/images/$image_of_two"
+fetched=$(grep -c 'GET /two' "$work/access.log")
+start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml keep=2"
+like "the image of the newer one is lost" "$(cat "$work/vmcastd.log")" "image ${image_of_two:0:16}... is missing"
+vmcast feed refresh >/dev/null
+sleep 1
+is "it is not ingested again by itself" "$(grep -c 'GET /two' "$work/access.log") $(field "/v1/items/$item" .state)" "$fetched ready"
+is "and the older one serves" "$(serves)" "1 2"
+ok "which is deployed" deploys one
+announce two 17
+vmcast feed refresh >/dev/null
+wait_for 120 is_in failed
+like "an ingest that fails is told of" "$(vmcast item show "$item")" "error +.*17"
+vmcast item rollback "$item" 1 >/dev/null
+is "until a version is chosen: nothing is wrong then" "$(field "/v1/items/$item" '"\(.state) \(.error)"')" "ready null"
+unlike "as people are told" "$(vmcast item show "$item")" "error"
+like "and listed" "$(vmcast item list)" "ready"
+
 announce three
 refresh 3
 is "something newer serves" "$(serves)" "3 3"
 ok "and is deployed" deploys three
-is "of three versions, two are kept" "$(field "/v1/items/$item/versions" '[.versions[].version] | join(" ")')" "3 2"
+is "of three versions, two are kept" "$(field "/v1/items/$item/versions" '[.versions[].version] | join(" ")')" "3 1"
 ok "and as many images" wait_for 60 eval "[[ \$(ls $work/state/images | wc -l) == 2 ]]"
 status=0
-said=$(vmcast item rollback "$item" 1 2>&1) || status=$?
+said=$(vmcast item rollback "$item" 2 2>&1) || status=$?
 is "what is not kept cannot be served: exit status" "$status" 4
-like "with the reason" "$said" "has no version 1"
+like "with the reason" "$said" "has no version 2"
 status=0
 said=$(vmcast item rollback "$item" one 2>&1) || status=$?
 is "nor can what is no number: exit status" "$status" 2

@@ -842,7 +842,104 @@ static void what_was_withdrawn_does_not_come_back_for_what_is_lost(void)
 	is_int(store_item_rollback(s, id, 3, &err), 0, "another version is chosen");
 	store_item_free(&item);
 	store_item_get(s, id, &item, &err);
-	ok(item.version == 3, "and serves");
+	ok(item.version == 3 && item.state == ITEM_READY && !item.error, "and serves, with nothing wrong any more");
+}
+
+static void what_was_withdrawn_is_not_made_again_when_it_is_lost(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	struct store_image image = image_named('b');
+	char id[STORE_ID_CHARS];
+	size_t asked = 7;
+
+	add_item(s, id);
+	ingest_again(s, id, 'a');
+	ingest_again(s, id, 'b');
+	store_item_rollback(s, id, 1, &err);
+	is_int(store_image_lost(s, image.id, &asked, &err), 0, "the image of a version that was withdrawn is lost");
+	is_int(asked, 0, "it is not made again");
+	is_str(versions_of(s, id), "*1", "and the one that was chosen serves");
+	is_int(state_of(s, id), ITEM_READY, "as before");
+	is_int(store_item_claim(s, false, &item, &err), 0, "there is nothing to do");
+	ingest_again(s, id, 'b');
+	is_str(versions_of(s, id), "*3 1", "who wants it again can ask for it");
+}
+
+/* An item of which version 1 serves while 2, the newest, is lost and waits to be made again. */
+static void lose_newest(struct store *s, char id[static STORE_ID_CHARS])
+{
+	struct store_image image = image_named('b');
+	size_t asked;
+
+	add_item(s, id);
+	ingest_again(s, id, 'a');
+	ingest_again(s, id, 'b');
+	store_image_lost(s, image.id, &asked, &err);
+	is_int(state_of(s, id), ITEM_ANNOUNCED, "what is lost waits to be made again");
+}
+
+static void a_rollback_ends_what_it_makes_needless(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	char id[STORE_ID_CHARS];
+
+	lose_newest(s, id);
+	is_int(store_item_rollback(s, id, 1, &err), 0, "the one before it is chosen");
+	is_int(state_of(s, id), ITEM_READY, "then it does not wait any more");
+	is_int(store_item_claim(s, false, &item, &err), 0, "and is not made");
+
+	store_item_ask(s, id, &err);
+	is_int(store_item_claim(s, false, &item, &err), 1, "asked for, it is being made");
+	is_int(store_item_rollback(s, id, 1, &err), 0, "when the other is chosen");
+	is_int(store_item_progress(s, id, "download", 1, 2, &err), -ESTALE, "then nobody wants it any more");
+	is_int(make_ready(s, id, 'b'), -ESTALE, "even if it is made already");
+
+	store_item_ask(s, id, &err);
+	store_item_free(&item);
+	store_item_claim(s, false, &item, &err);
+	store_item_failed(s, id, "no", &err);
+	store_item_retry(s, id, 0, &err);
+	is_int(store_item_rollback(s, id, 1, &err), 0, "it failed, to be tried again, when the other is chosen");
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	ok(item.state == ITEM_READY && !item.error && !item.failures && !item.retry_at, "that is forgotten");
+	store_item_free(&item);
+	is_int(store_item_claim(s, false, &item, &err), 0, "and it is not tried again");
+}
+
+static void a_rollback_keeps_what_is_announced_apart_from_what_was_made(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	char feed_id[STORE_ID_CHARS], id[STORE_ID_CHARS];
+	struct feed *doc = document(1);
+
+	add_item(s, id);
+	store_item_get(s, id, &item, &err);
+	memcpy(feed_id, item.feed_id, sizeof(feed_id));
+	doc->items[0].arch = "x86_64";
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	ingest_again(s, id, 'a');
+	doc->items[0].length = 2000;
+	doc->items[0].arch = "aarch64";
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	is_int(store_item_rollback(s, id, 1, &err), 0, "what serves is chosen while other bytes wait");
+	is_int(state_of(s, id), ITEM_ANNOUNCED, "they go on waiting");
+	store_item_free(&item);
+	store_item_claim(s, false, &item, &err);
+	store_item_rollback(s, id, 1, &err);
+	is_int(state_of(s, id), ITEM_INGESTING, "and are being made");
+	store_item_failed(s, id, "no", &err);
+	store_item_rollback(s, id, 1, &err);
+	is_int(state_of(s, id), ITEM_READY, "until that failed: then it is settled");
+	doc->items[0].memory_bytes_min = 1000;
+	store_feed_update(s, feed_id, doc, NULL, NULL, NULL, &err);
+	store_item_free(&item);
+	store_item_get(s, id, &item, &err);
+	is_str(item.needs.arch, "x86_64",
+	       "what is said of the bytes that were not made is not said of those that serve");
 }
 
 static void room_is_made_of_what_nobody_reads(void)
@@ -1166,6 +1263,9 @@ int main(void)
 		content_comes_back_as_it_was_given,
 		what_is_lost_is_made_anew,
 		what_was_withdrawn_does_not_come_back_for_what_is_lost,
+		what_was_withdrawn_is_not_made_again_when_it_is_lost,
+		a_rollback_ends_what_it_makes_needless,
+		a_rollback_keeps_what_is_announced_apart_from_what_was_made,
 		room_is_made_of_what_nobody_reads,
 		what_machines_want_goes_first_and_is_made_once,
 		a_database_of_schema_1_is_upgraded,

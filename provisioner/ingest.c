@@ -286,7 +286,7 @@ static int take_deployable(struct ingest *in, struct store_content *out, struct 
 /* Whether another source of the same item may do better. */
 static bool is_of_source(int rc)
 {
-	return rc != -ECANCELED && rc != -ESTALE && rc != -ENOSPC && rc != -EDQUOT && rc != -ENOMEM;
+	return rc != -ECANCELED && rc != -ESTALE && !ingest_is_shortage(rc);
 }
 
 /* What went wrong with each source that was tried, for one line. */
@@ -330,7 +330,7 @@ static int check_disks(const struct feed_item *said, const struct store_content 
 /* Whether the download may still be of use to another attempt. What is wrong in itself must be fetched anew. */
 static bool is_worth_keeping(int rc)
 {
-	return rc == -ECANCELED || rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM || http_is_transient(rc);
+	return rc == -ECANCELED || ingest_is_shortage(rc) || http_is_transient(rc);
 }
 
 static void discard_enclosure(const struct ingest *in, size_t nr)

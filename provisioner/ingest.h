@@ -9,7 +9,9 @@
 #include "config.h"
 #include "store.h"
 
+#include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /*
  * Ingest one claimed item and record the outcome in the store (ready, or failed with the reason). Progress goes to the store
@@ -17,5 +19,11 @@
  */
 int ingest_item(struct store *store, const struct config *config, const struct store_item *item,
 		const atomic_bool *stop, struct err *err);
+
+/* Whether it failed for want of something that this host has again later, whatever the source. */
+static inline bool ingest_is_shortage(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT || code == -ENOMEM || code == -EMFILE || code == -ENFILE;
+}
 
 #endif

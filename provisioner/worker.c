@@ -193,12 +193,6 @@ static void *run_refresher(void *ctx)
 	return NULL;
 }
 
-/* Of something that this host has again later. */
-static bool is_shortage(int code)
-{
-	return code == -ENOSPC || code == -EDQUOT || code == -ENOMEM || code == -EMFILE || code == -ENFILE;
-}
-
 /* Failures that may pass are tried again, less and less often. Others wait for the operator or another announcement. */
 static void settle_failure(struct worker *w, const struct store_item *item, int code)
 {
@@ -208,7 +202,7 @@ static void settle_failure(struct worker *w, const struct store_item *item, int 
 
 	if (code == -ECANCELED || code == -ESTALE) {
 		rc = store_item_requeue(w->store, item->id, &err);
-	} else if (http_is_transient(code) || is_shortage(code)) {
+	} else if (http_is_transient(code) || ingest_is_shortage(code)) {
 		log_info("item %s: trying again in %u s", item->id, delay_s);
 		rc = store_item_retry(w->store, item->id, delay_s, &err);
 	}

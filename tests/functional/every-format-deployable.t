@@ -105,13 +105,27 @@ gzip -c "$raw" >disk.img.gz
 tar -P --transform 's,^,/,' -cf made description.xml disk.img.gz
 item xvm2 made disk "$raw"
 
-# Of a partition a disk is made: the partition is at 1 MiB of it.
-head -c "$bytes" /dev/urandom >"$work/part"
-gzip -c "$work/part" >part.gz
-echo "<xvm version='1'><name>Debian</name><memory>128</memory><disks><disk device='sda1' file='part.gz'/></disks></xvm>" >xvm.xml
-sha1sum part.gz xvm.xml >manifest.txt
-tar -cf made xvm.xml manifest.txt part.gz
-item xvm made disk partition
+# xvm NAME BYTES...: an archive of partitions of so many bytes, of which a disk is made
+xvm()
+{
+	local name=$1 nr=0 bytes disks=
+	shift
+	mkdir "$work/$name"
+	for bytes; do
+		nr=$((nr + 1))
+		head -c "$bytes" /dev/urandom >"$work/$name/part$nr"
+		gzip -c "$work/$name/part$nr" >"part$nr.gz"
+		disks+="<disk device='sda$nr' file='part$nr.gz'/>"
+	done
+	echo "<xvm version='1'><name>Debian</name><memory>128</memory><disks>$disks</disks></xvm>" >xvm.xml
+	sha1sum part*.gz xvm.xml >manifest.txt
+	tar -cf made xvm.xml manifest.txt part*.gz
+	rm part*.gz
+	item "$name" made disk "$work/$name"
+}
+xvm xvm "$bytes"
+xvm xvm-odd 1500001 $(((1 << 20) + 511)) 100
+xvm xvm-gpt $((1 << 20)) 512 513 3000000 $(((1 << 20) - 1))
 
 for kind in sha1 xxhash; do
 	xva "$raw" "$kind"
@@ -152,15 +166,34 @@ item iso-hybrid made iso "$case/hybrid"
 echo "<rss version='2.0'><channel><title>Everything</title>$(<"$work/items")</channel></rss>" >"$origin/feed.xml"
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml"
 
-# deploys FILE: what a machine writes is that
+# deploys FILE: what a machine writes is that; of a folder, the partitions in it. The disk is full of something else before.
 deploys()
 {
+	fill "$case/disk" $((16 << 20))
 	write_disk "$vmcastd_port" "$case/disk"
 	[[ $status == 0 ]] || { diag "$said"; return 1; }
-	[[ $2 == partition ]] || { cmp -n "$(stat -c %s "$2")" "$case/disk" "$2"; return; }
+	if [[ -d $1 ]]; then
+		has_partitions "$1"
+	else
+		cmp -n "$(stat -c %s "$1")" "$case/disk" "$1"
+	fi
+}
+
+# has_partitions FOLDER: $case/disk has them in their order: each in whole sectors at a MiB, with zeros behind it up to the next
+has_partitions()
+{
+	local at=1 part sectors
+
 	/sbin/sfdisk -d "$case/disk" >"$case/table"
-	grep -qE 'start= *2048, size= *6147, ' "$case/table" || { diag "$(<"$case/table")"; return 1; }
-	cmp -n "$bytes" -i $((1 << 20)):0 "$case/disk" "$work/part"
+	for part in "$1"/*; do
+		sectors=$((($(stat -c %s "$part") + 511) / 512))
+		grep -qE "start= *$((at << 11)), size= *$sectors, " "$case/table" || { diag "$part" "$(<"$case/table")"; return 1; }
+		cp "$part" "$case/whole"
+		truncate -s %1M "$case/whole"
+		cmp -i $((at << 20)):0 -n "$(stat -c %s "$case/whole")" "$case/disk" "$case/whole" || return 1
+		at=$((at + $(stat -c %s "$case/whole") / (1 << 20)))
+	done
+	[[ $(grep -c 'size=' "$case/table") == $(ls "$1" | wc -l) ]]
 }
 
 check()
@@ -171,7 +204,7 @@ check()
 		ok "$1: its file is kept" test -s "$work/state/images/$(field "/v1/items/$item" .file.id)/file"
 	fi
 	if [[ -n ${3-} ]]; then
-		ok "$1: what is deployed" deploys "$1" "$3"
+		ok "$1: what is deployed" deploys "$3"
 	fi
 }
 

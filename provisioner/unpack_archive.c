@@ -99,6 +99,9 @@ static int blame(const struct walker *w, const char *name, struct err *err)
 	const char *text = archive_error_string(w->archive);
 	int code = archive_errno(w->archive) == ENOMEM ? -ENOMEM : -EBADMSG;
 
+	/* libarchive has no words for an offset that lies beyond the end. */
+	if (!text || !*text)
+		text = "damaged";
 	if (w->source->err->code)
 		return w->source->err->code;
 	if (name)
@@ -620,6 +623,7 @@ int archive_open(struct unpack_archive **out, struct work *w, const struct blob 
 	int rc = walk_all(w, blob, &full, err);
 	if (rc)
 		return rc;
+	a->kind = full.walker.kind; /* of one without members, too */
 	if (looks_like_root(scan->roots) && strcmp(a->kind, "tar") == 0) {
 		a->is_rootfs = true;
 		drop_members(a);

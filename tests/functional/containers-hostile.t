@@ -79,6 +79,31 @@ head -c -100 good.zip >a.zip
 refuses "zip: cut off" a.zip "truncated"
 perl -pe 'BEGIN { $/ = undef } substr($_, 30000, 1) ^= "\1"' good.zip >a.zip
 refuses "zip: a bit that changed" a.zip "CRC|bad|invalid|[Tt]runcated|Decompressed"
+# zip64_refused LABEL NUMBER REGEX BEHIND: a Zip64 archive where another number of 64 bits stands BEHIND a pattern
+zip64_refused()
+{
+	perl -0777 -pe 'BEGIN { ($number, $behind) = splice @ARGV, 0, 2 }
+		s/$behind\K.{8}/pack "Q<", $number/gse or die "nothing is behind $behind"' "$2" "$4" good64.zip >a.zip
+	refuses "zip64: $2 for $1" a.zip "$3"
+}
+zip -q -fz good64.zip disk
+is_size='(?=\x00\x00\x40\x00{5})' # what it says before: 4 MiB
+for bytes in 512 $(((4 << 20) - 512)) $(((4 << 20) + 512)) $((8 << 20)); do
+	zip64_refused "both lengths" $bytes "wrong size" "\x01\x00[\x08\x10]\x00$is_size"
+	zip64_refused "the local header's length" $bytes "Inconsistent uncompressed size" "\x01\x00\x10\x00$is_size"
+	zip64_refused "the directory's length" $bytes "Inconsistent uncompressed size" "\x01\x00\x08\x00$is_size"
+done
+for bytes in $((1 << 40)) 9223372036854775807; do
+	zip64_refused "both lengths" $bytes "has $bytes bytes, more than a disk may have" "\x01\x00[\x08\x10]\x00$is_size"
+done
+for bytes in 9223372036854775808 18446744073709551615; do
+	zip64_refused "both lengths" $bytes "Malformed 64-bit" "\x01\x00[\x08\x10]\x00$is_size"
+done
+end='PK\x06\x07.{16}PK\x05\x06.{18}\z'
+for off in 0 $((1 << 40)) 18446744073709551615; do
+	zip64_refused "where the directory is" $off "[Dd]amaged" "PK\x06\x06.{44}(?=.{8}$end)"
+	zip64_refused "where the end record is" $off "zip archive: none of its 0 files" "PK\x06\x07.{4}(?=.{12}PK\x05\x06.{18}\z)"
+done
 7z a -bd good.7z disk >7z.log
 { cat good.7z; echo more; } >a.7z
 refuses "7z: something behind it" a.7z "followed by something else"

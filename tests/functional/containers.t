@@ -1,6 +1,7 @@
 #!/bin/bash
 # Every container and description that is taken, made by the real tools: what comes out has the same bytes as what went in. One
 # image of random data and holes, whose size is no multiple of any chunk, goes through all of them.
+# shellcheck disable=SC2016 # what stands in single quotes is for perl
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
@@ -47,6 +48,16 @@ zip -q a.zip README disk.qcow2
 gives "zip" a.zip "$image"
 (cd "$work" && zip -q0 case/b.zip image)
 gives "zip, stored" b.zip "$image"
+# Zip64: lengths and offsets of 64 bits, where 32 would have done
+zip -q -fz c64.zip README disk.qcow2
+ok "zip64: it is one" grep -aqP 'PK\x06\x06' c64.zip
+gives "zip64" c64.zip "$image"
+(cd "$work" && zip -q0 -fz case/s64.zip image)
+gives "zip64, stored" s64.zip "$image"
+# As a stream: the lengths stand behind the data. (zip writes no Zip64 end record then, but its mark for one.)
+(cd "$work" && zip -q -fz - image) | perl -0777 -pe 'substr($_, -6, 4) = pack "V", rindex $_, "PK\1\2"' >p64.zip
+ok "zip64, streamed: it is" perl -0777 -ne 'exit !(unpack("v", substr $_, 6) & 8 && unpack("V", substr $_, 22) == 0xffffffff)' p64.zip
+gives "zip64, streamed" p64.zip "$image"
 qemu-img convert -O vpc -o subformat=fixed,force_size "$image" fixed.vhd
 zip -q vhd.zip README fixed.vhd
 gives "a fixed VHD, which is one by its end, in zip" vhd.zip "$image"

@@ -364,8 +364,13 @@ xva_refused "a disk beyond the limit" "virtual_size of 1152921504606846976" Ref:
 # Whatever it was led to, it opened nothing but its libraries and the scratch folder: here without a sandbox around it.
 if strace -qo "$work/trace" true 2>/dev/null; then
 	descriptor 'RW 1 FLAT "/etc/shadow" 0' >evil.vmdk
+	ovf evil.vmdk >box.ovf
 	tar -cf evil.ova box.ovf evil.vmdk
-	for file in evil.ova a.7z a.zip a.tar good.7z good.zip box.ova; do
+	sed 's,href="evil.vmdk",href="/etc/shadow",' box.ovf >shadow.ovf
+	tar -cf shadow.ova shadow.ovf disk
+	echo "$domain" >description.xml
+	tar -cf shadow.xvm2 description.xml disk
+	for file in evil.ova shadow.ova shadow.xvm2 a.7z a.zip a.tar good.7z good.zip box.ova; do
 		mkdir -p traced
 		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=open,openat,creat,link,symlink,rename,unlink,mkdir,execve -o trace "$BUILD/vmcast-unpack" traced 100000000 \
 			100000000 <"$file" >/dev/null || true

@@ -193,7 +193,7 @@ has_partitions()
 		cmp -i $((at << 20)):0 -n "$(stat -c %s "$case/whole")" "$case/disk" "$case/whole" || return 1
 		at=$((at + $(stat -c %s "$case/whole") / (1 << 20)))
 	done
-	[[ $(grep -c 'size=' "$case/table") == $(ls "$1" | wc -l) ]]
+	[[ $(grep -c 'size=' "$case/table") == $(find "$1" -type f | wc -l) ]]
 }
 
 check()

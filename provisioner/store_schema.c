@@ -216,8 +216,7 @@ static const char *const migrations[] = {
 	" (SELECT arch, firmware, disk_bytes_min, memory_bytes_min, landing, cmdline FROM item"
 	"  WHERE item.id = version.item_id);",
 	/* 7: what is announced is not (known to be) what the newest version was made of */
-	"ALTER TABLE item ADD COLUMN unmade INTEGER NOT NULL DEFAULT 1;"
-	"UPDATE item SET unmade = 0 WHERE state = 2;",
+	"ALTER TABLE item ADD COLUMN unmade INTEGER NOT NULL DEFAULT 1; UPDATE item SET unmade = 0 WHERE state = 2;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

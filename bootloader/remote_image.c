@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many bytes that nobody needs are cheaper to receive than another request is to wait for. */
+#define GAP_BYTES (64u << 10)
+
 struct remote_image {
 	struct http *http;
 	const struct plan_image *image;
@@ -16,15 +19,17 @@ struct remote_image {
 	struct retry retry;
 	uint64_t frames_end; /* offset behind the last frame */
 	char etag[DIGEST_HEX + 2];
-	uint8_t *frame; /* the one being received; room for the longest */
 
 	/* A fetch under way. */
 	const struct chunk_sink *sink;
-	uint64_t nr; /* the next chunk to be taken */
+	uint64_t nr; /* the next chunk to be handed over */
 	uint64_t end;
+
+	/* A request of it under way. */
+	uint64_t stop_nr;         /* it ends before this chunk */
 	struct index_entry entry; /* of `nr` */
-	size_t have;              /* bytes in `frame` */
-	bool progress;            /* a chunk was taken since the last failure */
+	uint8_t *frame;           /* where its frame goes, the sink's; NULL: nowhere, it is zeros */
+	size_t have;              /* bytes of the frame that came */
 };
 
 static int check_head(void *ctx, const struct http_response *rs, struct err *err)
@@ -41,16 +46,29 @@ static int check_head(void *ctx, const struct http_response *rs, struct err *err
 	return 0;
 }
 
-static int take_frame(struct remote_image *r, struct err *err)
+static int begin_frame(struct remote_image *r, struct err *err)
 {
-	int rc = r->sink->take(r->sink->ctx, r->nr, &r->entry, r->frame, err);
+	int rc = index_get_entry(r->index, &r->entry, r->nr, err);
 
+	r->have = 0;
+	r->frame = NULL;
+	if (!rc && r->entry.kind == CHUNK_DATA)
+		rc = r->sink->room(r->sink->ctx, &r->frame, r->nr, &r->entry, err);
+	return rc;
+}
+
+static int end_frame(struct remote_image *r, struct err *err)
+{
+	int rc = 0;
+
+	if (r->frame)
+		r->sink->take(r->sink->ctx);
+	else
+		rc = r->sink->take_zeros(r->sink->ctx, r->nr, &r->entry, err);
 	if (rc)
 		return rc;
-	r->progress = true;
-	r->have = 0;
 	r->nr++;
-	return r->nr < r->end ? index_get_entry(r->index, &r->entry, r->nr, err) : 0;
+	return r->nr < r->stop_nr ? begin_frame(r, err) : 0;
 }
 
 /* More than the range that was asked for never gets here: body_bytes_max stops it. */
@@ -63,12 +81,13 @@ static int take_body(void *ctx, const uint8_t *data, size_t len, struct err *err
 
 		if (part > len)
 			part = len;
-		memcpy(r->frame + r->have, data, part);
+		if (r->frame)
+			memcpy(r->frame + r->have, data, part);
 		r->have += part;
 		data += part;
 		len -= part;
 		if (r->have == r->entry.frame_bytes) {
-			int rc = take_frame(r, err);
+			int rc = end_frame(r, err);
 
 			if (rc)
 				return rc;
@@ -77,13 +96,12 @@ static int take_body(void *ctx, const uint8_t *data, size_t len, struct err *err
 	return 0;
 }
 
-/* One GET for everything that is still wanted, up to offset `stop_off`. */
+/* One GET for the frames up to offset `stop_off`, where that of `stop_nr` begins. */
 static int fetch_once(struct remote_image *r, unsigned *retry_after_s, uint64_t stop_off, struct err *err)
 {
 	struct http_response rs = { 0 };
-	int rc = index_get_entry(r->index, &r->entry, r->nr, err);
+	int rc = begin_frame(r, err);
 
-	*retry_after_s = 0;
 	if (rc)
 		return rc;
 	struct http_request rq = {
@@ -96,36 +114,81 @@ static int fetch_once(struct remote_image *r, unsigned *retry_after_s, uint64_t 
 		.on_body = take_body,
 		.ctx = r,
 	};
-	r->have = 0;
 	rc = http_perform(r->http, &rq, &rs, err);
 	*retry_after_s = rs.retry_after_s;
 	if (!rc)
 		rc = service_check_status(&rs, rq.url, err);
-	if (!rc && r->nr < r->end)
+	if (!rc && r->nr < r->stop_nr)
 		rc = err_set(err, -ECONNRESET, "ended after %" PRIu64 " of %" PRIu64 " bytes", rs.body_bytes,
 			     rq.range_bytes);
 	return rc;
 }
 
-static int find_stop(uint64_t *stop_off, struct remote_image *r, struct err *err)
+/* The zeros at `nr`, if there are any: what they are is known without a look. */
+static int pass_zeros(struct remote_image *r, uint64_t end, struct err *err)
 {
-	struct index_entry next;
+	while (r->nr < end) {
+		int rc = index_get_entry(r->index, &r->entry, r->nr, err);
 
-	*stop_off = r->frames_end;
-	if (r->end == index_get_header(r->index)->chunk_count)
-		return 0;
-	int rc = index_get_entry(r->index, &next, r->end, err);
-	if (!rc)
-		*stop_off = next.frame_off;
-	return rc;
+		if (rc || r->entry.kind != CHUNK_ZERO)
+			return rc;
+		rc = r->sink->take_zeros(r->sink->ctx, r->nr, &r->entry, err);
+		if (rc)
+			return rc;
+		r->nr++;
+	}
+	return 0;
 }
 
+/* What one request from `nr` on, a data chunk, may cover: it ends with a data chunk, and before zeros that are too many
+ * to fetch for nothing. */
+static int find_stop(uint64_t *stop_off, struct remote_image *r, uint64_t end, struct err *err)
+{
+	for (uint64_t nr = r->nr; nr < end; nr++) {
+		struct index_entry entry;
+		int rc = index_get_entry(r->index, &entry, nr, err);
+
+		if (rc)
+			return rc;
+		if (entry.kind == CHUNK_ZERO)
+			continue;
+		if (nr > r->nr && entry.frame_off - *stop_off >= GAP_BYTES)
+			break;
+		r->stop_nr = nr + 1;
+		*stop_off = entry.frame_off + entry.frame_bytes;
+	}
+	return 0;
+}
+
+/* Of chunks whose entries are in one page of the index, so that looking ahead and then receiving reads it once. */
 static int fetch_some(struct remote_image *r, unsigned *retry_after_s, struct err *err)
 {
-	uint64_t stop_off;
-	int rc = find_stop(&stop_off, r, err);
+	uint64_t end = (r->nr / INDEX_PAGE_ENTRIES + 1) * INDEX_PAGE_ENTRIES, stop_off = 0;
 
+	if (end > r->end)
+		end = r->end;
+	int rc = pass_zeros(r, end, err);
+	if (rc || r->nr == end)
+		return rc;
+	rc = find_stop(&stop_off, r, end, err);
 	return rc ? rc : fetch_once(r, retry_after_s, stop_off, err);
+}
+
+/* As much as goes without a failure. */
+static int fetch_on(struct remote_image *r, unsigned *retry_after_s, struct err *err)
+{
+	struct err failed = { 0 };
+	int rc = 0;
+
+	*retry_after_s = 0;
+	while (!rc && r->nr < r->end)
+		rc = fetch_some(r, retry_after_s, err);
+	/* What was received may have failed since, which is why there was no more room, or came before what else did. */
+	if (r->sink->settle(r->sink->ctx, &r->nr, &failed) != 0)
+		*err = failed;
+	else if (!rc)
+		return 0;
+	return err->code;
 }
 
 static int fetch(void *ctx, uint64_t first, uint64_t end, const struct chunk_sink *sink, struct err *err)
@@ -136,12 +199,13 @@ static int fetch(void *ctx, uint64_t first, uint64_t end, const struct chunk_sin
 	r->nr = first;
 	r->end = end;
 	while (r->nr < r->end) {
-		unsigned retry_after_s = 0;
-		int rc = fetch_some(r, &retry_after_s, err);
+		uint64_t before = r->nr;
+		unsigned retry_after_s;
+		int rc = fetch_on(r, &retry_after_s, err);
 
-		if (r->progress)
+		/* Only what was verified: a chunk that always comes wrong always comes. */
+		if (r->nr > before)
 			retry_reset(&r->retry);
-		r->progress = false;
 		if (rc) {
 			err_wrap(err, "image: chunk %" PRIu64, r->nr);
 			rc = retry_wait(&r->retry, retry_after_s, err);
@@ -168,9 +232,7 @@ int remote_image_open(struct remote_image **out, struct index *index, const stru
 {
 	CLEANUP(remote_image_close) struct remote_image *r = calloc(1, sizeof(*r));
 
-	if (r)
-		r->frame = malloc(index_frame_bytes_max(index_get_header(index)->chunk_bytes));
-	if (!r || !r->frame)
+	if (!r)
 		return err_set(err, -ENOMEM, "image: out of memory");
 	r->index = index;
 	r->image = image;
@@ -190,7 +252,6 @@ void remote_image_close(struct remote_image **r)
 	if (!*r)
 		return;
 	http_close(&(*r)->http);
-	free((*r)->frame);
 	free(*r);
 	*r = NULL;
 }

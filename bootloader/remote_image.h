@@ -2,9 +2,9 @@
 /*
  * remote_image: IMAGE.zst on a web server as a source of chunks.
  *
- * One GET streams every frame from the first one wanted on. Whatever breaks it, the next GET begins at the first chunk
- * that was not taken: nothing that was verified is fetched again. A body that ends early is an error even where HTTP
- * would call it complete, since it is measured by the index.
+ * One GET streams the frames of a page of the index, but for zeros where they are many. Whatever breaks it, the next GET
+ * begins at the first chunk that is not in its place: nothing that was verified in order is fetched again. A body that
+ * ends early is an error even where HTTP would call it complete, since it is measured by the index.
  */
 #ifndef VMCAST_REMOTE_IMAGE_H
 #define VMCAST_REMOTE_IMAGE_H

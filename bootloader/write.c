@@ -8,7 +8,7 @@
  *
  * 1. Both ends of the disk, and the image's own last MiB, become zeros; flush; read back.
  *    A power cut leaves the old system or pieces of its ends: nothing else was touched yet. Afterwards a blank disk.
- * 2. Every chunk between the ends, checked, in order.
+ * 2. Every chunk between the ends, checked, in order (pipeline.h: in a thread of its own; this one waits for its end).
  *    A blank disk. The next run finds the chunks that are right and goes on behind them.
  * 3. The ends without their labels (LABEL_BYTES, BACKUP_BYTES); flush, which is the body's, too; read back.
  *    A blank disk: no boot sector, no partition table, no descriptor.
@@ -27,8 +27,9 @@
 
 #include "bytes.h"
 #include "cleanup.h"
-#include "frame.h"
+#include "pipeline.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -65,6 +66,7 @@ struct disk_write {
 	const struct chunk_source *source;
 	struct held ends[2];   /* their bytes are the writer's, which all disks use in turn */
 	struct held labels[2]; /* the outer parts of the ends, kept to the last */
+	uint64_t next_off;     /* what comes next belongs here: everything before has been placed, or was there */
 };
 
 struct writer {
@@ -72,7 +74,7 @@ struct writer {
 	size_t count;
 	struct progress *progress;
 	const atomic_bool *stop;
-	struct frame_opener *opener;
+	struct pipeline *pipeline;
 	uint8_t *chunk; /* room for the largest, and for END_BYTES */
 	uint8_t *ends[2];
 	struct disk_write *at; /* the disk whose body is being written */
@@ -84,7 +86,7 @@ static void writer_done(struct writer *w)
 		for (size_t j = 0; j < 2; j++)
 			free(w->disks[i].labels[j].bytes);
 	free(w->disks);
-	frame_opener_free(&w->opener);
+	pipeline_free(&w->pipeline);
 	free(w->chunk);
 	free(w->ends[0]);
 	free(w->ends[1]);
@@ -127,11 +129,13 @@ static int disk_init(struct disk_write *d, const struct write_disk *disk, const 
 /* Everything that takes memory happens here, before any disk is touched. */
 static int writer_init(struct writer *w, const struct write_options *o, struct err *err)
 {
-	size_t chunk_bytes = 0, room;
+	struct pipeline_options pipeline = { .progress = o->progress, .stop = o->stop };
+	size_t room;
 
 	for (size_t i = 0; i < o->count; i++)
-		chunk_bytes = (size_t)max_u64(chunk_bytes, index_get_header(o->disks[i].index)->chunk_bytes);
-	room = (size_t)max_u64(chunk_bytes, END_BYTES);
+		pipeline.chunk_bytes_max =
+			(uint32_t)max_u64(pipeline.chunk_bytes_max, index_get_header(o->disks[i].index)->chunk_bytes);
+	room = (size_t)max_u64(pipeline.chunk_bytes_max, END_BYTES);
 	*w = (struct writer){
 		.disks = calloc(o->count, sizeof(*w->disks)),
 		.count = o->count,
@@ -145,7 +149,7 @@ static int writer_init(struct writer *w, const struct write_options *o, struct e
 	for (size_t i = 0; i < o->count; i++)
 		if (disk_init(&w->disks[i], &o->disks[i], w, err) != 0)
 			return err->code;
-	return frame_opener_new(&w->opener, chunk_bytes, err);
+	return pipeline_new(&w->pipeline, &pipeline, err);
 }
 
 struct range {
@@ -196,62 +200,37 @@ static int blank(struct writer *w, const struct disk_write *d, struct err *err)
 	return rc ? err_wrap(err, "make the disk unbootable first") : 0;
 }
 
-/* Keep what of a chunk at `off` belongs to an end. `chunk` is NULL for zeros. */
-static void hold_back(struct held *end, const uint8_t *chunk, uint64_t off, uint32_t len)
+/* Keep what of the bytes at `off` belongs to an end. `bytes` is NULL for zeros. */
+static void hold_back(struct held *end, const uint8_t *bytes, uint64_t off, uint64_t len)
 {
 	uint64_t from = max_u64(off, end->off), to = min_u64(off + len, end->off + end->len);
 
 	if (from >= to)
 		return;
-	if (chunk)
-		memcpy(end->bytes + (from - end->off), chunk + (from - off), (size_t)(to - from));
+	if (bytes)
+		memcpy(end->bytes + (from - end->off), bytes + (from - off), (size_t)(to - from));
 	else
 		memset(end->bytes + (from - end->off), 0, (size_t)(to - from));
 }
 
-/* A checked chunk goes to its place: the ends to memory, the rest to the disk. */
-static int place(struct disk_write *d, const uint8_t *chunk, uint64_t off, uint32_t len, struct err *err)
+/*
+ * Checked bytes go to their place: the ends to memory, the rest to the disk. Called by the pipeline in its own thread,
+ * while this one waits.
+ */
+static int place(void *ctx, const uint8_t *bytes, uint64_t len, uint64_t off, struct err *err)
 {
+	struct disk_write *d = ctx;
 	uint64_t from = max_u64(off, d->ends[0].len), to = min_u64(off + len, d->ends[1].off);
+	int rc = 0;
 
-	hold_back(&d->ends[0], chunk, off, len);
-	hold_back(&d->ends[1], chunk, off, len);
-	if (from >= to)
-		return 0;
-	if (!chunk)
-		return device_zero(d->dev, to - from, from, err);
-	return device_write(d->dev, chunk + (from - off), (size_t)(to - from), from, err);
-}
-
-static bool has_digest(const uint8_t *chunk, uint32_t len, const struct index_entry *entry)
-{
-	uint8_t digest[DIGEST_BYTES];
-
-	digest_of(digest, chunk, len);
-	return digest_equal(digest, entry->digest);
-}
-
-/* The one way by which bytes of an image get to the disk: not before they have been compared with the index. */
-static int take_chunk(void *ctx, uint64_t nr, const struct index_entry *entry, const uint8_t *frame, struct err *err)
-{
-	struct writer *w = ctx;
-	uint32_t len = index_chunk_bytes(w->at->header, nr);
-	const uint8_t *chunk = NULL; /* a zero chunk: the index says what it is, its frame is not even looked at */
-
-	if (w->stop && atomic_load(w->stop))
-		return err_set(err, -ECANCELED, "interrupted");
-	if (entry->kind == CHUNK_DATA) {
-		int rc = frame_open(w->opener, w->chunk, len, frame, entry->frame_bytes, err);
-
-		if (rc)
-			return rc;
-		if (!has_digest(w->chunk, len, entry))
-			return err_set(err, -EBADMSG, "its bytes do not have the digest that the index says");
-		chunk = w->chunk;
-	}
-	int rc = place(w->at, chunk, nr * w->at->header->chunk_bytes, len, err);
+	assert(off == d->next_off);
+	hold_back(&d->ends[0], bytes, off, len);
+	hold_back(&d->ends[1], bytes, off, len);
+	if (from < to)
+		rc = bytes ? device_write(d->dev, bytes + (from - off), (size_t)(to - from), from, err)
+			   : device_zero(d->dev, to - from, from, err);
 	if (!rc)
-		progress_add(w->progress, entry->frame_bytes);
+		d->next_off = off + len;
 	return rc;
 }
 
@@ -262,7 +241,7 @@ static bool is_there(struct writer *w, uint64_t nr, const struct index_entry *en
 	struct err ignored = { 0 };
 
 	return device_read(w->at->dev, w->chunk, len, nr * w->at->header->chunk_bytes, &ignored) == 0 &&
-	       has_digest(w->chunk, len, entry);
+	       digest_is_of(entry->digest, w->chunk, len);
 }
 
 /* How much of the image an interrupted run has left on the disk, behind the head. */
@@ -297,28 +276,44 @@ static int find_resume(struct resume *out, struct writer *w, uint64_t first, str
 	return 0;
 }
 
+/* Returns when everything is in its place, or nothing of it is on its way any more. */
+static int fetch(struct disk_write *d, uint64_t first, uint64_t end, const struct chunk_sink *sink, struct err *err)
+{
+	struct err failed = { 0 };
+	uint64_t nr;
+
+	d->next_off = first * d->header->chunk_bytes;
+	int rc = d->source->fetch(d->source->ctx, first, end, sink, err);
+	/* Whatever the source did: nothing may be written after this. */
+	if (sink->settle(sink->ctx, &nr, &failed) != 0 && !rc) {
+		*err = failed;
+		rc = err->code;
+	}
+	assert(rc || d->next_off == min_u64(end * d->header->chunk_bytes, d->header->disk_bytes));
+	return rc;
+}
+
 static int write_body(struct writer *w, struct err *err)
 {
-	struct chunk_sink sink = { .take = take_chunk, .ctx = w };
-	const struct chunk_source *source = w->at->source;
-	uint64_t head_chunks = (w->at->ends[0].len - 1) / w->at->header->chunk_bytes + 1;
-	uint64_t chunk_count = w->at->header->chunk_count;
+	struct disk_write *d = w->at;
+	struct pipeline_target target = { .header = d->header, .place = place, .ctx = d };
+	struct chunk_sink sink = pipeline_begin(w->pipeline, &target);
+	uint64_t head_chunks = (d->ends[0].len - 1) / d->header->chunk_bytes + 1;
+	uint64_t chunk_count = d->header->chunk_count;
 	struct resume resume;
 	int rc = find_resume(&resume, w, head_chunks, err);
 
 	if (rc)
 		return rc;
-	if (resume.nr == head_chunks) {
-		rc = source->fetch(source->ctx, 0, chunk_count, &sink, err);
-	} else {
-		progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks are already on the disk",
-			      resume.nr - head_chunks, chunk_count);
-		rc = source->fetch(source->ctx, 0, head_chunks, &sink, err);
-		progress_skip(w->progress, resume.bytes);
-		if (!rc)
-			rc = source->fetch(source->ctx, resume.nr, chunk_count, &sink, err);
-	}
-	return rc;
+	if (resume.nr == head_chunks)
+		return fetch(d, 0, chunk_count, &sink, err);
+	progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks are already on the disk",
+		      resume.nr - head_chunks, chunk_count);
+	rc = fetch(d, 0, head_chunks, &sink, err);
+	if (rc)
+		return rc;
+	progress_skip(w->progress, resume.bytes);
+	return fetch(d, resume.nr, chunk_count, &sink, err);
 }
 
 /* The part of `held` that lies in from..to-1 of the disk; false if there is none. */

@@ -29,6 +29,14 @@ void digest_of(uint8_t out[static DIGEST_BYTES], const void *data, size_t len)
 	digest_final(&d, out);
 }
 
+bool digest_is_of(const uint8_t digest[static DIGEST_BYTES], const void *data, size_t len)
+{
+	uint8_t found[DIGEST_BYTES];
+
+	digest_of(found, data, len);
+	return digest_equal(found, digest);
+}
+
 void digest_hex(char out[static DIGEST_HEX], const uint8_t digest[static DIGEST_BYTES])
 {
 	static const char hex[] = "0123456789abcdef";

@@ -23,6 +23,9 @@ void digest_final(struct digest *d, uint8_t out[static DIGEST_BYTES]);
 /* All of it in one call. */
 void digest_of(uint8_t out[static DIGEST_BYTES], const void *data, size_t len);
 
+/* Whether `digest` is that of these bytes. */
+bool digest_is_of(const uint8_t digest[static DIGEST_BYTES], const void *data, size_t len);
+
 /* Lower-case hex with a final NUL. */
 void digest_hex(char out[static DIGEST_HEX], const uint8_t digest[static DIGEST_BYTES]);
 

@@ -45,21 +45,39 @@ static int read_index(void *ctx, uint8_t *buf, size_t len, uint64_t off, struct 
 	return 0;
 }
 
+static int hand_over(struct image *im, uint64_t nr, const struct chunk_sink *sink, struct err *err)
+{
+	struct index_entry entry;
+	uint8_t *frame;
+	int rc = index_get_entry(im->index, &entry, nr, err);
+
+	if (!rc && entry.kind == CHUNK_ZERO)
+		return sink->take_zeros(sink->ctx, nr, &entry, err);
+	if (!rc)
+		rc = sink->room(sink->ctx, &frame, nr, &entry, err);
+	if (rc)
+		return rc;
+	memcpy(frame, nr == im->corrupt ? im->wrong : im->frames[nr], entry.frame_bytes);
+	sink->take(sink->ctx);
+	return 0;
+}
+
 static int fetch(void *ctx, uint64_t first, uint64_t end, const struct chunk_sink *sink, struct err *err)
 {
 	struct image *im = ctx;
+	struct err failed = { 0 };
+	uint64_t nr = first;
+	int rc = 0;
 
-	for (uint64_t nr = first; nr < end; nr++) {
-		struct index_entry entry;
-		int rc = index_get_entry(im->index, &entry, nr, err);
-
-		if (!rc)
-			rc = sink->take(sink->ctx, nr, &entry, nr == im->corrupt ? im->wrong : im->frames[nr], err);
-		if (rc)
-			return rc;
-		im->taken++;
+	while (!rc && nr < end) {
+		rc = hand_over(im, nr, sink, err);
+		nr += !rc;
+		im->taken += !rc;
 	}
-	return 0;
+	if (sink->settle(sink->ctx, &nr, &failed) == 0)
+		return rc;
+	*err = failed;
+	return failed.code;
 }
 
 /* Random data with a hole right behind the head, which makes zero chunks. */

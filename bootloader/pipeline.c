@@ -20,7 +20,11 @@
 /* What chunks and frames on their way may take together. */
 #define SLOTS_BYTES (16u << 20)
 #define SLOTS_MIN   2u
-#define SLOTS_MAX   16u
+#define SLOTS_MAX   64u
+
+/* Small chunks in a row are one request, up to a place that is a multiple of this: 64 KiB at a time reach half the
+ * speed of 1 MiB, 4 MiB are no faster. */
+#define BLOCK_BYTES (1u << 20)
 
 /* Neighbouring zeros are one request, up to here: a disk that has to write them takes seconds, in which nobody sees it
  * move or can stop it. */
@@ -38,8 +42,6 @@ struct piece {
 
 struct slot {
 	struct piece piece;
-	uint8_t *frame;
-	uint8_t *chunk;
 	bool done; /* may be placed, or `err` says why not */
 	struct err err;
 };
@@ -57,6 +59,7 @@ struct pipeline {
 	struct pipeline_target target;
 	struct slot *slots;
 	size_t slot_count;
+	uint8_t *frames, *chunks; /* of all slots, each behind that of the slot before */
 	struct worker workers[WORKERS_MAX];
 	size_t opener_count, worker_count;
 	pthread_t writer;
@@ -68,6 +71,7 @@ struct pipeline {
 	pthread_cond_t done;  /* a piece is done, or quit */
 	pthread_cond_t space; /* a piece was released */
 	uint64_t submitted, started, released;
+	bool settling;     /* no more will be submitted until all is released */
 	struct err failed; /* code 0: nothing */
 	uint64_t failed_nr;
 	bool quit;
@@ -78,17 +82,30 @@ static struct slot *slot_of(struct pipeline *p, uint64_t n)
 	return &p->slots[n % p->slot_count];
 }
 
+static uint8_t *frame_in(const struct pipeline *p, const struct slot *slot)
+{
+	return p->frames + (size_t)(slot - p->slots) * index_frame_bytes_max(p->options.chunk_bytes_max);
+}
+
+/* Neighbouring slots' chunks are neighbours, too, so that they can be placed at once. */
+static uint8_t *chunk_in(const struct pipeline *p, const struct slot *slot)
+{
+	return p->chunks + (size_t)(slot - p->slots) * p->target.header->chunk_bytes;
+}
+
 /* ---------------------------------------------------------------- workers */
 
 /* The one way from a frame to bytes that may be placed: not before they have been compared with the index. */
-static int open_chunk(struct frame_opener *opener, struct slot *slot, struct err *err)
+static int open_chunk(const struct worker *worker, const struct slot *slot, struct err *err)
 {
 	const struct index_entry *entry = &slot->piece.entry;
-	int rc = frame_open(opener, slot->chunk, slot->piece.len, slot->frame, entry->frame_bytes, err);
+	const uint8_t *frame = frame_in(worker->pipeline, slot);
+	uint8_t *chunk = chunk_in(worker->pipeline, slot);
+	int rc = frame_open(worker->opener, chunk, slot->piece.len, frame, entry->frame_bytes, err);
 
 	if (rc)
 		return rc;
-	if (!digest_is_of(entry->digest, slot->chunk, slot->piece.len))
+	if (!digest_is_of(entry->digest, chunk, slot->piece.len))
 		return err_set(err, -EBADMSG, "its bytes do not have the digest that the index says");
 	return 0;
 }
@@ -126,7 +143,7 @@ static void *run_worker(void *ctx)
 	struct slot *slot;
 
 	while ((slot = start_next(worker->pipeline))) {
-		open_chunk(worker->opener, slot, &slot->err);
+		open_chunk(worker, slot, &slot->err);
 		mark_done(worker->pipeline, slot);
 	}
 	return NULL;
@@ -134,44 +151,81 @@ static void *run_worker(void *ctx)
 
 /* ---------------------------------------------------------------- writer */
 
-/* The next piece in disk order, or NULL: quit. */
-static struct slot *wait_done(struct pipeline *p)
-{
-	struct slot *slot = NULL;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->quit && (p->released == p->submitted || !slot_of(p, p->released)->done))
-		pthread_cond_wait(&p->done, &p->lock);
-	if (!p->quit)
-		slot = slot_of(p, p->released);
-	pthread_mutex_unlock(&p->lock);
-	return slot;
-}
-
-static int place(struct pipeline *p, const struct slot *slot, struct err *err)
+/* Whether the piece behind this one may belong to the same request. */
+static bool is_open_ended(const struct pipeline *p, const struct slot *slot)
 {
 	const struct piece *piece = &slot->piece;
 
+	return !slot->err.code && !piece->is_zeros && (piece->disk_off + piece->len) % BLOCK_BYTES != 0 &&
+	       slot + 1 < p->slots + p->slot_count;
+}
+
+static bool continues(const struct slot *slot, const struct slot *before)
+{
+	return !slot->err.code && !slot->piece.is_zeros &&
+	       slot->piece.disk_off == before->piece.disk_off + before->piece.len;
+}
+
+/*
+ * The next pieces in disk order that make one request: how many, 0: quit. It is waited for each that may belong to it, so
+ * that what the requests are does not depend on which thread was faster.
+ */
+static size_t wait_request(struct pipeline *p)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->quit) {
+		uint64_t n = p->released + count;
+		const struct slot *slot = slot_of(p, n);
+
+		if (count && !is_open_ended(p, slot - 1))
+			break;
+		if (n < p->submitted && slot->done) {
+			if (count && !continues(slot, slot - 1))
+				break;
+			count++;
+		} else if (count && n == p->submitted && p->settling) {
+			break;
+		} else {
+			pthread_cond_wait(&p->done, &p->lock);
+		}
+	}
+	if (p->quit)
+		count = 0;
+	pthread_mutex_unlock(&p->lock);
+	return count;
+}
+
+static int place(struct pipeline *p, const struct slot *first, size_t count, struct err *err)
+{
+	const uint8_t *bytes = first->piece.is_zeros ? NULL : chunk_in(p, first);
+	uint64_t len = 0, frame_bytes = 0;
+
 	if (p->options.stop && atomic_load(p->options.stop))
 		return err_set(err, -ECANCELED, "interrupted");
-	if (slot->err.code) {
-		*err = slot->err;
+	if (first->err.code) {
+		*err = first->err;
 		return err->code;
 	}
-	int rc = p->target.place(p->target.ctx, piece->is_zeros ? NULL : slot->chunk, piece->len, piece->disk_off, err);
+	for (size_t i = 0; i < count; i++) {
+		len += first[i].piece.len;
+		frame_bytes += first[i].piece.frame_bytes;
+	}
+	int rc = p->target.place(p->target.ctx, bytes, len, first->piece.disk_off, err);
 	if (!rc)
-		progress_add(p->options.progress, piece->frame_bytes);
+		progress_add(p->options.progress, frame_bytes);
 	return rc;
 }
 
-static void release(struct pipeline *p, const struct slot *slot, const struct err *err)
+static void release(struct pipeline *p, size_t count, const struct err *err)
 {
 	pthread_mutex_lock(&p->lock);
 	if (err->code) {
 		p->failed = *err;
-		p->failed_nr = slot->piece.nr;
+		p->failed_nr = slot_of(p, p->released)->piece.nr;
 	}
-	p->released++;
+	p->released += count;
 	/* Zeros: no worker has passed them yet. */
 	if (p->started < p->released)
 		p->started = p->released;
@@ -179,18 +233,19 @@ static void release(struct pipeline *p, const struct slot *slot, const struct er
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* `failed` is only reset when nothing is on its way, and set by nobody else: it may be read without the lock. */
+/* `failed` is only reset when nothing is on its way, and `released` and it are set by nobody else: they may be read
+ * without the lock. */
 static void *run_writer(void *ctx)
 {
 	struct pipeline *p = ctx;
-	struct slot *slot;
+	size_t count;
 
-	while ((slot = wait_done(p))) {
+	while ((count = wait_request(p)) > 0) {
 		struct err err = { 0 };
 
 		if (!p->failed.code)
-			place(p, slot, &err);
-		release(p, slot, &err);
+			place(p, slot_of(p, p->released), count, &err);
+		release(p, count, &err);
 	}
 	return NULL;
 }
@@ -258,7 +313,7 @@ static int give_room(void *ctx, uint8_t **out, uint64_t nr, const struct index_e
 	if (rc)
 		return rc;
 	slot->piece = piece_of(p, nr, entry);
-	*out = slot->frame;
+	*out = frame_in(p, slot);
 	return 0;
 }
 
@@ -297,8 +352,11 @@ static int settle(void *ctx, uint64_t *nr, struct err *err)
 	if (submit_zeros(p, &known) != 0)
 		p->zeros.len = 0;
 	pthread_mutex_lock(&p->lock);
+	p->settling = true;
+	pthread_cond_signal(&p->done);
 	while (p->released < p->submitted)
 		pthread_cond_wait(&p->space, &p->lock);
+	p->settling = false;
 	int rc = p->failed.code;
 	if (rc) {
 		*err = p->failed;
@@ -339,19 +397,12 @@ static uint8_t *real_buffer(size_t len)
 static int allocate_slots(struct pipeline *p, struct err *err)
 {
 	uint32_t chunk_bytes = p->options.chunk_bytes_max;
-	size_t count = slots_for(chunk_bytes);
 
-	p->slots = calloc(count, sizeof(*p->slots));
-	if (!p->slots)
-		return err_set(err, -ENOMEM, "write: out of memory");
-	p->slot_count = count;
-	for (size_t i = 0; i < count; i++) {
-		p->slots[i].frame = real_buffer(index_frame_bytes_max(chunk_bytes));
-		p->slots[i].chunk = real_buffer(chunk_bytes);
-		if (!p->slots[i].frame || !p->slots[i].chunk)
-			return err_set(err, -ENOMEM, "write: out of memory");
-	}
-	return 0;
+	p->slot_count = slots_for(chunk_bytes);
+	p->slots = calloc(p->slot_count, sizeof(*p->slots));
+	p->frames = real_buffer(p->slot_count * index_frame_bytes_max(chunk_bytes));
+	p->chunks = real_buffer(p->slot_count * chunk_bytes);
+	return p->slots && p->frames && p->chunks ? 0 : err_set(err, -ENOMEM, "write: out of memory");
 }
 
 static size_t choose_workers(void)
@@ -445,11 +496,9 @@ void pipeline_free(struct pipeline **pp)
 	stop_threads(p);
 	for (size_t i = 0; i < p->opener_count; i++)
 		frame_opener_free(&p->workers[i].opener);
-	for (size_t i = 0; i < p->slot_count; i++) {
-		free(p->slots[i].frame);
-		free(p->slots[i].chunk);
-	}
 	free(p->slots);
+	free(p->frames);
+	free(p->chunks);
 	pthread_cond_destroy(&p->space);
 	pthread_cond_destroy(&p->done);
 	pthread_cond_destroy(&p->work);

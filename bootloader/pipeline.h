@@ -27,8 +27,8 @@ struct pipeline_options {
 /* Where verified bytes go. */
 struct pipeline_target {
 	const struct index_header *header;
-	/* One call after the other, in disk order, from a thread of the pipeline. `bytes` NULL: zeros, of several
-	 * chunks at once. */
+	/* One call after the other, in disk order, from a thread of the pipeline; of several chunks at once where they
+	 * are zeros (`bytes` NULL, up to 256 MiB) or small (up to 1 MiB). */
 	int (*place)(void *ctx, const uint8_t *bytes, uint64_t len, uint64_t off, struct err *err);
 	void *ctx;
 };

@@ -65,8 +65,10 @@ static int place(void *ctx, const uint8_t *bytes, uint64_t len, uint64_t off, st
 
 	if (at->count < CALLS_MAX)
 		at->calls[at->count++] = (struct call){ .off = off, .len = len, .is_zeros = !bytes };
-	fill(want, nr);
-	at->is_wrong |= bytes && (len != CHUNK || memcmp(bytes, want, CHUNK) != 0);
+	for (uint64_t done = 0; bytes && done < len; done += CHUNK) {
+		fill(want, nr + done / CHUNK);
+		at->is_wrong |= memcmp(bytes + done, want, CHUNK) != 0;
+	}
 	if (nr == at->stall_nr)
 		wait_full(at);
 	if (nr == at->stall_nr && at->stop_then)
@@ -170,6 +172,7 @@ static void test_order(struct place *at)
 	       "more chunks than there are slots are taken");
 	is_int(sink.settle(sink.ctx, &nr, &err), 0, "and settled");
 	ok(is_ascending(at, 3, MANY) && !at->is_wrong, "each is placed once, in order, with its bytes");
+	ok(at->calls[0].len == 13 * CHUNK && at->calls[1].len == 16 * CHUNK, "up to a whole MiB at once");
 	is_int(sink.settle(sink.ctx, &nr, &err), 0, "nothing more is to be settled");
 	ok(nr == NONE, "and no chunk failed");
 	pipeline_free(&p);
@@ -214,7 +217,7 @@ static void test_wrong(struct place *at)
 	uint64_t nr = NONE;
 
 	/* It is noticed when those behind it are there already. */
-	at->stall_nr = 41;
+	at->stall_nr = 40;
 	uint64_t end = hand_over_many(&sink, at, 40, MANY, wrong, &err);
 	ok(end > 46 && end < MANY, "two wrong chunks are noticed while others are on their way");
 	is_int(err.code, -EBADMSG, "there is no more room then");
@@ -236,12 +239,12 @@ static void test_disk_error(struct place *at)
 	struct err err;
 	uint64_t nr = NONE;
 
-	at->stall_nr = at->fail_nr = 7;
+	at->stall_nr = at->fail_nr = 16;
 	ok(hand_over_many(&sink, at, 0, MANY, none_wrong, &err) < MANY, "a disk that fails ends the receiving");
 	is_int(err.code, -EIO, "with its error");
 	is_int(sink.settle(sink.ctx, &nr, &err), -EIO, "which is what settling says, too");
-	ok(nr == 7 && strstr(err.text, "disk test: write at byte 458752"), "of the right chunk: %s", err.text);
-	ok(is_ascending(at, 0, 8), "nothing behind it has been placed");
+	ok(nr == 16 && strstr(err.text, "disk test: write at byte 1048576"), "of the right chunk: %s", err.text);
+	ok(is_ascending(at, 0, 32), "nothing behind that request has been placed");
 	pipeline_free(&p);
 }
 
@@ -253,12 +256,12 @@ static void test_stop(struct place *at)
 	struct err err;
 	uint64_t nr = NONE;
 
-	at->stall_nr = 7;
+	at->stall_nr = 0;
 	at->stop_then = true;
 	ok(hand_over_many(&sink, at, 0, MANY, none_wrong, &err) < MANY, "stopped while there is no more room");
 	is_int(err.code, -ECANCELED, "receiving ends");
 	is_int(sink.settle(sink.ctx, &nr, &err), -ECANCELED, "and so does the rest");
-	ok(nr == 8 && is_ascending(at, 0, 8), "behind what was being placed");
+	ok(nr == 16 && is_ascending(at, 0, 16), "behind what was being placed");
 	pipeline_free(&p);
 }
 

@@ -27,6 +27,8 @@ LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
 TEST_PACKAGES := perl openssl dmsetup libarchive-tools gnupg gpgv zip p7zip-full lz4 genisoimage xorriso xxhash clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
 	libxml2-utils procps util-linux strace
+# What vmcast-boot is measured beside. Not swupdate, which would start a service; it takes part where it is installed.
+BENCH_PACKAGES := libnbd-bin nbdkit qemu-block-extra bmap-tools casync partclone rauc dbus-daemon
 
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib
 CFLAGS   ?= -O2 -g
@@ -66,7 +68,7 @@ PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmc
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware deps demo check lint format fuzz bench-ingest install clean help
+.PHONY: all programs env firmware deps demo check lint format fuzz bench bench-ingest install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -94,6 +96,11 @@ lint: ## clang-format, cppcheck, shellcheck
 
 format: ## lay the sources out as .clang-format says
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+bench: deps ## writing a disk from the network: ours, other tools, the limits (BENCH="--bytes 1G --runs 3 vmcast casync")
+	$(Q)tests/deps $(BENCH_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)tests/bench/write $(BENCH)
 
 bench-ingest: programs ## what an ingest costs, beside qemu-img and zstd (BENCH="--bytes 1G --runs 1 qcow2")
 	$(Q)tests/bench/ingest $(BENCH)

@@ -117,6 +117,7 @@ static struct slot *start_next(struct pipeline *p)
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
+		assert(p->started >= p->released);
 		while (p->started < p->submitted && slot_of(p, p->started)->done)
 			p->started++;
 		if (p->quit || p->started < p->submitted)
@@ -177,12 +178,12 @@ static size_t wait_request(struct pipeline *p)
 	pthread_mutex_lock(&p->lock);
 	while (!p->quit) {
 		uint64_t n = p->released + count;
-		const struct slot *slot = slot_of(p, n);
+		const struct slot *slot = slot_of(p, n), *before = slot_of(p, n - 1);
 
-		if (count && !is_open_ended(p, slot - 1))
+		if (count && !is_open_ended(p, before))
 			break;
 		if (n < p->submitted && slot->done) {
-			if (count && !continues(slot, slot - 1))
+			if (count && !continues(slot, before))
 				break;
 			count++;
 		} else if (count && n == p->submitted && p->settling) {

@@ -6,6 +6,8 @@ cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
 ! has_sanitizers || skip_all "their times and memory say nothing"
+dd if=/dev/zero of="$work/direct" bs=4K count=1 oflag=direct status=none 2>/dev/null ||
+	skip_all "$work: its file system has no direct I/O"
 
 # outcome FILE: what tests/bench/compare says about it beside the disk
 outcome()

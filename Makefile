@@ -6,6 +6,7 @@
 SAN     ?=
 V       ?=
 T       ?=
+ROOT    ?=
 BUILD   ?= build$(if $(SAN),/san)
 DESTDIR ?=
 PREFIX  ?= /usr/local
@@ -22,13 +23,13 @@ export BUILD
 # ---------------------------------------------------------------- what it stands on (Debian 12)
 BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio kmod zstd squashfs-tools \
 	libcurl4-openssl-dev libxml2-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libzstd-dev liblzma-dev \
-	libbz2-dev liblz4-dev zlib1g-dev nettle-dev libc-ares-dev libarchive-dev libxxhash-dev libseccomp-dev libnbd-dev dpkg-dev
+	libbz2-dev liblz4-dev zlib1g-dev nettle-dev libc-ares-dev libarchive-dev libxxhash-dev libseccomp-dev libnbd-dev libsodium-dev libgnutls28-dev dpkg-dev
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
 TEST_PACKAGES := perl openssl dmsetup libarchive-tools gnupg gpgv zip p7zip-full lz4 genisoimage xorriso xxhash clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
-	libxml2-utils procps util-linux strace
+	libxml2-utils procps util-linux strace libnbd-bin nbdkit python3-cryptography python3-securesystemslib
 # What vmcast-boot is measured beside. Not swupdate, which would start a service; it takes part where it is installed.
-BENCH_PACKAGES := libnbd-bin nbdkit qemu-block-extra bmap-tools casync partclone rauc dbus-daemon
+BENCH_PACKAGES := qemu-block-extra bmap-tools casync partclone rauc dbus-daemon zsync
 
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib
 CFLAGS   ?= -O2 -g
@@ -47,6 +48,10 @@ service_cflags = $(shell pkg-config --cflags $(SERVICE_PKGS) 2>/dev/null)
 service_libs   = $(shell pkg-config --libs $(SERVICE_PKGS) 2>/dev/null) -lbz2 -lpthread
 # What opens archives is linked to what it needs for that, and to nothing else that could be misused.
 unpack_libs    = $(shell pkg-config --libs libarchive libxml-2.0 liblzma liblz4 zlib libzstd jansson nettle 2>/dev/null) -lbz2
+# mbedTLS is that of bootloader/deps everywhere; Debian 12's is out of upstream support.
+tuf_libs       = build/static/lib/libmbedcrypto.a -l:libsodium.a
+# Private keys; the client only has public ones.
+signing_libs   = $(shell pkg-config --libs gnutls 2>/dev/null)
 lib_libs       = $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
 
 # ---------------------------------------------------------------- sources
@@ -54,7 +59,7 @@ LIB_SRC    := $(wildcard lib/*.c)
 SERVICE_SRC:= $(filter-out provisioner/vmcastd.c provisioner/vmcast.c provisioner/vmcast-unpack.c,$(wildcard provisioner/*.c))
 CLIENT_SRC := $(filter-out bootloader/vmcast-boot.c,$(wildcard bootloader/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
-TOOL_SRC   := $(wildcard tests/tools/*.c)
+TOOL_SRC   := $(wildcard tests/tools/*.c tests/tuf/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -62,13 +67,14 @@ LIB     := $(BUILD)/libvmcast.a
 SERVICE := $(BUILD)/libprovisioner.a
 CLIENT  := $(BUILD)/libbootloader.a
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
-TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TOOL_SRC))
+TOOLS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware deps demo check lint format fuzz bench bench-ingest install clean help
+.PHONY: all programs env firmware deps demo check lint format fuzz bench bench-ingest bench-memory bench-update powercuts faults
+.PHONY: install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -76,7 +82,7 @@ all: programs env firmware ## the programs, the boot environment and the network
 
 programs: $(PROGRAMS) ## vmcastd, vmcast, vmcast-unpack and vmcast-boot only
 
-env: $(ENV) ## kernel and initramfs that machines boot, in build/env
+env: $(ENV) ## kernel and initramfs that machines boot, in build/env (ROOT=root.json: only what that site has signed is written)
 
 firmware: $(FIRMWARE) ## iPXE binaries from Debian, in build/firmware
 
@@ -99,11 +105,30 @@ format: ## lay the sources out as .clang-format says
 
 bench: deps ## writing a disk from the network: ours, other tools, the limits (BENCH="--bytes 1G --runs 3 vmcast casync")
 	$(Q)tests/deps $(BENCH_PACKAGES)
-	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)$(MAKE) --no-print-directory $(if $(BENCH),programs,all)
 	$(Q)tests/bench/write $(BENCH)
+	$(if $(BENCH),,$(Q)tests/bench/memory)
 
 bench-ingest: programs ## what an ingest costs, beside qemu-img and zstd (BENCH="--bytes 1G --runs 1 qcow2")
 	$(Q)tests/bench/ingest $(BENCH)
+
+powercuts: deps ## cut a machine's power while it writes, 100 times, and ask firmware what boots (CUTS="--cuts 10")
+	$(Q)$(MAKE) --no-print-directory programs env unit-tests
+	$(Q)tests/power/run $(CUTS)
+
+faults: deps ## what breaks between a server and a disk, ours and other tools (FAULTS="--tools vmcast F08 F32"); needs root
+	$(Q)tests/deps $(BENCH_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)tests/faults/run $(FAULTS)
+
+bench-memory: deps ## the least memory a machine can be imaged with (BENCH="--bytes 1G"); `make bench` does it, too
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/bench/memory $(BENCH)
+
+bench-update: deps ## bringing a disk from an older image to a newer one: bytes fetched and written (BENCH="--pair package casync")
+	$(Q)tests/deps $(BENCH_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)tests/bench/update $(BENCH)
 
 install: all ## install into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vmcast/env \
@@ -143,6 +168,8 @@ $(BUILD)/obj/provisioner/%.o: EXTRA = $(service_cflags)
 $(BUILD)/obj/provisioner/config.o: EXTRA += -DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"' \
 	-DVMCAST_LIBEXECDIR='"$(PREFIX)/libexec/vmcast"'
 $(BUILD)/obj/provisioner/config.o: $(BUILD)/prefix
+$(BUILD)/obj/lib/tuf_key.o $(BUILD)/fuzz/obj/lib/tuf_key.o: EXTRA = -Ibuild/static/include
+$(BUILD)/obj/lib/tuf_key.o $(BUILD)/fuzz/obj/lib/tuf_key.o: | build/static/link.flags
 $(BUILD)/obj/tests/%.o: EXTRA = $(service_cflags) -Iprovisioner -Ibootloader -Itests/unit
 
 # Changes only when PREFIX does, so that the paths compiled in follow it.
@@ -161,7 +188,9 @@ $(LIB) $(SERVICE) $(CLIENT):
 
 $(BUILD)/vmcastd $(BUILD)/vmcast: $(BUILD)/%: $(BUILD)/obj/provisioner/%.o $(SERVICE) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs) $(tuf_libs)
+
+$(BUILD)/vmcastd $(BUILD)/vmcast: service_libs += $(tuf_libs) $(signing_libs)
 
 $(BUILD)/vmcast-unpack: $(BUILD)/obj/provisioner/vmcast-unpack.o $(SERVICE) $(LIB)
 	$(call say,LINK,$@)
@@ -171,20 +200,25 @@ ifeq ($(SAN)$(findstring clang,$(CC)),)
 # The real one: static, so that it runs in an initramfs without libraries. link.flags is written by bootloader/deps.
 $(BUILD)/vmcast-boot: $(BUILD)/obj/bootloader/vmcast-boot.o $(CLIENT) $(LIB) build/static/link.flags
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $(filter %.o %.a,$^) $$(cat build/static/link.flags)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $(filter %.o %.a,$^) -l:libsodium.a $$(cat build/static/link.flags)
 	$(Q)cp $@ $@.debug && strip $@
 else
 # Sanitizers need shared libraries; the clang build only proves that clang compiles everything.
 $(BUILD)/vmcast-boot: $(BUILD)/obj/bootloader/vmcast-boot.o $(CLIENT) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(lib_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(lib_libs) $(tuf_libs)
 endif
 
 build/static/link.flags: bootloader/deps
 	$(Q)BUILD=build bootloader/deps
 
-$(ENV): $(BUILD)/vmcast-boot $(wildcard bootloader/env/*)
-	$(Q)bootloader/env/build
+$(ENV): $(BUILD)/vmcast-boot $(BUILD)/root.json $(wildcard bootloader/env/*)
+	$(Q)ROOT='$(if $(ROOT),$(BUILD)/root.json)' bootloader/env/build
+
+# Changes only when what ROOT names does; empty without one.
+$(BUILD)/root.json: FORCE
+	@mkdir -p $(@D)
+	@cmp -s '$(or $(ROOT),/dev/null)' $@ || cat '$(or $(ROOT),/dev/null)' >$@
 
 $(FIRMWARE): firmware/fetch
 	$(Q)firmware/fetch && touch $@
@@ -192,7 +226,7 @@ $(FIRMWARE): firmware/fetch
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(CLIENT) $(SERVICE) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs) $(unpack_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(service_libs) $(unpack_libs) $(tuf_libs) $(signing_libs)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT) $(TOOLS)
@@ -204,12 +238,12 @@ FUZZ_OBJ   := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(LIB_SRC) $(SERVICE_SRC) $(C
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
 	$(call say,FUZZCC,$<)
 	@mkdir -p $(@D)
-	$(Q)clang $(CPPFLAGS) $(service_cflags) -Iprovisioner -Ibootloader -Itests/unit \
+	$(Q)clang $(CPPFLAGS) $(EXTRA) $(service_cflags) -Iprovisioner -Ibootloader -Itests/unit \
 		-DVMCAST_DATADIR='"$(PREFIX)/share/vmcast"' $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LINK,$@)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(service_libs) $(unpack_libs)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(service_libs) $(unpack_libs) $(tuf_libs) $(signing_libs)
 
 fuzz: $(FUZZ) ## each parser's fuzzer for FUZZ_SECONDS (5) on its corpus
 	$(Q)prove --timer --exec '' tests/fuzz/run :: $(FUZZ)

@@ -97,6 +97,63 @@ static int need_url(char **out, const json_t *obj, const char *key, const char *
 	return 0;
 }
 
+/* Where else the image is; a field that may be left out. */
+static int parse_mirrors(struct plan_image *out, const json_t *image, const char *server, struct err *err)
+{
+	const json_t *mirrors = json_object_get(image, "mirrors"), *mirror;
+	size_t nr;
+
+	if (!mirrors || json_is_null(mirrors))
+		return 0;
+	if (!json_is_array(mirrors) || json_array_size(mirrors) > PLAN_URLS_MAX - 1)
+		return err_set(err, -EPROTO, "field \"mirrors\": a list of at most %d URLs is needed",
+			       PLAN_URLS_MAX - 1);
+	json_array_foreach(mirrors, nr, mirror)
+	{
+		const char *text = json_string_value(mirror);
+
+		if (!text || service_url(&out->urls[out->url_count], server, text, err) != 0)
+			return err_set(err, -EPROTO, "field \"mirrors\": '%s': only http and https are fetched",
+				       text ? text : "");
+		out->url_count++;
+	}
+	return 0;
+}
+
+static int parse_delta(struct plan_delta *out, const json_t *delta, const char *server, struct err *err)
+{
+	uint8_t from[DIGEST_BYTES];
+	int rc = need_digest(from, delta, "from", err);
+
+	if (!rc)
+		rc = json_need_u64(&out->bytes, delta, "bytes", INT64_MAX, err);
+	if (!rc)
+		rc = need_url(&out->url, delta, "url", server, err);
+	if (!rc)
+		digest_hex(out->from, from);
+	return rc;
+}
+
+/* A field that may be left out. */
+static int parse_deltas(struct plan_image *out, const json_t *image, const char *server, struct err *err)
+{
+	const json_t *deltas = json_object_get(image, "deltas"), *delta;
+	size_t nr;
+
+	if (deltas && !json_is_null(deltas) && !json_is_array(deltas))
+		return err_set(err, -EPROTO, "field \"deltas\": a list is needed");
+	json_array_foreach(deltas, nr, delta)
+	{
+		if (nr == PLAN_DELTAS_MAX)
+			break;
+		int rc = parse_delta(&out->deltas[nr], delta, server, err);
+		if (rc)
+			return err_wrap(err, "field \"deltas\"");
+		out->delta_count++;
+	}
+	return 0;
+}
+
 static int parse_image(struct plan_image *out, const json_t *image, const char *server, struct err *err)
 {
 	uint8_t id[DIGEST_BYTES];
@@ -107,7 +164,11 @@ static int parse_image(struct plan_image *out, const json_t *image, const char *
 	if (!rc && !digest_equal(id, out->index_digest))
 		rc = err_set(err, -EPROTO, "the image's id is not its index's digest");
 	if (!rc)
-		rc = need_url(&out->image_url, image, "url", server, err);
+		rc = need_url(&out->urls[0], image, "url", server, err);
+	if (!rc) {
+		out->url_count = 1;
+		rc = parse_mirrors(out, image, server, err);
+	}
 	if (!rc)
 		rc = need_url(&out->index_url, image, "index_url", server, err);
 	if (!rc)
@@ -116,6 +177,8 @@ static int parse_image(struct plan_image *out, const json_t *image, const char *
 		rc = json_need_u64(&out->disk_bytes, image, "disk_bytes", INT64_MAX, err);
 	if (!rc)
 		rc = json_need_u64(&out->image_bytes, image, "image_bytes", INT64_MAX, err);
+	if (!rc)
+		rc = parse_deltas(out, image, server, err);
 	if (!rc)
 		digest_hex(out->id, id);
 	return rc;
@@ -191,13 +254,28 @@ static int parse_job(struct boot_plan *plan, const json_t *root, struct err *err
 	return rc;
 }
 
-/* Signatures come with a later version of the plan. A plan that carries them must not be followed without the check. */
-static int check_trust(const json_t *root, struct err *err)
+/* Left out by a service that knows of no policy. */
+static int parse_zeros(struct boot_plan *plan, const json_t *root, struct err *err)
+{
+	const char *zeros = zeros_policy_names[ZEROS_ZERO];
+	int rc = json_want_string(&zeros, root, "zeros", 16, err);
+
+	if (!rc && zeros_policy_parse(&plan->zeros, zeros) != 0)
+		rc = err_set(err, -EPROTO, "field \"zeros\": '%s' is no policy of this client", zeros);
+	return rc;
+}
+
+/* Where the signatures are; null of a service that has none. */
+static int parse_trust(struct boot_plan *plan, const json_t *root, const char *server, struct err *err)
 {
 	const json_t *trust = json_object_get(root, "trust");
 
-	return !trust || json_is_null(trust) ? 0
-					     : err_set(err, -ENOTSUP, "it is signed in a way this client cannot check");
+	if (!trust || json_is_null(trust))
+		return 0;
+	int rc = need_url(&plan->metadata_url, trust, "metadata_url", server, err);
+	if (!rc)
+		rc = need_url(&plan->targets_url, trust, "targets_url", server, err);
+	return rc ? err_wrap(err, "field \"trust\"") : 0;
 }
 
 static int parse_version(const json_t *root, struct err *err)
@@ -219,9 +297,11 @@ static int parse_root(struct boot_plan *plan, const json_t *root, const char *se
 	int rc = parse_version(root, err);
 
 	if (!rc)
-		rc = check_trust(root, err);
+		rc = parse_trust(plan, root, server, err);
 	if (!rc)
 		rc = parse_job(plan, root, err);
+	if (!rc)
+		rc = parse_zeros(plan, root, err);
 	if (!rc)
 		rc = need_object(&item, root, "item", err);
 	if (!rc)
@@ -250,9 +330,14 @@ int boot_plan_parse(struct boot_plan *out, const char *text, size_t len, const c
 void boot_plan_free(struct boot_plan *plan)
 {
 	for (size_t i = 0; i < plan->disk_count; i++) {
-		free(plan->disks[i].image.image_url);
+		for (size_t j = 0; j < PLAN_URLS_MAX; j++)
+			free(plan->disks[i].image.urls[j]);
+		for (size_t j = 0; j < PLAN_DELTAS_MAX; j++)
+			free(plan->disks[i].image.deltas[j].url);
 		free(plan->disks[i].image.index_url);
 	}
 	free(plan->disks);
+	free(plan->metadata_url);
+	free(plan->targets_url);
 	*plan = (struct boot_plan){ 0 };
 }

@@ -10,17 +10,34 @@
 #include "digest.h"
 #include "disk.h"
 #include "machine.h"
+#include "zeros_policy.h"
 
 #define PLAN_DISKS_MAX TARGET_RULES_MAX
 
+/* The service's own, and mirrors. */
+#define PLAN_URLS_MAX 9
+
+/* More are not looked at. */
+#define PLAN_DELTAS_MAX 8
+
+/* How to make an image of another one, if a disk holds that. */
+struct plan_delta {
+	char from[DIGEST_HEX];
+	char *url; /* full */
+	uint64_t bytes;
+};
+
 struct plan_image {
 	char id[DIGEST_HEX];
-	char *image_url; /* full URLs */
+	char *urls[PLAN_URLS_MAX]; /* full URLs of the image, the service's first; at least 1 */
+	size_t url_count;
 	char *index_url;
 	uint8_t index_digest[DIGEST_BYTES];
 	uint64_t index_bytes;
 	uint64_t disk_bytes;
 	uint64_t image_bytes;
+	struct plan_delta deltas[PLAN_DELTAS_MAX];
+	size_t delta_count;
 };
 
 struct plan_disk {
@@ -36,6 +53,9 @@ struct boot_plan {
 	struct plan_disk *disks; /* the one that the machine boots from first */
 	size_t disk_count;       /* at least 1 */
 	char landing[32];
+	char *metadata_url; /* of what the site has signed; NULL: the service has nothing signed */
+	char *targets_url;
+	enum zeros_policy zeros;
 };
 
 /* The request's text. `machine` and `disks` are NULL on a host that only borrows an image. Caller frees; NULL: out of
@@ -44,7 +64,7 @@ char *boot_plan_request(const char *item, const struct machine *machine, const s
 
 /*
  * Decode a response. Its URLs are resolved against `server`. -EPROTO: a field is missing or impossible; -ENOTSUP:
- * another version, or a plan that wants a check which this client cannot do. Caller frees with boot_plan_free.
+ * another version. Caller frees with boot_plan_free.
  */
 int boot_plan_parse(struct boot_plan *out, const char *text, size_t len, const char *server, struct err *err);
 

@@ -8,7 +8,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,7 +67,16 @@ static bool is_ours(const char *word)
 	return strncmp(word, "vmcast.", 7) == 0 || strncmp(word, "BOOTIF=", 7) == 0;
 }
 
-static void take_word(struct cmdline *c, const char *word)
+static int take_zeros(struct cmdline *c, const char *value, struct err *err)
+{
+	c->has_zeros = true;
+	if (zeros_policy_parse(&c->zeros, value) == 0)
+		return 0;
+	return err_set(err, -EINVAL, "kernel command line: vmcast.zeros: '%s' is none of zero, discard and keep",
+		       value);
+}
+
+static int take_word(struct cmdline *c, const char *word, struct err *err)
 {
 	const char *value;
 
@@ -78,8 +86,11 @@ static void take_word(struct cmdline *c, const char *word)
 		snprintf(c->item, sizeof(c->item), "%s", value);
 	else if ((value = value_of(word, "vmcast.disk")))
 		snprintf(c->disk, sizeof(c->disk), "%s", value);
+	else if ((value = value_of(word, "vmcast.zeros")))
+		return take_zeros(c, value, err);
 	else if ((value = value_of(word, "BOOTIF")))
 		parse_bootif(c->boot_mac, value);
+	return 0;
 }
 
 int cmdline_parse(struct cmdline *out, const char *text, struct err *err)
@@ -95,7 +106,8 @@ int cmdline_parse(struct cmdline *out, const char *text, struct err *err)
 		if (len >= sizeof(word))
 			return err_set(err, -EINVAL, "kernel command line: %.20s... is longer than %d characters", word,
 				       CMDLINE_VALUE - 1);
-		take_word(&c, word);
+		if (take_word(&c, word, err) != 0)
+			return err->code;
 	}
 	if (!c.server[0])
 		return err_set(err, -EINVAL, "kernel command line: vmcast.server= is missing");

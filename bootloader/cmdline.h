@@ -12,6 +12,9 @@
 #define VMCAST_CMDLINE_H
 
 #include "err.h"
+#include "zeros_policy.h"
+
+#include <stdbool.h>
 
 #define CMDLINE_VALUE 512
 #define MAC_TEXT      18 /* 52:54:00:12:34:56 and a NUL */
@@ -20,10 +23,12 @@ struct cmdline {
 	char server[CMDLINE_VALUE]; /* base URL */
 	char item[CMDLINE_VALUE];
 	char disk[CMDLINE_VALUE]; /* target rules (target_rule_split) that replace the plan's; empty: none */
-	char boot_mac[MAC_TEXT];  /* of the NIC the machine booted from; empty: unknown */
+	bool has_zeros;           /* the policy replaces the plan's */
+	enum zeros_policy zeros;
+	char boot_mac[MAC_TEXT]; /* of the NIC the machine booted from; empty: unknown */
 };
 
-/* -EINVAL: no server or no item, a rule that cannot be read, or a value that is too long. */
+/* -EINVAL: no server or no item, a rule or policy that cannot be read, or a value that is too long. */
 int cmdline_parse(struct cmdline *out, const char *text, struct err *err);
 
 #endif

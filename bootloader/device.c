@@ -3,7 +3,6 @@
 #include "device.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 static bool is_inside(const struct device *dev, uint64_t len, uint64_t off)
@@ -20,7 +19,16 @@ int device_write(struct device *dev, const uint8_t *data, size_t len, uint64_t o
 int device_zero(struct device *dev, uint64_t len, uint64_t off, struct err *err)
 {
 	assert(is_inside(dev, len, off));
-	return dev->ops->zero(dev, len, off, err);
+	return zeroing_zero(dev, len, off, err);
+}
+
+bool device_discard(struct device *dev, uint64_t len, uint64_t off)
+{
+	assert(is_inside(dev, len, off));
+	if (!dev->discards_nothing && dev->ops->discard(dev, len, off))
+		return true;
+	dev->discards_nothing = true;
+	return false;
 }
 
 int device_read(struct device *dev, uint8_t *out, size_t len, uint64_t off, struct err *err)
@@ -31,7 +39,9 @@ int device_read(struct device *dev, uint8_t *out, size_t len, uint64_t off, stru
 
 int device_flush(struct device *dev, struct err *err)
 {
-	return dev->ops->flush(dev, err);
+	int rc = dev->ops->flush(dev, err);
+
+	return rc ? rc : zeroing_prove(dev, err);
 }
 
 void device_rescan(struct device *dev)

@@ -3,6 +3,8 @@
  * device: what an image is written to. One struct of operations; kinds: a block device or regular file (device_fd.c),
  * and memory that records and fails as it is told (device_memory.c), which the tests of the writing order use.
  *
+ * One thread at a time may change a device; others may read at that time.
+ *
  * Every operation that fails returns -EIO, whatever the kernel said (the text says it): a disk's ETIMEDOUT must not be
  * mistaken for the network's.
  */
@@ -10,7 +12,9 @@
 #define VMCAST_DEVICE_H
 
 #include "err.h"
+#include "zeroing.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,11 +25,15 @@ struct device {
 	const struct device_ops *ops;
 	uint64_t bytes;
 	char name[64]; /* for messages */
+	struct zeroing zeroing;
+	bool discards_nothing; /* it was tried */
 };
 
 struct device_ops {
 	int (*write)(struct device *dev, const uint8_t *data, size_t len, uint64_t off, struct err *err);
-	int (*zero)(struct device *dev, uint64_t len, uint64_t off, struct err *err);
+	/* The device's own way to make a range zeros. True: it says that it did. */
+	bool (*zero)(struct device *dev, uint64_t len, uint64_t off);
+	bool (*discard)(struct device *dev, uint64_t len, uint64_t off);
 	int (*read)(struct device *dev, uint8_t *out, size_t len, uint64_t off, struct err *err);
 	int (*flush)(struct device *dev, struct err *err);
 	void (*rescan)(struct device *dev); /* NULL: nothing to do */
@@ -35,8 +43,15 @@ struct device_ops {
 /* All of `len` bytes or a failure. The range must lie inside the device: anything else is a bug. */
 int device_write(struct device *dev, const uint8_t *data, size_t len, uint64_t off, struct err *err);
 
-/* Make a range read as zeros, the cheapest way that guarantees it. */
+/*
+ * Make a range read as zeros: the device's own way where that is proven (zeroing.h), else by writing them. What was zeroed
+ * must not be written before the next flush, which may write zeros there.
+ */
 int device_zero(struct device *dev, uint64_t len, uint64_t off, struct err *err);
+
+/* Nobody needs what a range holds: what it reads as from then on is the device's business. False: nothing was done, the
+ * device cannot. */
+bool device_discard(struct device *dev, uint64_t len, uint64_t off);
 
 /* From the medium, not from a cache of ours, as far as the device lets us. */
 int device_read(struct device *dev, uint8_t *out, size_t len, uint64_t off, struct err *err);

@@ -39,34 +39,86 @@ static bool has_power(const struct device_memory *m)
 
 static int memory_write(struct device *dev, const uint8_t *data, size_t len, uint64_t off, struct err *err)
 {
-	if (has_power(of(dev)))
-		memcpy(of(dev)->cache + off, data, len);
-	return record(of(dev), OP_WRITE, off, len, err);
+	struct device_memory *m = of(dev);
+
+	pthread_mutex_lock(&m->lock);
+	if (has_power(m))
+		memcpy(m->cache + off, data, len);
+	int rc = record(m, OP_WRITE, off, len, err);
+	pthread_mutex_unlock(&m->lock);
+	return rc;
 }
 
-static int memory_zero(struct device *dev, uint64_t len, uint64_t off, struct err *err)
+/* What a range holds when the device has zeroed it, as it says. */
+static void do_zero(struct device_memory *m, uint64_t len, uint64_t off)
 {
-	if (has_power(of(dev)))
-		memset(of(dev)->cache + off, 0, len);
-	return record(of(dev), OP_ZERO, off, len, err);
+	if (!has_power(m) || m->honest_zeros == 0)
+		return;
+	m->honest_zeros -= m->honest_zeros != SIZE_MAX;
+	memset(m->cache + off, 0, len);
+}
+
+static bool memory_zero(struct device *dev, uint64_t len, uint64_t off)
+{
+	struct device_memory *m = of(dev);
+	struct err ignored;
+
+	if (m->zero_refused)
+		return false;
+	pthread_mutex_lock(&m->lock);
+	do_zero(m, len, off);
+	int rc = record(m, OP_ZERO, off, len, &ignored);
+	pthread_mutex_unlock(&m->lock);
+	return rc == 0;
+}
+
+static bool memory_discard(struct device *dev, uint64_t len, uint64_t off)
+{
+	struct device_memory *m = of(dev);
+	struct err ignored;
+
+	if (m->discard_refused)
+		return false;
+	pthread_mutex_lock(&m->lock);
+	if (has_power(m))
+		memset(m->cache + off, DEVICE_MEMORY_JUNK, len);
+	int rc = record(m, OP_DISCARD, off, len, &ignored);
+	pthread_mutex_unlock(&m->lock);
+	return rc == 0;
 }
 
 static int memory_read(struct device *dev, uint8_t *out, size_t len, uint64_t off, struct err *err)
 {
-	int rc = record(of(dev), OP_READ, off, len, err);
+	struct device_memory *m = of(dev);
 
+	pthread_mutex_lock(&m->lock);
+	int rc = record(m, OP_READ, off, len, err);
 	if (!rc)
-		memcpy(out, of(dev)->cache + off, len);
+		memcpy(out, m->cache + off, len);
+	pthread_mutex_unlock(&m->lock);
 	return rc;
+}
+
+/* What was zeroed since record `begin`, if that is how this disk is. */
+static void fade(struct device_memory *m, size_t begin)
+{
+	for (size_t i = begin; m->zeros_fade && i < m->log_count; i++)
+		if (m->log[i].op == OP_ZERO)
+			memset(m->cache + m->log[i].off, DEVICE_MEMORY_JUNK, m->log[i].len);
 }
 
 static int memory_flush(struct device *dev, struct err *err)
 {
 	struct device_memory *m = of(dev);
-	int rc = record(m, OP_FLUSH, 0, 0, err);
 
-	if (!rc)
+	pthread_mutex_lock(&m->lock);
+	int rc = record(m, OP_FLUSH, 0, 0, err);
+	if (!rc) {
+		fade(m, m->flushed_count);
+		m->flushed_count = m->log_count;
 		memcpy(m->medium, m->cache, m->dev.bytes);
+	}
+	pthread_mutex_unlock(&m->lock);
 	return rc;
 }
 
@@ -74,6 +126,7 @@ static void memory_close(struct device *dev)
 {
 	struct device_memory *m = of(dev);
 
+	pthread_mutex_destroy(&m->lock);
 	free(m->cache);
 	free(m->log);
 	free(m);
@@ -82,6 +135,7 @@ static void memory_close(struct device *dev)
 static const struct device_ops memory_ops = {
 	.write = memory_write,
 	.zero = memory_zero,
+	.discard = memory_discard,
 	.read = memory_read,
 	.flush = memory_flush,
 	.close = memory_close,
@@ -98,9 +152,10 @@ struct device_memory *device_memory_new(uint8_t *medium, uint64_t bytes)
 		return NULL;
 	}
 	m->dev = (struct device){ .ops = &memory_ops, .bytes = bytes, .name = "memory" };
+	pthread_mutex_init(&m->lock, NULL);
 	m->medium = medium;
 	m->clock = &m->own_clock;
-	m->fail_at = SIZE_MAX;
+	m->fail_at = m->honest_zeros = SIZE_MAX;
 	memcpy(m->cache, medium, bytes);
 	return m;
 }

@@ -13,7 +13,7 @@ enum exit_code {
 	EXIT_OTHER = 1,        /* out of memory, interrupted */
 	EXIT_USAGE = 2,        /* command line or kernel command line */
 	EXIT_NETWORK = 3,      /* gave up on the network */
-	EXIT_NOT_TRUSTED = 4,  /* index or image is not what the plan says */
+	EXIT_NOT_TRUSTED = 4,  /* the plan is not what is signed, or index or image not what the plan says */
 	EXIT_TARGET = 5,       /* no disk, several disks, or one that cannot be taken */
 	EXIT_DISK = 6,         /* the disk failed to read, write or flush */
 	EXIT_SERVER = 7,       /* the service refuses, or breaks the protocol */

@@ -10,20 +10,24 @@
 #include "report.h"
 #include "settle.h"
 #include "target.h"
+#include "trust.h"
 #include "units.h"
 #include "write.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FAILED_PATIENCE_S 10u
+#define ZEROS_TEXT        160
 
 /* One disk of the item on its way. */
 struct job_disk {
 	const struct plan_disk *plan;
 	struct remote_index *index;
 	struct remote_image *image;
+	struct remote_delta *delta; /* NULL: none is offered */
 	struct disk target;
 	struct device *device;
 };
@@ -36,6 +40,8 @@ struct job {
 	struct reporter *reporter;
 	struct job_disk *disks; /* as many as the plan has */
 	size_t count;
+	enum zeros_policy zeros;
+	uint64_t left_bytes; /* as in struct job_result */
 };
 
 static void job_done(struct job *job)
@@ -43,6 +49,7 @@ static void job_done(struct job *job)
 	for (size_t i = 0; i < job->count; i++) {
 		device_close(&job->disks[i].device);
 		remote_image_close(&job->disks[i].image);
+		remote_delta_close(&job->disks[i].delta);
 		remote_index_close(&job->disks[i].index);
 	}
 	free(job->disks);
@@ -96,14 +103,33 @@ static int get_plan(struct job *job, struct err *err)
 	if (!job->disks)
 		return err_set(err, -ENOMEM, "out of memory");
 	job->count = job->plan.disk_count;
+	job->zeros = o->zeros ? *o->zeros : job->plan.zeros;
 	for (size_t i = 0; i < job->count; i++)
 		job->disks[i].plan = &job->plan.disks[i];
 	mark_plan(job);
 	return 0;
 }
 
-/* The chain of signatures will be followed here, before the index is believed; until then its digest in the plan
- * counts. */
+/* Before anything that the plan says is believed. */
+static int check_trust(struct job *job, struct err *err)
+{
+	const struct job_options *o = job->options;
+	const struct trust_question question = {
+		.root = o->root,
+		.service = o->service,
+		.plan = &job->plan,
+		.item = o->item,
+		.is_machine = o->machine != NULL,
+		.rules = o->rules,
+		.zeros = job->zeros,
+	};
+
+	if (o->root)
+		return trust_check(&question, o->progress, err);
+	progress_mark(o->progress, "trust", "nothing is signed: what the service says is done, whoever answers for it");
+	return 0;
+}
+
 static int get_index(struct job *job, struct err *err)
 {
 	const struct job_options *o = job->options;
@@ -116,6 +142,9 @@ static int get_index(struct job *job, struct err *err)
 		if (!rc)
 			rc = remote_image_open(&disk->image, remote_index_get(disk->index), &disk->plan->image,
 					       o->service, err);
+		if (!rc)
+			rc = remote_delta_open(&disk->delta, index_get_header(remote_index_get(disk->index)),
+					       &disk->plan->image, o->service, o->progress, err);
 		if (rc)
 			return job->count > 1 ? err_wrap(err, "disk %zu of the item", i + 1) : rc;
 		total += remote_image_bytes(disk->image);
@@ -257,6 +286,19 @@ static int open_targets(struct job *job, struct err *err)
 	return 0;
 }
 
+/* What is not on the disks although the item has it, for people; empty: nothing. */
+static const char *zeros_text(char *out, size_t room, const struct job *job)
+{
+	char left[UNITS_TEXT];
+
+	out[0] = '\0';
+	if (job->zeros != ZEROS_ZERO)
+		snprintf(out, room, "policy %s: %" PRIu64 " bytes (%s) that are zeros in the image were %s",
+			 zeros_policy_names[job->zeros], job->left_bytes, units_bytes(left, job->left_bytes),
+			 job->zeros == ZEROS_KEEP ? "left as they were on the disk" : "only discarded");
+	return out;
+}
+
 static int write_targets(struct job *job, struct err *err)
 {
 	struct write_disk disks[PLAN_DISKS_MAX];
@@ -265,15 +307,21 @@ static int write_targets(struct job *job, struct err *err)
 		.count = job->count,
 		.progress = job->options->progress,
 		.stop = job->options->service->stop,
+		.zeros = job->zeros,
+		.left_bytes = &job->left_bytes,
 	};
+	char text[ZEROS_TEXT];
 
 	for (size_t i = 0; i < job->count; i++)
 		disks[i] = (struct write_disk){
 			.dev = job->disks[i].device,
 			.index = remote_index_get(job->disks[i].index),
 			.source = remote_image_source(job->disks[i].image),
+			.delta = job->disks[i].delta,
 		};
 	int rc = write_images(&options, err);
+	if (!rc && zeros_text(text, sizeof(text), job)[0])
+		progress_mark(job->options->progress, "zeros", "%s", text);
 	for (size_t i = 0; i < job->count && !rc; i++)
 		device_rescan(job->disks[i].device);
 	return rc;
@@ -286,10 +334,8 @@ static int run_steps(enum phase *phase, struct job *job, struct err *err)
 		enum phase phase;
 		int (*run)(struct job *job, struct err *err);
 	} steps[] = {
-		{ PHASE_PLAN, get_plan },
-		{ PHASE_INDEX, get_index },
-		{ PHASE_TARGET, open_targets },
-		{ PHASE_WRITE, write_targets },
+		{ PHASE_PLAN, get_plan },       { PHASE_PLAN, check_trust },    { PHASE_INDEX, get_index },
+		{ PHASE_TARGET, open_targets }, { PHASE_WRITE, write_targets },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -327,10 +373,11 @@ static void report_failure(struct job *job, enum exit_code code, const struct er
  */
 static int deliver_receipt(struct job *job, struct err *err)
 {
+	char text[ZEROS_TEXT];
 	struct report_end end = {
 		.phase = PHASE_DONE,
 		.exit = EXIT_DONE,
-		.message = "",
+		.message = zeros_text(text, sizeof(text), job),
 		.retry_s = job->options->machine ? RETRY_FOREVER : job->options->service->retry_s,
 		.stop = job->options->service->stop,
 	};
@@ -360,6 +407,8 @@ int job_run(struct job_result *out, const struct job_options *options, struct er
 		snprintf(out->image_id, sizeof(out->image_id), "%s", job.disks[0].plan->image.id);
 	}
 	out->disk_bytes = sum_disk_bytes(&job.plan);
+	out->zeros = job.zeros;
+	out->left_bytes = job.left_bytes;
 	out->landing = job.landing;
 	return rc;
 }

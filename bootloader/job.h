@@ -8,14 +8,17 @@
 #include "machine.h"
 #include "progress.h"
 #include "service.h"
+#include "zeros_policy.h"
 
 struct job_options {
 	const struct service *service;
 	const char *item;
-	const char *const *disk_paths; /* the user named the targets, in the order of the item's disks */
-	size_t disk_path_count;        /* 0: choose among the machine's disks by rule */
-	const char *rules;             /* replace the plan's, see target_rule_split; NULL: the plan's */
-	const struct machine *machine; /* told to the service; NULL: a host, which has no landing either */
+	const char *root; /* file: what its keys have signed is done, nothing else; NULL: whatever the plan says */
+	const char *const *disk_paths;  /* the user named the targets, in the order of the item's disks */
+	size_t disk_path_count;         /* 0: choose among the machine's disks by rule */
+	const char *rules;              /* replace the plan's, see target_rule_split; NULL: the plan's */
+	const enum zeros_policy *zeros; /* replaces the plan's; NULL: the plan's */
+	const struct machine *machine;  /* told to the service; NULL: a host, which has no landing either */
 	struct progress *progress;
 };
 
@@ -24,6 +27,8 @@ struct job_result {
 	char disk[512];                /* path of the boot disk's target; empty if none was chosen */
 	char image_id[65];             /* of the boot disk; empty if there was no plan */
 	uint64_t disk_bytes;           /* of all images */
+	enum zeros_policy zeros;       /* that was followed, if it came to that */
+	uint64_t left_bytes;           /* that are zeros in the images, and were not made zeros */
 	const struct landing *landing; /* where to go next; NULL on a host */
 };
 

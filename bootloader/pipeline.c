@@ -22,28 +22,39 @@
 #define SLOTS_MIN   2u
 #define SLOTS_MAX   64u
 
-/* Small chunks in a row are one request, up to a place that is a multiple of this: 64 KiB at a time reach half the
- * speed of 1 MiB, 4 MiB are no faster. */
-#define BLOCK_BYTES (1u << 20)
+/* Small chunks in a row share a slot, up to a place that is a multiple of this: written 64 KiB at a time they reach half
+ * the speed of 1 MiB, 4 MiB are no faster. */
+#define BLOCK_BYTES      (1u << 20)
+#define BLOCK_CHUNKS_MAX (BLOCK_BYTES / INDEX_CHUNK_BYTES_MIN)
 
-/* Neighbouring zeros are one request, up to here: a disk that has to write them takes seconds, in which nobody sees it
- * move or can stop it. */
-#define ZEROS_BYTES (256u << 20)
-
-/* What one slot holds: a data chunk, or a run of zero chunks, which needs no bytes. */
-struct piece {
-	uint64_t nr;              /* of its first chunk */
-	uint64_t disk_off;        /* where it belongs */
-	uint64_t len;             /* there */
-	uint64_t frame_bytes;     /* of all its frames */
-	struct index_entry entry; /* of a data chunk */
-	bool is_zeros;
+enum slot_state {
+	SLOT_FREE,
+	SLOT_FILLING,   /* a caller's */
+	SLOT_SUBMITTED, /* waits for a worker */
+	SLOT_OPENING,   /* a worker's */
+	SLOT_OPENED,    /* waits for the writer */
+	SLOT_PLACING,   /* the writer's */
 };
 
-struct slot {
-	struct piece piece;
-	bool done; /* may be placed, or `err` says why not */
-	struct err err;
+/* One chunk in a slot. */
+struct part {
+	struct index_entry entry;
+	bool is_wrong;
+};
+
+struct pipeline_slot {
+	enum slot_state state; /* under the lock; all else belongs to who has the slot */
+	uint64_t turn;         /* the lower, the sooner */
+	struct pipeline_origin origin;
+	uint64_t nr;          /* of its first chunk */
+	uint64_t count;       /* chunks that are there */
+	bool is_zeros;        /* all of them, and nothing else is in it */
+	uint64_t frame_bytes; /* of all frames that are there */
+	size_t part_max;      /* as many as there is room for up to the next whole block */
+	struct part parts[BLOCK_CHUNKS_MAX];
+	struct err wrong; /* of a part that is: the last one's */
+	uint8_t *frames;  /* one behind the other */
+	uint8_t *chunks;
 };
 
 struct worker {
@@ -52,339 +63,285 @@ struct worker {
 	pthread_t thread;
 };
 
-/* Pieces are numbered; number n lies in slot n % slot_count: released <= started <= submitted <= released + slot_count.
- */
 struct pipeline {
 	struct pipeline_options options;
 	struct pipeline_target target;
-	struct slot *slots;
+	struct pipeline_slot *slots;
 	size_t slot_count;
-	uint8_t *frames, *chunks; /* of all slots, each behind that of the slot before */
+	uint8_t *frames, *chunks; /* of all slots */
 	struct worker workers[WORKERS_MAX];
 	size_t opener_count, worker_count;
 	pthread_t writer;
 	bool has_writer;
-	struct piece zeros; /* taken, but not submitted yet since more may follow; len 0: none */
 
-	pthread_mutex_t lock; /* of all below, and of slots[].done */
-	pthread_cond_t work;  /* something was submitted, or quit */
-	pthread_cond_t done;  /* a piece is done, or quit */
-	pthread_cond_t space; /* a piece was released */
-	uint64_t submitted, started, released;
-	bool settling;     /* no more will be submitted until all is released */
-	struct err failed; /* code 0: nothing */
-	uint64_t failed_nr;
+	pthread_mutex_t lock;  /* of all below, and of slots[].state */
+	pthread_cond_t work;   /* a slot was submitted, or quit */
+	pthread_cond_t opened; /* a slot was opened, or quit */
+	pthread_cond_t space;  /* a slot was freed */
+	uint64_t turns;
 	bool quit;
 };
 
-static struct slot *slot_of(struct pipeline *p, uint64_t n)
+/* How many chunks make a block; a large one makes it alone. */
+static size_t block_chunks(uint32_t chunk_bytes)
 {
-	return &p->slots[n % p->slot_count];
+	return chunk_bytes < BLOCK_BYTES ? BLOCK_BYTES / chunk_bytes : 1;
 }
 
-static uint8_t *frame_in(const struct pipeline *p, const struct slot *slot)
+/* Called with the lock: the slot in this state whose turn it is, or NULL. */
+static struct pipeline_slot *find_slot(const struct pipeline *p, enum slot_state state)
 {
-	return p->frames + (size_t)(slot - p->slots) * index_frame_bytes_max(p->options.chunk_bytes_max);
+	struct pipeline_slot *found = NULL;
+
+	for (size_t i = 0; i < p->slot_count; i++) {
+		struct pipeline_slot *slot = &p->slots[i];
+
+		if (slot->state == state && (!found || slot->turn < found->turn))
+			found = slot;
+	}
+	return found;
 }
 
-/* Neighbouring slots' chunks are neighbours, too, so that they can be placed at once. */
-static uint8_t *chunk_in(const struct pipeline *p, const struct slot *slot)
+/* Wait on `cond` for a slot in state `from` and bring it into state `to`. NULL: quit. */
+static struct pipeline_slot *wait_slot(struct pipeline *p, pthread_cond_t *cond, enum slot_state from,
+				       enum slot_state to)
 {
-	return p->chunks + (size_t)(slot - p->slots) * p->target.header->chunk_bytes;
-}
-
-/* ---------------------------------------------------------------- workers */
-
-/* The one way from a frame to bytes that may be placed: not before they have been compared with the index. */
-static int open_chunk(const struct worker *worker, const struct slot *slot, struct err *err)
-{
-	const struct index_entry *entry = &slot->piece.entry;
-	const uint8_t *frame = frame_in(worker->pipeline, slot);
-	uint8_t *chunk = chunk_in(worker->pipeline, slot);
-	int rc = frame_open(worker->opener, chunk, slot->piece.len, frame, entry->frame_bytes, err);
-
-	if (rc)
-		return rc;
-	if (!digest_is_of(entry->digest, chunk, slot->piece.len))
-		return err_set(err, -EBADMSG, "its bytes do not have the digest that the index says");
-	return 0;
-}
-
-/* The next piece that nobody has begun, or NULL: quit. Zeros are done when they are submitted. */
-static struct slot *start_next(struct pipeline *p)
-{
-	struct slot *slot = NULL;
+	struct pipeline_slot *slot = NULL;
 
 	pthread_mutex_lock(&p->lock);
-	for (;;) {
-		assert(p->started >= p->released);
-		while (p->started < p->submitted && slot_of(p, p->started)->done)
-			p->started++;
-		if (p->quit || p->started < p->submitted)
-			break;
-		pthread_cond_wait(&p->work, &p->lock);
-	}
-	if (!p->quit)
-		slot = slot_of(p, p->started++);
+	while (!p->quit && !(slot = find_slot(p, from)))
+		pthread_cond_wait(cond, &p->lock);
+	if (p->quit)
+		slot = NULL;
+	if (slot)
+		slot->state = to;
 	pthread_mutex_unlock(&p->lock);
 	return slot;
 }
 
-static void mark_done(struct pipeline *p, struct slot *slot)
+static void pass_on(struct pipeline *p, struct pipeline_slot *slot, enum slot_state to, pthread_cond_t *cond)
 {
 	pthread_mutex_lock(&p->lock);
-	slot->done = true;
-	pthread_cond_signal(&p->done);
+	slot->state = to;
+	pthread_cond_broadcast(cond);
 	pthread_mutex_unlock(&p->lock);
+}
+
+/* The one way from a frame to bytes that may be placed: not before they have been compared with the index. */
+static int open_chunk(struct frame_opener *opener, uint8_t *chunk, size_t len, const uint8_t *frame,
+		      const struct index_entry *entry, struct err *err)
+{
+	int rc = frame_open(opener, chunk, len, frame, entry->frame_bytes, err);
+
+	if (rc)
+		return rc;
+	if (!digest_is_of(entry->digest, chunk, len))
+		return err_set(err, -EBADMSG, "its bytes do not have the digest that the index says");
+	return 0;
+}
+
+static void open_slot(const struct worker *worker, struct pipeline_slot *slot)
+{
+	const struct index_header *h = worker->pipeline->target.header;
+	const uint8_t *frame = slot->frames;
+	uint8_t *chunk = slot->chunks;
+
+	for (size_t i = 0; i < slot->count; i++) {
+		struct part *part = &slot->parts[i];
+		uint32_t len = index_chunk_bytes(h, slot->nr + i);
+
+		part->is_wrong = open_chunk(worker->opener, chunk, len, frame, &part->entry, &slot->wrong) != 0;
+		frame += part->entry.frame_bytes;
+		chunk += len;
+	}
 }
 
 static void *run_worker(void *ctx)
 {
 	struct worker *worker = ctx;
-	struct slot *slot;
+	struct pipeline *p = worker->pipeline;
+	struct pipeline_slot *slot;
 
-	while ((slot = start_next(worker->pipeline))) {
-		open_chunk(worker, slot, &slot->err);
-		mark_done(worker->pipeline, slot);
+	while ((slot = wait_slot(p, &p->work, SLOT_SUBMITTED, SLOT_OPENING))) {
+		open_slot(worker, slot);
+		pass_on(p, slot, SLOT_OPENED, &p->opened);
 	}
 	return NULL;
 }
 
-/* ---------------------------------------------------------------- writer */
-
-/* Whether the piece behind this one may belong to the same request. */
-static bool is_open_ended(const struct pipeline *p, const struct slot *slot)
+/* Chunks `first`..`end`-1 of the slot, of which none is wrong. */
+static int place_parts(struct pipeline *p, const struct pipeline_slot *slot, uint64_t first, uint64_t end,
+		       struct err *err)
 {
-	const struct piece *piece = &slot->piece;
-
-	return !slot->err.code && !piece->is_zeros && (piece->disk_off + piece->len) % BLOCK_BYTES != 0 &&
-	       slot + 1 < p->slots + p->slot_count;
-}
-
-static bool continues(const struct slot *slot, const struct slot *before)
-{
-	return !slot->err.code && !slot->piece.is_zeros &&
-	       slot->piece.disk_off == before->piece.disk_off + before->piece.len;
-}
-
-/*
- * The next pieces in disk order that make one request: how many, 0: quit. It is waited for each that may belong to it, so
- * that what the requests are does not depend on which thread was faster.
- */
-static size_t wait_request(struct pipeline *p)
-{
-	size_t count = 0;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->quit) {
-		uint64_t n = p->released + count;
-		const struct slot *slot = slot_of(p, n), *before = slot_of(p, n - 1);
-
-		if (count && !is_open_ended(p, before))
-			break;
-		if (n < p->submitted && slot->done) {
-			if (count && !continues(slot, before))
-				break;
-			count++;
-		} else if (count && n == p->submitted && p->settling) {
-			break;
-		} else {
-			pthread_cond_wait(&p->done, &p->lock);
-		}
-	}
-	if (p->quit)
-		count = 0;
-	pthread_mutex_unlock(&p->lock);
-	return count;
-}
-
-static int place(struct pipeline *p, const struct slot *first, size_t count, struct err *err)
-{
-	const uint8_t *bytes = first->piece.is_zeros ? NULL : chunk_in(p, first);
-	uint64_t len = 0, frame_bytes = 0;
+	uint64_t chunk_bytes = p->target.header->chunk_bytes, frame_bytes = slot->frame_bytes;
+	uint64_t off = (slot->nr + first) * chunk_bytes, last = slot->nr + end - 1;
+	uint64_t len = last * chunk_bytes + index_chunk_bytes(p->target.header, last) - off;
+	const uint8_t *bytes = slot->is_zeros ? NULL : slot->chunks + first * chunk_bytes;
 
 	if (p->options.stop && atomic_load(p->options.stop))
 		return err_set(err, -ECANCELED, "interrupted");
-	if (first->err.code) {
-		*err = first->err;
-		return err->code;
+	int rc = p->target.place(p->target.ctx, bytes, len, off, err);
+	if (rc)
+		return rc;
+	if (!slot->is_zeros) {
+		frame_bytes = 0;
+		for (uint64_t i = first; i < end; i++)
+			frame_bytes += slot->parts[i].entry.frame_bytes;
 	}
-	for (size_t i = 0; i < count; i++) {
-		len += first[i].piece.len;
-		frame_bytes += first[i].piece.frame_bytes;
+	todo_done(p->target.todo, slot->nr + first, slot->nr + end);
+	progress_add(p->options.progress, frame_bytes);
+	return 0;
+}
+
+static void return_wrong(struct pipeline *p, const struct pipeline_slot *slot, uint64_t i)
+{
+	struct todo_span span = {
+		.first = slot->nr + i,
+		.end = slot->nr + i + 1,
+		.tries = slot->origin.tries + 1,
+		.from = slot->origin.from,
+		.wrong = slot->wrong,
+	};
+
+	todo_wrong(p->target.todo, &span);
+}
+
+static int place_slot(struct pipeline *p, const struct pipeline_slot *slot, struct err *err)
+{
+	uint64_t i = 0;
+	int rc = 0;
+
+	if (slot->is_zeros)
+		return place_parts(p, slot, 0, slot->count, err);
+	while (i < slot->count && !rc) {
+		uint64_t end = i;
+
+		while (end < slot->count && !slot->parts[end].is_wrong)
+			end++;
+		if (end > i)
+			rc = place_parts(p, slot, i, end, err);
+		else
+			return_wrong(p, slot, end++);
+		i = end;
 	}
-	int rc = p->target.place(p->target.ctx, bytes, len, first->piece.disk_off, err);
-	if (!rc)
-		progress_add(p->options.progress, frame_bytes);
 	return rc;
 }
 
-static void release(struct pipeline *p, size_t count, const struct err *err)
-{
-	pthread_mutex_lock(&p->lock);
-	if (err->code) {
-		p->failed = *err;
-		p->failed_nr = slot_of(p, p->released)->piece.nr;
-	}
-	p->released += count;
-	/* Zeros: no worker has passed them yet. */
-	if (p->started < p->released)
-		p->started = p->released;
-	pthread_cond_signal(&p->space);
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* `failed` is only reset when nothing is on its way, and `released` and it are set by nobody else: they may be read
- * without the lock. */
 static void *run_writer(void *ctx)
 {
 	struct pipeline *p = ctx;
-	size_t count;
+	struct pipeline_slot *slot;
+	struct err err;
 
-	while ((count = wait_request(p)) > 0) {
-		struct err err = { 0 };
-
-		if (!p->failed.code)
-			place(p, slot_of(p, p->released), count, &err);
-		release(p, count, &err);
+	while ((slot = wait_slot(p, &p->opened, SLOT_OPENED, SLOT_PLACING))) {
+		if (!todo_failed(p->target.todo, &err) && place_slot(p, slot, &err) != 0)
+			todo_fail(p->target.todo, &err);
+		pass_on(p, slot, SLOT_FREE, &p->space);
 	}
 	return NULL;
 }
 
-/* ---------------------------------------------------------------- the sink, used by one thread */
-
-static struct piece piece_of(const struct pipeline *p, uint64_t nr, const struct index_entry *entry)
+/* Slots become free whether or not all has failed: the wait ends. */
+int pipeline_room(struct pipeline *p, struct pipeline_slot **out, uint64_t nr, const struct pipeline_origin *origin,
+		  struct err *err)
 {
-	return (struct piece){
-		.nr = nr,
-		.disk_off = nr * p->target.header->chunk_bytes,
-		.len = index_chunk_bytes(p->target.header, nr),
-		.frame_bytes = entry->frame_bytes,
-		.entry = *entry,
-		.is_zeros = entry->kind == CHUNK_ZERO,
-	};
-}
+	size_t block = block_chunks(p->target.header->chunk_bytes);
+	struct pipeline_slot *slot = wait_slot(p, &p->space, SLOT_FREE, SLOT_FILLING);
+	int rc = todo_failed(p->target.todo, err);
 
-static int wait_slot(struct pipeline *p, struct slot **out, struct err *err)
-{
-	pthread_mutex_lock(&p->lock);
-	while (!p->failed.code && p->submitted - p->released == p->slot_count)
-		pthread_cond_wait(&p->space, &p->lock);
-	int rc = p->failed.code;
+	slot->count = slot->frame_bytes = 0;
+	slot->nr = nr;
+	slot->origin = *origin;
+	slot->is_zeros = false;
+	slot->part_max = block - nr % block;
 	if (rc)
-		*err = p->failed;
-	pthread_mutex_unlock(&p->lock);
-	*out = slot_of(p, p->submitted);
+		pipeline_submit(p, &slot);
+	*out = slot;
 	return rc;
 }
 
-static void submit(struct pipeline *p, struct slot *slot)
+uint8_t *pipeline_frame(struct pipeline_slot *slot, uint64_t nr, const struct index_entry *entry)
+{
+	/* Where a chunk is placed follows from its place in the slot. */
+	if (slot->count == slot->part_max || nr != slot->nr + slot->count)
+		return NULL;
+	slot->parts[slot->count].entry = *entry;
+	return slot->frames + slot->frame_bytes;
+}
+
+void pipeline_frame_done(struct pipeline_slot *slot)
+{
+	slot->frame_bytes += slot->parts[slot->count++].entry.frame_bytes;
+}
+
+void pipeline_submit(struct pipeline *p, struct pipeline_slot **slot)
+{
+	if (!*slot)
+		return;
+	pthread_mutex_lock(&p->lock);
+	(*slot)->turn = p->turns++;
+	(*slot)->state = !(*slot)->count ? SLOT_FREE : (*slot)->is_zeros ? SLOT_OPENED : SLOT_SUBMITTED;
+	/* Each wakes only one kind of thread. */
+	if ((*slot)->state == SLOT_SUBMITTED)
+		pthread_cond_signal(&p->work);
+	else if ((*slot)->state == SLOT_OPENED)
+		pthread_cond_signal(&p->opened);
+	else
+		pthread_cond_broadcast(&p->space);
+	pthread_mutex_unlock(&p->lock);
+	*slot = NULL;
+}
+
+int pipeline_zeros(struct pipeline *p, uint64_t first, uint64_t end, uint64_t frame_bytes, struct err *err)
+{
+	struct pipeline_slot *slot;
+	int rc = pipeline_room(p, &slot, first, &(struct pipeline_origin){ 0 }, err);
+
+	if (rc)
+		return rc;
+	slot->count = end - first;
+	slot->frame_bytes = frame_bytes;
+	slot->is_zeros = true;
+	pipeline_submit(p, &slot);
+	return 0;
+}
+
+void pipeline_drain(struct pipeline *p)
 {
 	pthread_mutex_lock(&p->lock);
-	slot->err = (struct err){ 0 };
-	slot->done = slot->piece.is_zeros;
-	p->submitted++;
-	pthread_cond_signal(slot->done ? &p->done : &p->work);
+	for (size_t i = 0; i < p->slot_count; i++) {
+		assert(p->slots[i].state != SLOT_FILLING);
+		while (p->slots[i].state != SLOT_FREE)
+			pthread_cond_wait(&p->space, &p->lock);
+	}
 	pthread_mutex_unlock(&p->lock);
 }
 
-static int submit_zeros(struct pipeline *p, struct err *err)
+void pipeline_begin(struct pipeline *p, const struct pipeline_target *target)
 {
-	struct slot *slot;
-
-	if (!p->zeros.len)
-		return 0;
-	int rc = wait_slot(p, &slot, err);
-	if (rc)
-		return rc;
-	slot->piece = p->zeros;
-	p->zeros.len = 0;
-	submit(p, slot);
-	return 0;
-}
-
-static int give_room(void *ctx, uint8_t **out, uint64_t nr, const struct index_entry *entry, struct err *err)
-{
-	struct pipeline *p = ctx;
-	struct slot *slot;
-	int rc = submit_zeros(p, err);
-
-	if (!rc)
-		rc = wait_slot(p, &slot, err);
-	if (rc)
-		return rc;
-	slot->piece = piece_of(p, nr, entry);
-	*out = frame_in(p, slot);
-	return 0;
-}
-
-static void take(void *ctx)
-{
-	struct pipeline *p = ctx;
-
-	submit(p, slot_of(p, p->submitted));
-}
-
-static int take_zeros(void *ctx, uint64_t nr, const struct index_entry *entry, struct err *err)
-{
-	struct pipeline *p = ctx;
-	struct piece piece = piece_of(p, nr, entry);
-
-	if (p->zeros.len + piece.len > ZEROS_BYTES) {
-		int rc = submit_zeros(p, err);
-
-		if (rc)
-			return rc;
-	}
-	if (!p->zeros.len) {
-		p->zeros = piece;
-	} else {
-		p->zeros.len += piece.len;
-		p->zeros.frame_bytes += piece.frame_bytes;
-	}
-	return 0;
-}
-
-static int settle(void *ctx, uint64_t *nr, struct err *err)
-{
-	struct pipeline *p = ctx;
-	struct err known; /* what keeps zeros from being submitted is what is said below */
-
-	if (submit_zeros(p, &known) != 0)
-		p->zeros.len = 0;
-	pthread_mutex_lock(&p->lock);
-	p->settling = true;
-	pthread_cond_signal(&p->done);
-	while (p->released < p->submitted)
-		pthread_cond_wait(&p->space, &p->lock);
-	p->settling = false;
-	int rc = p->failed.code;
-	if (rc) {
-		*err = p->failed;
-		*nr = p->failed_nr;
-	}
-	p->failed = (struct err){ 0 };
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-struct chunk_sink pipeline_begin(struct pipeline *p, const struct pipeline_target *target)
-{
-	assert(p->released == p->submitted && !p->zeros.len);
 	assert(target->header->chunk_bytes <= p->options.chunk_bytes_max);
 	p->target = *target;
-	return (struct chunk_sink){
-		.room = give_room, .take = take, .take_zeros = take_zeros, .settle = settle, .ctx = p
-	};
 }
 
-/* ---------------------------------------------------------------- from nothing and back */
-
-static size_t slots_for(uint32_t chunk_bytes)
+/* Each has one, and one more is on its way through the others. */
+size_t pipeline_callers_max(const struct pipeline *p)
 {
-	size_t count = SLOTS_BYTES / (chunk_bytes + index_frame_bytes_max(chunk_bytes));
+	return p->slot_count / 2;
+}
 
-	return count < SLOTS_MIN ? SLOTS_MIN : count > SLOTS_MAX ? SLOTS_MAX : count;
+/* Room for whole blocks of the largest chunks, and then for those of all smaller ones: their frames may be longer by
+ * what 16 of them have more than one. */
+static size_t slot_chunk_bytes(uint32_t chunk_bytes_max)
+{
+	return block_chunks(chunk_bytes_max) * chunk_bytes_max;
+}
+
+static size_t slot_frame_bytes(uint32_t chunk_bytes_max)
+{
+	size_t large = block_chunks(chunk_bytes_max) * index_frame_bytes_max(chunk_bytes_max);
+	size_t small = BLOCK_CHUNKS_MAX * index_frame_bytes_max(INDEX_CHUNK_BYTES_MIN);
+
+	return large > small ? large : small;
 }
 
 /* Touched now: that memory which was promised is not there must not be found out over a half-written disk. */
@@ -397,13 +354,21 @@ static uint8_t *real_buffer(size_t len)
 
 static int allocate_slots(struct pipeline *p, struct err *err)
 {
-	uint32_t chunk_bytes = p->options.chunk_bytes_max;
+	size_t chunk_bytes = slot_chunk_bytes(p->options.chunk_bytes_max);
+	size_t frame_bytes = slot_frame_bytes(p->options.chunk_bytes_max);
+	size_t count = SLOTS_BYTES / (chunk_bytes + frame_bytes);
 
-	p->slot_count = slots_for(chunk_bytes);
+	p->slot_count = count < SLOTS_MIN ? SLOTS_MIN : count > SLOTS_MAX ? SLOTS_MAX : count;
 	p->slots = calloc(p->slot_count, sizeof(*p->slots));
-	p->frames = real_buffer(p->slot_count * index_frame_bytes_max(chunk_bytes));
+	p->frames = real_buffer(p->slot_count * frame_bytes);
 	p->chunks = real_buffer(p->slot_count * chunk_bytes);
-	return p->slots && p->frames && p->chunks ? 0 : err_set(err, -ENOMEM, "write: out of memory");
+	if (!p->slots || !p->frames || !p->chunks)
+		return err_set(err, -ENOMEM, "write: out of memory");
+	for (size_t i = 0; i < p->slot_count; i++) {
+		p->slots[i].frames = p->frames + i * frame_bytes;
+		p->slots[i].chunks = p->chunks + i * chunk_bytes;
+	}
+	return 0;
 }
 
 static size_t choose_workers(void)
@@ -462,7 +427,7 @@ int pipeline_new(struct pipeline **out, const struct pipeline_options *options, 
 	p->options = *options;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
-	pthread_cond_init(&p->done, NULL);
+	pthread_cond_init(&p->opened, NULL);
 	pthread_cond_init(&p->space, NULL);
 	int rc = allocate_slots(p, err);
 	if (!rc)
@@ -480,7 +445,7 @@ static void stop_threads(struct pipeline *p)
 	pthread_mutex_lock(&p->lock);
 	p->quit = true;
 	pthread_cond_broadcast(&p->work);
-	pthread_cond_broadcast(&p->done);
+	pthread_cond_broadcast(&p->opened);
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < p->worker_count; i++)
 		pthread_join(p->workers[i].thread, NULL);
@@ -501,7 +466,7 @@ void pipeline_free(struct pipeline **pp)
 	free(p->frames);
 	free(p->chunks);
 	pthread_cond_destroy(&p->space);
-	pthread_cond_destroy(&p->done);
+	pthread_cond_destroy(&p->opened);
 	pthread_cond_destroy(&p->work);
 	pthread_mutex_destroy(&p->lock);
 	free(p);

@@ -15,8 +15,8 @@
 #define PLAIN_LINE_MS 3000u /* how often a line is written elsewhere */
 
 struct progress {
-	pthread_mutex_t
-		lock; /* for `state`, which the reporter reads from its own thread; the rest is the worker's alone */
+	/* For `state` and what was skipped, which other threads read and add to; the rest is the writer's alone. */
+	pthread_mutex_t lock;
 	struct progress_state state;
 	FILE *to;
 	bool on_terminal;
@@ -26,6 +26,7 @@ struct progress {
 	uint64_t rate_bytes;    /* and bytes_done at that time */
 	uint64_t line_ms;       /* when the figures were last shown */
 	bool waited;            /* progress_wait has shown something */
+	bool began;             /* something was fetched */
 	uint64_t skipped_bytes; /* of bytes_done: were on the disk already */
 };
 
@@ -122,6 +123,7 @@ void progress_mark(struct progress *p, const char *step, const char *fmt, ...)
 
 	if (!p || !p->to)
 		return;
+	flockfile(p->to);
 	fprintf(p->to, "%svmcast: %s", p->on_terminal ? "\r\033[K" : "", step);
 	if (p->since_boot)
 		fprintf(p->to, " at %.3f s", (double)clock_ms() / 1000);
@@ -133,6 +135,7 @@ void progress_mark(struct progress *p, const char *step, const char *fmt, ...)
 	}
 	fputc('\n', p->to);
 	fflush(p->to);
+	funlockfile(p->to);
 }
 
 void progress_add(struct progress *p, uint64_t bytes)
@@ -142,15 +145,17 @@ void progress_add(struct progress *p, uint64_t bytes)
 	uint64_t now_ms = clock_ms();
 	bool due = now_ms >= p->rate_ms + RATE_MS;
 
-	if (p->state.bytes_done == 0)
+	if (!p->began)
 		progress_mark(p, "first byte", "%s", p->state.disk);
+	p->began = true;
 	pthread_mutex_lock(&p->lock);
 	p->state.bytes_done += bytes;
 	if (due)
 		take_rate(p, now_ms);
+	struct progress_state now = p->state;
 	pthread_mutex_unlock(&p->lock);
 	if (due && p->to && (p->on_terminal || now_ms >= p->line_ms + PLAIN_LINE_MS)) {
-		show_figures(p, &p->state);
+		show_figures(p, &now);
 		p->line_ms = now_ms;
 	}
 }

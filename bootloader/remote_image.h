@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * remote_image: IMAGE.zst on a web server as a source of chunks.
+ * remote_image: IMAGE.zst on web servers as a source of chunks.
  *
- * One GET streams the frames of a page of the index, but for zeros where they are many. Whatever breaks it, the next GET
- * begins at the first chunk that is not in its place: nothing that was verified in order is fetched again. A body that
- * ends early is an error even where HTTP would call it complete, since it is measured by the index.
+ * A few connections, each in a thread of its own, take spans of chunks and fetch their frames, many with one GET; neither
+ * zeros nor what is on the disk already are fetched where they are many. Whatever breaks a connection, what it has not
+ * handed over is some connection's next span. The same file may lie on several servers: they share the work; one
+ * that fails gets less of it, one that sent wrong bytes is the last to be asked again. A server that knows no ranges sends
+ * all of the file to one connection.
  */
 #ifndef VMCAST_REMOTE_IMAGE_H
 #define VMCAST_REMOTE_IMAGE_H

@@ -29,7 +29,7 @@ static void add_reason(struct err *err, const struct http_response *rs, const ch
 {
 	CLEANUP(json_free) json_t *body = NULL;
 	struct err ignored = { 0 };
-	char shown[512], quoted[256];
+	char shown[256], quoted[512];
 	const char *reason;
 
 	if (json_parse_object(&body, rs->error_body, strlen(rs->error_body), &ignored) != 0 ||

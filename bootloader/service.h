@@ -8,6 +8,9 @@
 #include "progress.h"
 #include "retry.h"
 
+/* So many bytes that nobody needs are cheaper to receive than another request is to wait for. */
+#define SERVICE_GAP_BYTES (64u << 10)
+
 /* How to reach the service; strings and pointers are borrowed for as long as it is used. */
 struct service {
 	const char *server;      /* base URL */

@@ -12,6 +12,7 @@
 #include "job.h"
 #include "json.h"
 #include "service_url.h"
+#include "trust.h"
 #include "units.h"
 #include "version.h"
 
@@ -27,14 +28,20 @@
 #define WRITE_RETRY_S 60u
 #define TIMEOUT_MAX_S (24 * 3600u)
 
+/* Put into the boot environment when it is built (bootloader/env/build). */
+#define SITE_ROOT "/etc/vmcast/root.json"
+
 struct options {
 	const char *server;
 	const char *item;
 	const char *disks[PLAN_DISKS_MAX];
 	size_t disk_count;
+	const char *root;
 	const char *cmdline; /* NULL: /proc/cmdline */
 	unsigned stall_s;    /* 0: the HTTP client's default */
 	unsigned retry_s;
+	bool has_zeros; /* else the plan's policy counts */
+	enum zeros_policy zeros;
 	bool json;
 	bool help;
 };
@@ -99,6 +106,14 @@ static int land(const struct landing *landing, struct progress *progress)
 	return fail(EXIT_OTHER, &err);
 }
 
+/* There, but unreadable, is not the same as not there. */
+static const char *root_of(const struct options *o)
+{
+	if (o->root)
+		return o->root;
+	return access(SITE_ROOT, F_OK) == 0 || errno != ENOENT ? SITE_ROOT : NULL;
+}
+
 static int command_run(const struct options *o)
 {
 	CLEANUP(progress_free) struct progress *progress = progress_new(stdout, true);
@@ -121,7 +136,9 @@ static int command_run(const struct options *o)
 	struct job_options job = {
 		.service = &service,
 		.item = cmdline.item,
+		.root = root_of(o),
 		.rules = cmdline.disk[0] ? cmdline.disk : NULL,
+		.zeros = cmdline.has_zeros ? &cmdline.zeros : NULL,
 		.machine = &machine,
 		.progress = progress,
 	};
@@ -146,10 +163,11 @@ static int print_json(json_t *value)
 
 static void print_result(const struct job_result *result, const struct err *err, uint64_t took_ms)
 {
-	print_json(json_pack("{s:b, s:i, s:o, s:o, s:s, s:I, s:f}", "done", result->exit == EXIT_DONE, "exit",
+	print_json(json_pack("{s:b, s:i, s:o, s:o, s:s, s:I, s:s, s:I, s:f}", "done", result->exit == EXIT_DONE, "exit",
 			     (int)result->exit, "message", json_text(err->code ? err->text : NULL), "disk",
 			     json_text(result->disk), "image", result->image_id, "disk_bytes",
-			     (json_int_t)result->disk_bytes, "seconds", (double)took_ms / 1000));
+			     (json_int_t)result->disk_bytes, "zeros", zeros_policy_names[result->zeros], "left_bytes",
+			     (json_int_t)result->left_bytes, "seconds", (double)took_ms / 1000));
 }
 
 static int command_write(const struct options *o)
@@ -174,8 +192,10 @@ static int command_write(const struct options *o)
 	struct job_options job = {
 		.service = &service,
 		.item = o->item,
+		.root = o->root,
 		.disk_paths = o->disks,
 		.disk_path_count = o->disk_count,
+		.zeros = o->has_zeros ? &o->zeros : NULL,
 		.progress = progress,
 	};
 	uint64_t begin_ms = clock_ms();
@@ -203,7 +223,22 @@ static int command_disks(const struct options *o)
 	return print_json(json_pack("{s:o}", "disks", disks));
 }
 
-enum command_bit { RUN = 1, WRITE = 2, DISKS = 4 };
+static int command_root(const struct options *o)
+{
+	char text[TRUST_ROOT_TEXT];
+	struct err err = { 0 };
+
+	if (!o->root) {
+		err_set(&err, -EINVAL, "root: --root is needed");
+		return fail(EXIT_USAGE, &err);
+	}
+	if (trust_describe_root(text, o->root, &err) < 0)
+		return fail(EXIT_NOT_TRUSTED, &err);
+	puts(text);
+	return EXIT_DONE;
+}
+
+enum command_bit { RUN = 1, WRITE = 2, DISKS = 4, ROOT = 8 };
 
 static const struct command {
 	const char *name;
@@ -214,6 +249,7 @@ static const struct command {
 	{ "run", RUN, command_run, "in the boot environment: do what the kernel command line says, then reboot" },
 	{ "write", WRITE, command_write, "on any host: write an item to a disk or file, or to several" },
 	{ "disks", DISKS, command_disks, "list the disks of this machine, and why one cannot be a target" },
+	{ "root", ROOT, command_root, "check a site's root metadata, and show what it is" },
 };
 
 static int set_text(const char **out, const char *value)
@@ -254,6 +290,11 @@ static int set_disk(struct options *o, const char *value)
 	return set_text(&o->disks[o->disk_count++], value);
 }
 
+static int set_root(struct options *o, const char *value)
+{
+	return set_text(&o->root, value);
+}
+
 static int set_cmdline(struct options *o, const char *value)
 {
 	return set_text(&o->cmdline, value);
@@ -267,6 +308,12 @@ static int set_stall(struct options *o, const char *value)
 static int set_retry(struct options *o, const char *value)
 {
 	return set_seconds(&o->retry_s, value);
+}
+
+static int set_zeros(struct options *o, const char *value)
+{
+	o->has_zeros = true;
+	return zeros_policy_parse(&o->zeros, value);
 }
 
 static int set_help(struct options *o, const char *value)
@@ -294,12 +341,16 @@ static const struct flag {
 	{ "item", "ID", WRITE, set_item, "the item to write" },
 	{ "disk", "PATH", WRITE, set_disk,
 	  "whole disk or regular file (created if there is none); once for each disk of the item" },
+	{ "zeros", "POLICY", WRITE, set_zeros,
+	  "what becomes of areas that are zeros: zero (default), discard, keep; see vmcast-boot(8) first" },
+	{ "root", "FILE", RUN | WRITE | ROOT, set_root,
+	  "do only what this site's keys have signed (run: " SITE_ROOT ", if it is there)" },
 	{ "cmdline", "TEXT", RUN, set_cmdline, "instead of /proc/cmdline; does not reboot" },
 	{ "stall-timeout", "S", RUN | WRITE, set_stall, "give a silent connection up after so long (30s)" },
 	{ "retry-for", "S", RUN | WRITE, set_retry,
 	  "try again for so long when the network fails (run 10m, write 60s)" },
 	{ "json", NULL, WRITE | DISKS, set_json, "the result as JSON on standard output" },
-	{ "help", NULL, RUN | WRITE | DISKS, set_help, "this" },
+	{ "help", NULL, RUN | WRITE | DISKS | ROOT, set_help, "this" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -373,7 +424,7 @@ int main(int argc, char **argv)
 	}
 	const struct command *command = find_command(word);
 	if (!command) {
-		fprintf(stderr, "vmcast-boot: a command is needed, one of run, write, disks; see --help\n");
+		fprintf(stderr, "vmcast-boot: a command is needed, one of run, write, disks, root; see --help\n");
 		return EXIT_USAGE;
 	}
 	int rc = parse_flags(&options, command, argc - 1, argv + 1);

@@ -8,8 +8,10 @@
  *
  * 1. Both ends of the disk, and the image's own last MiB, become zeros; flush; read back.
  *    A power cut leaves the old system or pieces of its ends: nothing else was touched yet. Afterwards a blank disk.
- * 2. Every chunk between the ends, checked, in order (pipeline.h: in a thread of its own; this one waits for its end).
- *    A blank disk. The next run finds the chunks that are right and goes on behind them.
+ * 2. What a delta makes of the old content, if one is offered (remote_delta.h); a stash of it lies where zeros will be. Then
+ *    every chunk between the ends that is not there already (scan.h), checked (pipeline.h), in about the disk's order,
+ *    and flushed now and then, so that a cache that is lost takes little with it.
+ *    A blank disk. The next run finds the chunks that are right, wherever they are, and fetches the others.
  * 3. The ends without their labels (LABEL_BYTES, BACKUP_BYTES); flush, which is the body's, too; read back.
  *    A blank disk: no boot sector, no partition table, no descriptor.
  * 4. The labels, but for the boot sectors (BOOT_BYTES); flush; read back.
@@ -27,7 +29,10 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "labels.h"
 #include "pipeline.h"
+#include "scan.h"
+#include "zero_runs.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -47,9 +52,13 @@
 /* At the end: the backup GPT header fills the last sector. */
 #define BACKUP_BYTES 4096u
 
-/* btrfs keeps copies of its superblock here, by which a disk would still be recognised. The first one is at 64 KiB. */
-static const uint64_t btrfs_copies[] = { 64ull << 20, 256ull << 30 };
+/* By one of these a disk would still be recognised. */
 #define BTRFS_COPY_BYTES 4096u
+
+/* The body is flushed when so much of it, and this share of all that was written, is not yet: what a power cut can take
+ * then is at most so much. */
+#define FLUSH_BYTES (2u << 20)
+#define FLUSH_SHARE 32u
 
 /* A piece of an image that is held back: one of its ends, or of these what is written last. */
 struct held {
@@ -64,20 +73,23 @@ struct disk_write {
 	struct index *index;
 	const struct index_header *header;
 	const struct chunk_source *source;
-	struct held ends[2];   /* their bytes are the writer's, which all disks use in turn */
-	struct held labels[2]; /* the outer parts of the ends, kept to the last */
-	uint64_t next_off;     /* what comes next belongs here: everything before has been placed, or was there */
+	struct remote_delta *delta;
+	struct held ends[2];       /* their bytes are the writer's, which all disks use in turn */
+	struct held labels[2];     /* the outer parts of the ends, kept to the last */
+	uint64_t written, flushed; /* bytes of the body, by this run */
+	struct zero_runs zeros;
 };
 
 struct writer {
 	struct disk_write *disks;
 	size_t count;
 	struct progress *progress;
-	const atomic_bool *stop;
+	enum zeros_policy zeros;
+	struct todo *todo;
+	struct scan *scan;
 	struct pipeline *pipeline;
-	uint8_t *chunk; /* room for the largest, and for END_BYTES */
+	uint8_t *buffer; /* END_BYTES */
 	uint8_t *ends[2];
-	struct disk_write *at; /* the disk whose body is being written */
 };
 
 static void writer_done(struct writer *w)
@@ -86,8 +98,10 @@ static void writer_done(struct writer *w)
 		for (size_t j = 0; j < 2; j++)
 			free(w->disks[i].labels[j].bytes);
 	free(w->disks);
+	scan_free(&w->scan);
 	pipeline_free(&w->pipeline);
-	free(w->chunk);
+	todo_free(&w->todo);
+	free(w->buffer);
 	free(w->ends[0]);
 	free(w->ends[1]);
 }
@@ -113,10 +127,12 @@ static void cut_ends(struct held out[static 2], uint64_t disk_bytes, size_t head
 
 static int disk_init(struct disk_write *d, const struct write_disk *disk, const struct writer *w, struct err *err)
 {
+	d->zeros.policy = w->zeros;
 	d->dev = disk->dev;
 	d->index = disk->index;
 	d->header = index_get_header(disk->index);
 	d->source = &disk->source;
+	d->delta = disk->delta;
 	cut_ends(d->ends, d->header->disk_bytes, END_BYTES, END_BYTES);
 	cut_ends(d->labels, d->header->disk_bytes, LABEL_BYTES, BACKUP_BYTES);
 	for (size_t i = 0; i < 2; i++)
@@ -126,30 +142,42 @@ static int disk_init(struct disk_write *d, const struct write_disk *disk, const 
 	return d->labels[0].bytes && d->labels[1].bytes ? 0 : err_set(err, -ENOMEM, "write: out of memory");
 }
 
+/* What goes on beside this thread: fetching, checking, looking, placing. */
+static int start_parts(struct writer *w, const struct write_options *o, struct err *err)
+{
+	struct pipeline_options pipeline = { .progress = o->progress, .stop = o->stop };
+	uint64_t chunk_count_max = 0;
+
+	for (size_t i = 0; i < o->count; i++) {
+		const struct index_header *h = index_get_header(o->disks[i].index);
+
+		chunk_count_max = max_u64(chunk_count_max, h->chunk_count);
+		pipeline.chunk_bytes_max = (uint32_t)max_u64(pipeline.chunk_bytes_max, h->chunk_bytes);
+	}
+	w->todo = todo_new(chunk_count_max, o->stop);
+	if (!w->todo)
+		return err_set(err, -ENOMEM, "write: out of memory");
+	int rc = pipeline_new(&w->pipeline, &pipeline, err);
+	return rc ? rc : scan_new(&w->scan, pipeline.chunk_bytes_max, o->progress, err);
+}
+
 /* Everything that takes memory happens here, before any disk is touched. */
 static int writer_init(struct writer *w, const struct write_options *o, struct err *err)
 {
-	struct pipeline_options pipeline = { .progress = o->progress, .stop = o->stop };
-	size_t room;
-
-	for (size_t i = 0; i < o->count; i++)
-		pipeline.chunk_bytes_max =
-			(uint32_t)max_u64(pipeline.chunk_bytes_max, index_get_header(o->disks[i].index)->chunk_bytes);
-	room = (size_t)max_u64(pipeline.chunk_bytes_max, END_BYTES);
 	*w = (struct writer){
 		.disks = calloc(o->count, sizeof(*w->disks)),
 		.count = o->count,
 		.progress = o->progress,
-		.stop = o->stop,
-		.chunk = device_buffer(room),
+		.zeros = o->zeros,
+		.buffer = device_buffer(END_BYTES),
 		.ends = { device_buffer(END_BYTES), device_buffer(END_BYTES) },
 	};
-	if (!w->disks || !w->chunk || !w->ends[0] || !w->ends[1])
+	if (!w->disks || !w->buffer || !w->ends[0] || !w->ends[1])
 		return err_set(err, -ENOMEM, "write: out of memory");
 	for (size_t i = 0; i < o->count; i++)
 		if (disk_init(&w->disks[i], &o->disks[i], w, err) != 0)
 			return err->code;
-	return pipeline_new(&w->pipeline, &pipeline, err);
+	return start_parts(w, o, err);
 }
 
 struct range {
@@ -161,17 +189,17 @@ struct range {
  */
 static int blank_range(struct writer *w, const struct disk_write *d, const struct range *r, struct err *err)
 {
-	memset(w->chunk, 0, (size_t)r->len);
-	return device_write(d->dev, w->chunk, (size_t)r->len, r->off, err);
+	memset(w->buffer, 0, (size_t)r->len);
+	return device_write(d->dev, w->buffer, (size_t)r->len, r->off, err);
 }
 
 static int check_blank(struct writer *w, const struct disk_write *d, const struct range *r, struct err *err)
 {
-	int rc = device_read(d->dev, w->chunk, (size_t)r->len, r->off, err);
+	int rc = device_read(d->dev, w->buffer, (size_t)r->len, r->off, err);
 
 	if (rc)
 		return rc;
-	if (bytes_are_zero(w->chunk, (size_t)r->len))
+	if (bytes_are_zero(w->buffer, (size_t)r->len))
 		return 0;
 	return err_set(err, -EIO, "disk %s: byte %" PRIu64 " and what follows do not read back as the zeros written",
 		       d->dev->name, r->off);
@@ -179,7 +207,7 @@ static int check_blank(struct writer *w, const struct disk_write *d, const struc
 
 static int blank(struct writer *w, const struct disk_write *d, struct err *err)
 {
-	struct range ranges[3 + sizeof(btrfs_copies) / sizeof(btrfs_copies[0])];
+	struct range ranges[3 + LABELS_BTRFS_COPIES];
 	uint64_t disk_bytes = d->dev->bytes, end_bytes = min_u64(END_BYTES, disk_bytes);
 	size_t count = 0;
 
@@ -187,9 +215,12 @@ static int blank(struct writer *w, const struct disk_write *d, struct err *err)
 	ranges[count++] = (struct range){ disk_bytes - end_bytes, end_bytes };
 	if (d->ends[1].len)
 		ranges[count++] = (struct range){ d->ends[1].off, d->ends[1].len };
-	for (size_t i = 0; i < sizeof(btrfs_copies) / sizeof(btrfs_copies[0]); i++)
-		if (btrfs_copies[i] >= d->header->disk_bytes && btrfs_copies[i] + BTRFS_COPY_BYTES <= disk_bytes)
-			ranges[count++] = (struct range){ btrfs_copies[i], BTRFS_COPY_BYTES };
+	for (size_t i = 0; i < LABELS_BTRFS_COPIES; i++) {
+		uint64_t copy = labels_btrfs_copies[i];
+
+		if (copy >= d->header->disk_bytes && copy + BTRFS_COPY_BYTES <= disk_bytes)
+			ranges[count++] = (struct range){ copy, BTRFS_COPY_BYTES };
+	}
 	int rc = 0;
 	for (size_t i = 0; i < count && !rc; i++)
 		rc = blank_range(w, d, &ranges[i], err);
@@ -213,6 +244,17 @@ static void hold_back(struct held *end, const uint8_t *bytes, uint64_t off, uint
 		memset(end->bytes + (from - end->off), 0, (size_t)(to - from));
 }
 
+/* A cache that is lost with the power must not take more with it than the next run can fetch in no time. */
+static int flush_sometimes(struct disk_write *d, uint64_t len, struct err *err)
+{
+	d->written += len;
+	uint64_t open = d->written - d->flushed;
+	if (open < FLUSH_BYTES || open < d->written / FLUSH_SHARE)
+		return 0;
+	d->flushed = d->written;
+	return device_flush(d->dev, err);
+}
+
 /*
  * Checked bytes go to their place: the ends to memory, the rest to the disk. Called by the pipeline in its own thread,
  * while this one waits.
@@ -221,99 +263,87 @@ static int place(void *ctx, const uint8_t *bytes, uint64_t len, uint64_t off, st
 {
 	struct disk_write *d = ctx;
 	uint64_t from = max_u64(off, d->ends[0].len), to = min_u64(off + len, d->ends[1].off);
-	int rc = 0;
 
-	assert(off == d->next_off);
 	hold_back(&d->ends[0], bytes, off, len);
 	hold_back(&d->ends[1], bytes, off, len);
-	if (from < to)
-		rc = bytes ? device_write(d->dev, bytes + (from - off), (size_t)(to - from), from, err)
-			   : device_zero(d->dev, to - from, from, err);
+	if (from >= to)
+		return 0;
+	if (!bytes)
+		return zero_runs_place(&d->zeros, d->dev, from, to, err);
+	int rc = device_write(d->dev, bytes + (from - off), (size_t)(to - from), from, err);
+	return rc ? rc : flush_sometimes(d, to - from, err);
+}
+
+/* How many chunks the image's first end is in. */
+static uint64_t count_head_chunks(const struct disk_write *d)
+{
+	return (d->ends[0].len - 1) / d->header->chunk_bytes + 1;
+}
+
+/* The chunks between the ends: those that reach into these are always fetched. */
+static void find_body(uint64_t *first, uint64_t *end, const struct disk_write *d)
+{
+	*first = count_head_chunks(d);
+	*end = max_u64(d->ends[1].off / d->header->chunk_bytes, *first);
+}
+
+/* Before anything else is written: then the disk still holds what chunks can be made of. */
+static int use_delta(struct disk_write *d, struct err *err)
+{
+	struct delta_target target = { .dev = d->dev, .index = d->index };
+
+	find_body(&target.first, &target.end, d);
+	return remote_delta_apply(d->delta, &target, err);
+}
+
+/* Which chunks are there already is found out while others are fetched. */
+static void begin_scan(struct writer *w, const struct disk_write *d)
+{
+	struct scan_range range = { .dev = d->dev, .index = d->index, .todo = w->todo };
+
+	find_body(&range.first, &range.end, d);
+	scan_begin(w->scan, &range);
+}
+
+/* The chunks that the first end is in, and no others: what the partition table says must be known before anything is left
+ * as it is. */
+static int fetch_head(struct writer *w, struct disk_write *d, struct err *err)
+{
+	todo_begin(w->todo, count_head_chunks(d));
+	todo_decided(w->todo, count_head_chunks(d));
+	int rc = d->source->fetch(d->source->ctx, w->todo, w->pipeline, err);
+
+	pipeline_drain(w->pipeline);
 	if (!rc)
-		d->next_off = off + len;
+		d->zeros.knows_labels =
+			labels_read(&d->zeros.labels, d->ends[0].bytes, d->ends[0].len, d->header->disk_bytes);
 	return rc;
 }
 
-/* Whether the disk already holds chunk `nr`. A disk that cannot be read here is left to the write to fail or to heal. */
-static bool is_there(struct writer *w, uint64_t nr, const struct index_entry *entry)
+static int write_body(struct writer *w, struct disk_write *d, struct err *err)
 {
-	uint32_t len = index_chunk_bytes(w->at->header, nr);
-	struct err ignored = { 0 };
+	struct pipeline_target target = { .header = d->header, .todo = w->todo, .place = place, .ctx = d };
 
-	return device_read(w->at->dev, w->chunk, len, nr * w->at->header->chunk_bytes, &ignored) == 0 &&
-	       digest_is_of(entry->digest, w->chunk, len);
-}
+	/* A delta's stash lies where the image has zeros, which only one policy makes of it again. */
+	bool head_first = w->zeros != ZEROS_ZERO;
 
-/* How much of the image an interrupted run has left on the disk, behind the head. */
-struct resume {
-	uint64_t nr;    /* the first chunk that must be fetched */
-	uint64_t bytes; /* of the frames that need not be */
-};
-
-/*
- * Chunks are written in order, so on a disk that nobody began to write this ends at the first look. Zeros on an empty disk
- * are not a sign of anything: only when a chunk with data is found do the ones before it count.
- */
-static int find_resume(struct resume *out, struct writer *w, uint64_t first, struct err *err)
-{
-	/* Chunks that reach into the tail are always fetched. */
-	uint64_t end = w->at->ends[1].off / w->at->header->chunk_bytes;
-	struct index_entry entry;
-	uint64_t bytes = 0;
-	struct err ignored;
-
-	*out = (struct resume){ .nr = first };
-	for (uint64_t nr = first; nr < end; nr++) {
-		if (w->stop && atomic_load(w->stop))
-			return err_set(err, -ECANCELED, "interrupted");
-		/* An index that cannot be read just now is left to the fetch, which tries again. */
-		if (index_get_entry(w->at->index, &entry, nr, &ignored) != 0 || !is_there(w, nr, &entry))
-			break;
-		bytes += entry.frame_bytes;
-		if (entry.kind == CHUNK_DATA)
-			*out = (struct resume){ .nr = nr + 1, .bytes = bytes };
-	}
-	return 0;
-}
-
-/* Returns when everything is in its place, or nothing of it is on its way any more. */
-static int fetch(struct disk_write *d, uint64_t first, uint64_t end, const struct chunk_sink *sink, struct err *err)
-{
-	struct err failed = { 0 };
-	uint64_t nr;
-
-	d->next_off = first * d->header->chunk_bytes;
-	int rc = d->source->fetch(d->source->ctx, first, end, sink, err);
-	/* Whatever the source did: nothing may be written after this. */
-	if (sink->settle(sink->ctx, &nr, &failed) != 0 && !rc) {
-		*err = failed;
-		rc = err->code;
-	}
-	assert(rc || d->next_off == min_u64(end * d->header->chunk_bytes, d->header->disk_bytes));
+	pipeline_begin(w->pipeline, &target);
+	int rc = head_first ? fetch_head(w, d, err) : use_delta(d, err);
+	if (rc)
+		return rc;
+	todo_begin(w->todo, d->header->chunk_count);
+	if (head_first)
+		todo_done(w->todo, 0, count_head_chunks(d));
+	begin_scan(w, d);
+	rc = d->source->fetch(d->source->ctx, w->todo, w->pipeline, err);
+	/* Whatever the source did: nothing may be read or written after this. */
+	uint64_t found = scan_finish(w->scan);
+	pipeline_drain(w->pipeline);
+	assert(rc || todo_left(w->todo) == 0);
+	if (!rc && found)
+		progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks were already on the disk",
+			      found, d->header->chunk_count);
 	return rc;
-}
-
-static int write_body(struct writer *w, struct err *err)
-{
-	struct disk_write *d = w->at;
-	struct pipeline_target target = { .header = d->header, .place = place, .ctx = d };
-	struct chunk_sink sink = pipeline_begin(w->pipeline, &target);
-	uint64_t head_chunks = (d->ends[0].len - 1) / d->header->chunk_bytes + 1;
-	uint64_t chunk_count = d->header->chunk_count;
-	struct resume resume;
-	int rc = find_resume(&resume, w, head_chunks, err);
-
-	if (rc)
-		return rc;
-	if (resume.nr == head_chunks)
-		return fetch(d, 0, chunk_count, &sink, err);
-	progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks are already on the disk",
-		      resume.nr - head_chunks, chunk_count);
-	rc = fetch(d, 0, head_chunks, &sink, err);
-	if (rc)
-		return rc;
-	progress_skip(w->progress, resume.bytes);
-	return fetch(d, resume.nr, chunk_count, &sink, err);
 }
 
 /* The part of `held` that lies in from..to-1 of the disk; false if there is none. */
@@ -349,10 +379,10 @@ static int check_held(struct writer *w, const struct disk_write *d, const struct
 
 		if (!part_of(&r, &held[i], from, to))
 			continue;
-		int rc = device_read(d->dev, w->chunk, (size_t)r.len, r.off, err);
+		int rc = device_read(d->dev, w->buffer, (size_t)r.len, r.off, err);
 		if (rc)
 			return rc;
-		if (memcmp(w->chunk, held[i].bytes + (r.off - held[i].off), (size_t)r.len) != 0)
+		if (memcmp(w->buffer, held[i].bytes + (r.off - held[i].off), (size_t)r.len) != 0)
 			return err_set(err, -EIO,
 				       "disk %s: byte %" PRIu64 " and what follows do not read back as written",
 				       d->dev->name, r.off);
@@ -440,8 +470,7 @@ static int each_disk(struct writer *w, int (*step)(struct writer *w, struct disk
 
 static int write_content(struct writer *w, struct disk_write *d, struct err *err)
 {
-	w->at = d;
-	int rc = write_body(w, err);
+	int rc = write_body(w, d, err);
 	if (rc)
 		return w->count > 1 ? err_wrap(err, "for disk %s", d->dev->name) : rc;
 	rc = write_ends(w, d, err);
@@ -491,5 +520,7 @@ int write_images(const struct write_options *options, struct err *err)
 	if (rc)
 		return rc;
 	progress_mark(w.progress, "commit", "flushed, read back, bootable");
+	for (size_t i = 0; options->left_bytes && i < w.count; i++)
+		*options->left_bytes += w.disks[i].zeros.left_bytes;
 	return 0;
 }

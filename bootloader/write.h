@@ -9,6 +9,8 @@
 #include "chunk.h"
 #include "device.h"
 #include "progress.h"
+#include "remote_delta.h"
+#include "zeros_policy.h"
 
 #include <stdatomic.h>
 
@@ -16,6 +18,7 @@ struct write_disk {
 	struct device *dev; /* at least as large as the image */
 	struct index *index;
 	struct chunk_source source;
+	struct remote_delta *delta; /* what to try first; NULL: nothing */
 };
 
 struct write_options {
@@ -23,6 +26,8 @@ struct write_options {
 	size_t count;                   /* at least 1 */
 	struct progress *progress;      /* NULL: nobody looks */
 	const atomic_bool *stop;        /* NULL: never */
+	enum zeros_policy zeros;        /* between the ends; the ends are always what the image is */
+	uint64_t *left_bytes; /* how many bytes of all disks it did not make zeros are added here; NULL: nobody asks */
 };
 
 /*

@@ -51,8 +51,16 @@ size_t frame_bound(size_t len)
 ssize_t frame_pack(struct frame_packer *packer, uint8_t *out, size_t room, const uint8_t *chunk, size_t len,
 		   struct err *err)
 {
-	size_t frame_len = ZSTD_compress2(packer->zstd, out, room, chunk, len);
+	return frame_pack_from(packer, out, room, chunk, len, NULL, 0, err);
+}
 
+ssize_t frame_pack_from(struct frame_packer *packer, uint8_t *out, size_t room, const uint8_t *chunk, size_t len,
+			const uint8_t *prefix, size_t prefix_len, struct err *err)
+{
+	size_t frame_len = ZSTD_CCtx_refPrefix(packer->zstd, prefix, prefix_len);
+
+	if (!ZSTD_isError(frame_len))
+		frame_len = ZSTD_compress2(packer->zstd, out, room, chunk, len);
 	if (ZSTD_isError(frame_len))
 		return err_set(err, -EIO, "zstd: %s", ZSTD_getErrorName(frame_len));
 	return (ssize_t)frame_len;
@@ -85,6 +93,12 @@ void frame_opener_free(struct frame_opener **opener)
 int frame_open(struct frame_opener *opener, uint8_t *out, size_t len, const uint8_t *frame, size_t frame_len,
 	       struct err *err)
 {
+	return frame_open_from(opener, out, len, frame, frame_len, NULL, 0, err);
+}
+
+int frame_open_from(struct frame_opener *opener, uint8_t *out, size_t len, const uint8_t *frame, size_t frame_len,
+		    const uint8_t *prefix, size_t prefix_len, struct err *err)
+{
 	if (len > opener->chunk_bytes_max)
 		return err_set(err, -EINVAL, "frame of %zu bytes: larger than the chunk size %zu", len,
 			       opener->chunk_bytes_max);
@@ -95,7 +109,9 @@ int frame_open(struct frame_opener *opener, uint8_t *out, size_t len, const uint
 	if (first != frame_len)
 		return err_set(err, -EBADMSG, "zstd frame ends after %zu of %zu bytes", first, frame_len);
 	/* One-shot decompression goes straight into `out`: the frame's window size costs no memory. */
-	size_t got = ZSTD_decompressDCtx(opener->zstd, out, len, frame, frame_len);
+	size_t got = ZSTD_DCtx_refPrefix(opener->zstd, prefix, prefix_len);
+	if (!ZSTD_isError(got))
+		got = ZSTD_decompressDCtx(opener->zstd, out, len, frame, frame_len);
 	if (ZSTD_isError(got))
 		return err_set(err, -EBADMSG, "zstd frame: %s", ZSTD_getErrorName(got));
 	if (got != len)

@@ -29,6 +29,13 @@ size_t frame_bound(size_t len);
 ssize_t frame_pack(struct frame_packer *packer, uint8_t *out, size_t room, const uint8_t *chunk, size_t len,
 		   struct err *err);
 
+/*
+ * The same with `prefix` as if it came before the chunk: what the chunk has of it costs next to nothing. It can only be
+ * opened with the same prefix. prefix_len 0: none.
+ */
+ssize_t frame_pack_from(struct frame_packer *packer, uint8_t *out, size_t room, const uint8_t *chunk, size_t len,
+			const uint8_t *prefix, size_t prefix_len, struct err *err);
+
 /* `chunk_bytes_max`: the largest chunk that will be opened. Caller frees with frame_opener_free. */
 int frame_opener_new(struct frame_opener **out, size_t chunk_bytes_max, struct err *err);
 void frame_opener_free(struct frame_opener **opener);
@@ -39,5 +46,9 @@ void frame_opener_free(struct frame_opener **opener);
  */
 int frame_open(struct frame_opener *opener, uint8_t *out, size_t len, const uint8_t *frame, size_t frame_len,
 	       struct err *err);
+
+/* The same for a frame of frame_pack_from. With another prefix it gives other bytes, or -EBADMSG. */
+int frame_open_from(struct frame_opener *opener, uint8_t *out, size_t len, const uint8_t *frame, size_t frame_len,
+		    const uint8_t *prefix, size_t prefix_len, struct err *err);
 
 #endif

@@ -142,6 +142,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 		keep_field(rs->etag, sizeof(rs->etag), value);
 	else if ((value = field_value(line, "Last-Modified")))
 		keep_field(rs->last_modified, sizeof(rs->last_modified), value);
+	else if ((value = field_value(line, "Date")))
+		keep_field(rs->date, sizeof(rs->date), value);
 	else if ((value = field_value(line, "Location")) && !ex->location)
 		ex->location = strdup(value);
 	return len;
@@ -510,6 +512,15 @@ static int errno_of(CURLcode code)
 	}
 }
 
+/* The first line of foreign text: what ends it, or follows, says nothing more to somebody who reads a log. */
+static void quote_line(char *out, size_t room, const char *text)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\r\n"), text);
+	log_quote(out, room, line);
+}
+
 /* What a request that failed failed with. `os_error`: of the connection, 0 if there is none. */
 static int judge(struct exchange *ex, CURLcode code, const char *detail, long os_error)
 {
@@ -527,7 +538,7 @@ static int judge(struct exchange *ex, CURLcode code, const char *detail, long os
 		return err_set(ex->err, rc, "'%s': interrupted", shown);
 	if (ex->denied[0] && !ex->tried)
 		return err_set(ex->err, -EACCES, "'%s': its address %s is not allowed", shown, ex->denied);
-	log_quote(cause, sizeof(cause), detail[0] ? detail : curl_easy_strerror(code));
+	quote_line(cause, sizeof(cause), detail[0] ? detail : curl_easy_strerror(code));
 	/* libcurl rounds its clock otherwise than we do ours. */
 	uint64_t took_ms = clock_ms() - ex->begin_ms + ROUNDING_MS;
 	if (rc == -ETIMEDOUT && options->total_s && took_ms >= options->total_s * 1000ull)
@@ -655,6 +666,20 @@ const char *http_moved_url(const struct http *h)
 	return h->moved;
 }
 
+bool http_has_validators(const struct http_response *rs)
+{
+	time_t changed = curl_getdate(rs->last_modified, NULL);
+	time_t sent = curl_getdate(rs->date, NULL);
+
+	return changed < 0 || changed < (sent < 0 ? time(NULL) : sent);
+}
+
+/* Pages of error are made for browsers: nobody reads them in a log. */
+static bool is_markup(const char *text)
+{
+	return text[strspn(text, " \t\r\n")] == '<';
+}
+
 int http_check_status(const struct http_response *rs, const char *url, struct err *err)
 {
 	char shown[512], said[256];
@@ -682,7 +707,7 @@ int http_check_status(const struct http_response *rs, const char *url, struct er
 		code = rs->status >= 500 ? -EAGAIN : -EPROTO;
 	}
 	http_url_for_log(shown, sizeof(shown), url);
-	log_quote(said, sizeof(said), rs->error_body);
+	quote_line(said, sizeof(said), is_markup(rs->error_body) ? "" : rs->error_body);
 	return err_set(err, code, "'%s': HTTP status %d%s%s", shown, rs->status, said[0] ? ": " : "", said);
 }
 

@@ -60,7 +60,8 @@ struct http_response {
 				 */
 	char etag[128];         /* as sent, with quotes; empty if not sent or too long */
 	char last_modified[64];
-	char error_body[512]; /* the beginning of the body of a response that is neither 200 nor 206 nor 204 */
+	char date[64];
+	char error_body[2048]; /* the beginning of the body of a response that is neither 200 nor 206 nor 204 */
 };
 
 struct http_request {
@@ -106,6 +107,12 @@ const char *http_final_url(const struct http *h);
 /* Where the last request's URL is for good: as far as redirects that say so (301, 308) led from it without another one
  * between; NULL: where it was. Borrowed until the next request. */
 const char *http_moved_url(const struct http *h);
+
+/*
+ * Whether ETag and Last-Modified tell this version from the next. A file that changed in the very second of the answer
+ * may change once more in it, and many servers make both of time and length alone (RFC 9110, 8.8.2.2).
+ */
+bool http_has_validators(const struct http_response *rs);
 
 /*
  * 0 for 200, 204 and 206. Else an error that names the URL and status: -ENOENT 404 and 410, -EACCES 401 and 403,

@@ -8,20 +8,31 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PAGE_BYTES (INDEX_PAGE_ENTRIES * INDEX_ENTRY_BYTES)
 #define NO_PAGE    UINT64_MAX
 
+/* One for each place of a disk at which somebody may be at work: looking ahead, and fetching with some connections. */
+#define PAGES 4u
+
 static const uint8_t magic[8] = "vmcastIX"; /* 8 bytes: the NUL is not part of it */
+
+struct page {
+	uint64_t nr;   /* NO_PAGE: none is in it */
+	uint64_t used; /* when it was last */
+	uint8_t bytes[PAGE_BYTES];
+};
 
 struct index {
 	struct index_source source;
 	struct index_header header;
 	uint8_t (*page_digests)[DIGEST_BYTES];
-	uint64_t page_nr; /* which page is in `page`, NO_PAGE if none */
-	uint8_t page[PAGE_BYTES];
+	pthread_mutex_t lock; /* of the pages */
+	struct page pages[PAGES];
+	uint64_t uses;
 };
 
 uint32_t index_chunk_bytes(const struct index_header *h, uint64_t nr)
@@ -170,12 +181,12 @@ static size_t page_entries(const struct index_header *h, uint64_t page_nr)
 	return left < INDEX_PAGE_ENTRIES ? (size_t)left : INDEX_PAGE_ENTRIES;
 }
 
-static int read_page(struct index *ix, uint64_t page_nr, struct err *err)
+static int read_page(struct index *ix, struct page *page, uint64_t nr, struct err *err)
 {
-	uint64_t off = INDEX_HEADER_BYTES + page_nr * PAGE_BYTES;
+	uint64_t off = INDEX_HEADER_BYTES + nr * PAGE_BYTES;
 
-	ix->page_nr = NO_PAGE;
-	return ix->source.read_at(ix->source.ctx, ix->page, page_entries(&ix->header, page_nr) * INDEX_ENTRY_BYTES, off,
+	page->nr = NO_PAGE;
+	return ix->source.read_at(ix->source.ctx, page->bytes, page_entries(&ix->header, nr) * INDEX_ENTRY_BYTES, off,
 				  err);
 }
 
@@ -190,15 +201,16 @@ static int scan_pages(struct index *ix, struct digest *whole, struct err *fault,
 
 	for (uint64_t nr = 0; nr < page_count(&ix->header); nr++) {
 		size_t entries = page_entries(&ix->header, nr);
-		int rc = read_page(ix, nr, err);
+		struct page *page = &ix->pages[nr % PAGES];
+		int rc = read_page(ix, page, nr, err);
 
 		if (rc)
 			return rc;
-		digest_add(whole, ix->page, entries * INDEX_ENTRY_BYTES);
-		digest_of(ix->page_digests[nr], ix->page, entries * INDEX_ENTRY_BYTES);
+		digest_add(whole, page->bytes, entries * INDEX_ENTRY_BYTES);
+		digest_of(ix->page_digests[nr], page->bytes, entries * INDEX_ENTRY_BYTES);
 		for (size_t i = 0; i < entries && !fault->code; i++)
-			walk_entry(&walk, &ix->header, ix->page + i * INDEX_ENTRY_BYTES, fault);
-		ix->page_nr = nr;
+			walk_entry(&walk, &ix->header, page->bytes + i * INDEX_ENTRY_BYTES, fault);
+		page->nr = nr;
 	}
 	if (!fault->code && walk.data_chunks != ix->header.data_chunks)
 		err_set(fault, -EBADMSG, "index: %" PRIu64 " data chunks, its header says %" PRIu64, walk.data_chunks,
@@ -255,7 +267,9 @@ int index_open(struct index **out, const struct index_source *source, const uint
 	if (!ix)
 		return err_set(err, -ENOMEM, "index: out of memory");
 	ix->source = *source;
-	ix->page_nr = NO_PAGE;
+	pthread_mutex_init(&ix->lock, NULL);
+	for (size_t i = 0; i < PAGES; i++)
+		ix->pages[i].nr = NO_PAGE;
 	int rc = open_checked(ix, digest, err);
 	if (rc)
 		return rc;
@@ -267,6 +281,7 @@ void index_close(struct index **ix)
 {
 	if (!*ix)
 		return;
+	pthread_mutex_destroy(&(*ix)->lock);
 	free((*ix)->page_digests);
 	free(*ix);
 	*ix = NULL;
@@ -278,28 +293,43 @@ const struct index_header *index_get_header(const struct index *ix)
 }
 
 /* The page was judged when the index was opened; here it only has to be the same one. */
-static int reload_page(struct index *ix, uint64_t page_nr, struct err *err)
+static int reload_page(struct index *ix, struct page *page, uint64_t nr, struct err *err)
 {
 	uint8_t found[DIGEST_BYTES];
-	int rc = read_page(ix, page_nr, err);
+	int rc = read_page(ix, page, nr, err);
 
 	if (rc)
 		return rc;
-	digest_of(found, ix->page, page_entries(&ix->header, page_nr) * INDEX_ENTRY_BYTES);
-	if (!digest_equal(found, ix->page_digests[page_nr]))
-		return err_set(err, -EACCES, "index: page %" PRIu64 " changed since the index was checked", page_nr);
-	ix->page_nr = page_nr;
+	digest_of(found, page->bytes, page_entries(&ix->header, nr) * INDEX_ENTRY_BYTES);
+	if (!digest_equal(found, ix->page_digests[nr]))
+		return err_set(err, -EACCES, "index: page %" PRIu64 " changed since the index was checked", nr);
+	page->nr = nr;
 	return 0;
+}
+
+/* Called with the lock: page `nr`, in place of the one that was not used for the longest time. */
+static int get_page(struct page **out, struct index *ix, uint64_t nr, struct err *err)
+{
+	struct page *page = &ix->pages[0];
+
+	for (size_t i = 0; i < PAGES && page->nr != nr; i++)
+		if (ix->pages[i].nr == nr || ix->pages[i].used < page->used)
+			page = &ix->pages[i];
+	int rc = page->nr == nr ? 0 : reload_page(ix, page, nr, err);
+	page->used = ++ix->uses;
+	*out = page;
+	return rc;
 }
 
 int index_get_entry(struct index *ix, struct index_entry *out, uint64_t nr, struct err *err)
 {
-	assert(nr < ix->header.chunk_count);
-	if (ix->page_nr != nr / INDEX_PAGE_ENTRIES) {
-		int rc = reload_page(ix, nr / INDEX_PAGE_ENTRIES, err);
+	struct page *page;
 
-		if (rc)
-			return rc;
-	}
-	return parse_entry(out, ix->page + nr % INDEX_PAGE_ENTRIES * INDEX_ENTRY_BYTES, err);
+	assert(nr < ix->header.chunk_count);
+	pthread_mutex_lock(&ix->lock);
+	int rc = get_page(&page, ix, nr / INDEX_PAGE_ENTRIES, err);
+	if (!rc)
+		rc = parse_entry(out, page->bytes + nr % INDEX_PAGE_ENTRIES * INDEX_ENTRY_BYTES, err);
+	pthread_mutex_unlock(&ix->lock);
+	return rc;
 }

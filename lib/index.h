@@ -84,7 +84,8 @@ void index_close(struct index **ix);
 /* Borrowed until index_close. */
 const struct index_header *index_get_header(const struct index *ix);
 
-/* Entry `nr` < chunk_count, from the page cache or re-read and checked. Cheap in disk order. */
+/* Entry `nr` < chunk_count, from one of a few pages in memory or re-read and checked. Cheap in disk order. From any thread,
+ * as is index_get_header; `read_at` is called by one after the other. */
 int index_get_entry(struct index *ix, struct index_entry *out, uint64_t nr, struct err *err);
 
 #endif

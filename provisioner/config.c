@@ -68,6 +68,8 @@ static const char *const dhcp_choices[] = { "off", "own", "proxy", NULL };
 static const char *const ingest_choices[] = { "auto", "demand", "manual", NULL };
 static const char *const menu_default_choices[] = { "local", "first", NULL };
 
+const char *const unassigned_policy_names[] = { "menu", "refuse", NULL };
+
 static const struct key keys[] = {
 	{ "listen", KIND_LISTEN, .fallback = "0.0.0.0:8880", .form = "ADDRESS:PORT",
 	  .help = "Where machines reach the service over plain HTTP." },
@@ -75,6 +77,9 @@ static const struct key keys[] = {
 	  .help = "Base URL that machines are given. Without it: the address in `listen`, else that of "
 		  "`dhcp_interface`, "
 		  "else the only address this host has." },
+	{ "mirror", KIND_LIST, FIELD(mirrors), .check = config_value_check_base_url, .form = "http or https URL",
+	  .help = "Base URL of a server with a copy of `state_dir`/images, as images. Machines share their downloads "
+		  "among it and this service. May be given up to eight times." },
 	{ "socket", KIND_TEXT, FIELD(socket), .fallback = "/run/vmcast/api.sock", .check = config_value_check_socket,
 	  .form = "absolute path", .help = "Unix socket of the operator's API, which vmcast(1) uses." },
 	{ "group", KIND_TEXT, FIELD(group), .fallback = "vmcast", .check = config_value_check_name,
@@ -132,16 +137,28 @@ static const struct key keys[] = {
 		  "machines memory." },
 	{ "compression_level", KIND_COUNT, FIELD(compression_level), .fallback = "3", .min = "1", .max = "19",
 	  .help = "zstd's level for images." },
+	{ "deltas", KIND_COUNT, FIELD(deltas), .fallback = "2", .min = "0", .max = "16",
+	  .help = "From how many other versions of an item that are kept a delta to the one that serves is made, in "
+		  "the "
+		  "background, so that machines that hold one of them fetch less. 0: none." },
 	{ "menu_title", KIND_TEXT, FIELD(menu_title), .fallback = "vmcast", .check = config_value_check_text,
 	  .form = "text", .help = "Headline of the boot menu." },
 	{ "menu_timeout", KIND_SECONDS, FIELD(menu_timeout_s), .fallback = "30s", .min = "0s", .max = "1d",
 	  .help = "The menu takes its default after so long without a key. 0: it waits for ever." },
 	{ "menu_default", KIND_CHOICE, FIELD(menu_default), .fallback = "local", .choices = menu_default_choices,
 	  .help = "What the timeout takes: the local disk, or the first item, WHICH WRITES THE MACHINE'S DISK." },
+	{ "unassigned", KIND_CHOICE, FIELD(unassigned), .fallback = "menu", .choices = unassigned_policy_names,
+	  .help = "What machines that check signatures do without an assignment: write what was chosen in their menu, "
+		  "or "
+		  "refuse. It is signed; without signed metadata it does nothing." },
 	{ "target", KIND_TEXT, FIELD(target), .check = target_rule_check, .form = "target rule",
 	  .help = "Rule that names the disk to write on machines whose assignment has none, such as bus=nvme. Without "
 		  "it "
 		  "only a machine with exactly one usable disk is written." },
+	{ "zeros", KIND_CHOICE, FIELD(zeros), .fallback = "zero", .choices = zeros_policy_names,
+	  .help = "What machines do with areas that an image has as zeros: make them zeros, discard them, or keep what "
+		  "was there. ANYTHING BUT ZERO LEAVES OLD DATA IN FILES, unless zeros are unused space in every "
+		  "image; see vmcast-boot(8)." },
 	{ "connections_max", KIND_COUNT, FIELD(connections_max), .fallback = "4096", .min = "16", .max = "100000",
 	  .help = "Machines' connections at one time." },
 	{ "connections_per_address_max", KIND_COUNT, FIELD(connections_per_address_max), .fallback = "256", .min = "4",
@@ -294,7 +311,9 @@ static int set_choice(struct config *config, const struct key *key, const char *
 	for (unsigned i = 0; key->choices[i]; i++)
 		if (strcmp(key->choices[i], value) == 0) {
 			static_assert(sizeof(enum dhcp_mode) == sizeof(i) && sizeof(enum ingest_mode) == sizeof(i) &&
-					      sizeof(enum menu_default) == sizeof(i),
+					      sizeof(enum menu_default) == sizeof(i) &&
+					      sizeof(enum unassigned_policy) == sizeof(i) &&
+					      sizeof(enum zeros_policy) == sizeof(i),
 				      "choices are stored as unsigned");
 			memcpy(field_of(config, key), &i, sizeof(i));
 			return 0;
@@ -427,6 +446,17 @@ static void check_together(struct reader *reader)
 		fault(reader, lines[key_number("dhcp")], "dhcp = 'own': needs dhcp_range = START,END as well");
 }
 
+/* As many as a client takes (bootloader/boot_plan.h). */
+#define MIRRORS_MAX 8
+
+static void check_mirrors(struct reader *reader)
+{
+	if (reader->config->mirrors.count > MIRRORS_MAX)
+		fault(reader, reader->lines[key_number("mirror")],
+		      "mirror = '%s': more than %d mirrors; leave some out", reader->config->mirrors.items[MIRRORS_MAX],
+		      MIRRORS_MAX);
+}
+
 /* The same feed with other options is one feed too many. */
 static void check_feeds(struct reader *reader)
 {
@@ -525,6 +555,8 @@ int config_check(struct config **out, const char *path, FILE *faults, struct err
 		check_together(&reader);
 	if (!err->code)
 		check_feeds(&reader);
+	if (!err->code)
+		check_mirrors(&reader);
 	if (!err->code)
 		complete_url(&reader);
 	if (err->code)

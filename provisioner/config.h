@@ -7,6 +7,7 @@
 #define VMCAST_CONFIG_H
 
 #include "err.h"
+#include "zeros_policy.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +16,11 @@
 
 enum dhcp_mode { DHCP_OFF, DHCP_OWN, DHCP_PROXY };
 enum ingest_mode { INGEST_AUTO, INGEST_DEMAND, INGEST_MANUAL };
+enum unassigned_policy { UNASSIGNED_MENU, UNASSIGNED_REFUSE };
 enum menu_default { MENU_DEFAULT_LOCAL, MENU_DEFAULT_FIRST };
+
+/* "menu", "refuse", NULL: as in configuration and signed policy. */
+extern const char *const unassigned_policy_names[];
 
 /* A growing list of strings, NULL-terminated once it has any. */
 struct string_list {
@@ -39,8 +44,9 @@ struct config {
 	char *firmware_dir;
 	char *initramfs; /* file in env_dir */
 	char *kernel_args;
-	struct string_list feeds; /* "URL OPTIONS" (feed_options.h) */
-	char *secrets;            /* file of secrets.h, NULL: none */
+	struct string_list mirrors; /* base URLs, without a slash at the end */
+	struct string_list feeds;   /* "URL OPTIONS" (feed_options.h) */
+	char *secrets;              /* file of secrets.h, NULL: none */
 	struct string_list allow_hosts;
 	uint64_t refresh_s;
 	enum ingest_mode ingest;
@@ -53,10 +59,13 @@ struct config {
 	char *keyring;            /* GnuPG keyring for signed archives, NULL: signatures are not checked */
 	uint64_t chunk_bytes;
 	uint64_t compression_level;
+	uint64_t deltas; /* from how many other versions of an item */
 	char *menu_title;
 	uint64_t menu_timeout_s; /* 0: wait for ever */
 	enum menu_default menu_default;
+	enum unassigned_policy unassigned;
 	char *target; /* default target rule, NULL: none */
+	enum zeros_policy zeros;
 	uint64_t connections_max;
 	uint64_t connections_per_address_max;
 	uint64_t header_bytes_max;

@@ -70,6 +70,7 @@ struct feed_item {
 	uint64_t length;
 	bool has_digest;
 	uint8_t digest[DIGEST_BYTES];
+	bool is_signed; /* its publisher's key says so (feed_trust.h); no document says it of itself */
 	/* Those to try in order when it cannot be had. They may be of another form and have other digests. */
 	struct feed_enclosure *mirrors;
 	size_t mirror_count;

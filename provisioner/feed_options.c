@@ -214,6 +214,15 @@ static int write_scheme(FILE *to, const struct feed_options *o, const void *fiel
 	return *(const bool *)field ? fputs("https", to) : 0;
 }
 
+static int read_root(struct feed_options *o, void *field, const char *value, struct err *err)
+{
+	if (*value && (*value != '/' || strchr(value, '"') || config_value_check_text(value, err) < 0))
+		return err_set(err, -EINVAL,
+			       "write the full path of the publisher's root metadata, such as "
+			       "/etc/vmcast/publisher.root.json");
+	return read_text(o, field, value, err);
+}
+
 #define FIELD(name) offsetof(struct feed_options, name)
 
 /* A value that is not written is one that is not set. */
@@ -235,6 +244,7 @@ static const struct {
 	{ "certificate", FIELD(certificate), read_name, write_text },
 	{ "proxy", FIELD(proxy), read_proxy, write_text },
 	{ "proxy_auth", FIELD(proxy_auth), read_name, write_text },
+	{ "root", FIELD(root), read_root, write_text },
 };
 
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -314,6 +324,7 @@ void feed_options_done(struct feed_options *options)
 	free(options->certificate);
 	free(options->proxy_auth);
 	free(options->proxy);
+	free(options->root);
 	*options = (struct feed_options){ 0 };
 }
 

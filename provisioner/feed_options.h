@@ -13,6 +13,7 @@
  *   disk_bytes_max=SIZE feed_bytes_max=SIZE       instead of the configuration's, where smaller or larger
  *   auth=NAME certificate=NAME                    of the secrets file, for the feed's own host
  *   proxy=URL proxy_auth=NAME
+ *   root=FILE                                     only what its publisher signed (feed_trust.h); TUF root metadata
  *
  * A value with spaces stands in double quotes. An empty one takes back what was set before.
  */
@@ -48,6 +49,7 @@ struct feed_options {
 	uint64_t feed_bytes_max;               /* 0: the configuration's */
 	char *auth, *certificate, *proxy_auth; /* names in the secrets file */
 	char *proxy;
+	char *root; /* path; NULL: the feed is not signed */
 };
 
 /*

@@ -280,15 +280,18 @@ static int listen_and_serve(struct httpd *h, struct err *err)
 }
 
 int httpd_start(struct httpd **out, const struct config *config, struct store *store, struct worker *worker,
-		struct dnsmasq *dnsmasq, struct err *err)
+		struct dnsmasq *dnsmasq, struct tuf_repository *trust, struct err *err)
 {
 	struct httpd *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return err_set(err, -ENOMEM, "out of memory");
-	h->server = (struct server){
-		.config = config, .store = store, .worker = worker, .dnsmasq = dnsmasq, .started_at = time(NULL)
-	};
+	h->server = (struct server){ .config = config,
+				     .store = store,
+				     .worker = worker,
+				     .dnsmasq = dnsmasq,
+				     .trust = trust,
+				     .started_at = time(NULL) };
 	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
 	h->operators = (struct side){ .httpd = h, .name = "operators", .routes = routes_operator };
 	int rc = connections_start(&h->connections, err);

@@ -11,17 +11,18 @@
 #include "dnsmasq.h"
 #include "err.h"
 #include "store.h"
+#include "tuf_repository.h"
 #include "worker.h"
 
 struct httpd;
 
 /*
- * Listen and serve, on threads of its own. `config`, `store`, `worker` and `dnsmasq` are borrowed until httpd_stop. The unix
+ * Listen and serve, on threads of its own. `config`, `store`, `worker`, `dnsmasq` and `trust` are borrowed until httpd_stop. The unix
  * socket is made with mode 0660 and the configured group; one that is left of a dead service is replaced, one with a
  * living service behind it is -EADDRINUSE.
  */
 int httpd_start(struct httpd **out, const struct config *config, struct store *store, struct worker *worker,
-		struct dnsmasq *dnsmasq, struct err *err);
+		struct dnsmasq *dnsmasq, struct tuf_repository *trust, struct err *err);
 
 /* Accept nothing more, let answers under way finish for a few seconds, close everything, remove the unix socket. */
 void httpd_stop(struct httpd **h);

@@ -3,6 +3,7 @@
 #include "plan.h"
 
 #include "cleanup.h"
+#include "delta_job.h"
 #include "demand.h"
 #include "digest.h"
 #include "json.h"
@@ -19,6 +20,7 @@
 
 #define PLAN_VERSION 1
 #define DISKS_MAX    256
+#define DELTAS_MAX   8
 #define WAIT_S       "2" /* how often a client asks again while its item is being ingested */
 
 /* A plan request, checked. Strings are borrowed from the JSON document. */
@@ -251,7 +253,36 @@ static char *inventory_of(const json_t *json)
 	return json_dumps(inventory, JSON_COMPACT);
 }
 
-static json_t *image_json(const struct store_image *image)
+/* Where else the image is: at `path` below each mirror's URL. */
+static json_t *mirrors_json(const struct config *config, const char *path)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->mirrors.count; i++) {
+		const char *base = config->mirrors.items[i];
+		int len = (int)strlen(base);
+
+		json_array_append_new(list, json_sprintf("%.*s%s", base[len - 1] == '/' ? len - 1 : len, base, path));
+	}
+	return list;
+}
+
+static json_t *deltas_json(const struct store *store, const char *id)
+{
+	struct delta_file files[DELTAS_MAX];
+	size_t count = delta_files(files, DELTAS_MAX, store, id);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *delta = json_pack("{s:s, s:I}", "from", files[i].from, "bytes", (json_int_t)files[i].bytes);
+
+		json_object_set_new(delta, "url", json_sprintf("/deltas/%s", files[i].name));
+		json_array_append_new(list, delta);
+	}
+	return list;
+}
+
+static json_t *image_json(const struct store_image *image, const struct server *server)
 {
 	char url[128], index_url[128], digest[DIGEST_HEX + 8];
 
@@ -259,16 +290,17 @@ static json_t *image_json(const struct store_image *image)
 	snprintf(index_url, sizeof(index_url), "/images/%s/index", image->id);
 	/* An image is named by its index: the id is the digest. */
 	snprintf(digest, sizeof(digest), "sha256:%s", image->id);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id", image->id, "url", url, "index_url", index_url,
-			 "index_digest", digest, "index_bytes", (json_int_t)image->index_bytes, "disk_bytes",
-			 (json_int_t)image->disk_bytes, "image_bytes", (json_int_t)image->image_bytes);
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:I, s:I}", "id", image->id, "url", url, "mirrors",
+			 mirrors_json(server->config, url), "deltas", deltas_json(server->store, image->id),
+			 "index_url", index_url, "index_digest", digest, "index_bytes", (json_int_t)image->index_bytes,
+			 "disk_bytes", (json_int_t)image->disk_bytes, "image_bytes", (json_int_t)image->image_bytes);
 }
 
 /*
  * An item's disks with the rules for their targets: all of them, or, where they are not as many as the disks, none, so
  * that the client refuses and says what there is to choose from.
  */
-static json_t *disks_json(const struct store_content *content, const char *target)
+static json_t *disks_json(const struct store_content *content, const char *target, const struct server *server)
 {
 	CLEANUP(free_str) char *text = target ? strdup(target) : NULL;
 	const char *rules[TARGET_RULES_MAX];
@@ -281,7 +313,7 @@ static json_t *disks_json(const struct store_content *content, const char *targe
 		json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:o}", "name", json_text(disk->name), "bus",
 						      json_text(disk->bus), "boot", i == 0, "target",
 						      json_text(count == content->disk_count ? rules[i] : NULL),
-						      "image", image_json(&disk->image)));
+						      "image", image_json(&disk->image, server)));
 	}
 	return list;
 }
@@ -291,16 +323,21 @@ static json_t *disks_json(const struct store_content *content, const char *targe
  * of it.
  */
 static json_t *plan_json(const struct store_item *item, const struct store_content *content, const char *target,
-			 const char *job, const char *ticket)
+			 const char *job, const char *ticket, bool is_signed, const struct server *server)
 {
-	json_t *plan = json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o}, s:s, s:n}", "version", PLAN_VERSION, "job", job,
-				 "ticket", ticket, "item", "id", item->id, "title", json_text(item->announced.title),
-				 "uuid", json_text(item->announced.uuid), "landing", "reboot", "trust");
+	json_t *plan = json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o}, s:s, s:s, s:n}", "version", PLAN_VERSION, "job",
+				 job, "ticket", ticket, "item", "id", item->id, "title",
+				 json_text(item->announced.title), "uuid", json_text(item->announced.uuid), "zeros",
+				 zeros_policy_names[server->config->zeros], "landing", "reboot", "trust");
 
+	if (is_signed)
+		json_object_set_new(plan, "trust",
+				    json_pack("{s:s, s:s}", "metadata_url", "/tuf/metadata/", "targets_url",
+					      "/tuf/targets/"));
 	if (content->disk_count > 1) {
-		json_object_set_new(plan, "disks", disks_json(content, target));
+		json_object_set_new(plan, "disks", disks_json(content, target, server));
 	} else {
-		json_object_set_new(plan, "image", image_json(&content->disks[0].image));
+		json_object_set_new(plan, "image", image_json(&content->disks[0].image, server));
 		json_object_set_new(plan, "target", json_text(target));
 	}
 	return plan;
@@ -360,6 +397,14 @@ static int check_rules(const struct plan_request *p, const struct store_item *it
 		       p->macs.macs[0], item->id, item->disk_count > 1 ? " --target RULE ..." : "");
 }
 
+/* A machine that checks signatures takes no rule that nobody signed: that of the configuration is signed with an assignment. */
+static const char *rules_of(const struct plan_request *p, bool is_signed, const struct config *config)
+{
+	if (p->target || (is_signed && !p->machine.mac[0]))
+		return p->target;
+	return config->target;
+}
+
 int plan_make(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
@@ -368,7 +413,7 @@ int plan_make(struct request *rq, struct err *err)
 	CLEANUP(store_content_free) struct store_content content = { 0 };
 	char job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], address[64], quoted[256];
 	struct store *store = rq->server->store;
-	int rc;
+	int rc, is_signed = 0;
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, store, err)) < 0 ||
 	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, err)) < 0)
@@ -377,13 +422,17 @@ int plan_make(struct request *rq, struct err *err)
 		return reply_wait(rq, &item, err);
 	if ((rc = check_item(&item, &p, err)) < 0 || (rc = check_rules(&p, &item, err)) < 0 ||
 	    (rc = store_item_content(store, item.id, item.version, &content, err)) < 0 ||
-	    (rc = make_job(job, ticket, rq, &p, &item, json, err)) < 0)
+	    (is_signed = tuf_repository_settle(rq->server->trust, err)) < 0)
+		return is_signed < 0 ? is_signed : rc;
+	/* After it is signed: a job is made only of what serves still. */
+	if ((rc = make_job(job, ticket, rq, &p, &item, json, err)) < 0)
 		return rc;
 	request_address(address, rq);
 	log_info("job %s: plan for %s at %s: item %s '%s'", job, p.macs.count ? p.macs.macs[0] : "a host", address,
 		 item.id, log_quote(quoted, sizeof(quoted), item.announced.title));
 	return reply_json(rq, MHD_HTTP_OK,
-			  plan_json(&item, &content, p.target ? p.target : rq->server->config->target, job, ticket),
+			  plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), job, ticket,
+				    is_signed, rq->server),
 			  err);
 }
 
@@ -399,12 +448,12 @@ static void log_report(const char *id, const struct store_job *report)
 {
 	char message[256];
 
+	log_quote(message, sizeof(message), report->message ? report->message : "");
 	if (report->exit || strcmp(report->phase, "failed") == 0)
-		log_warn("job %s: failed with exit %d: %s", id, report->exit,
-			 log_quote(message, sizeof(message), report->message ? report->message : ""));
+		log_warn("job %s: failed with exit %d: %s", id, report->exit, message);
 	else
-		log_info("job %s: %s, %" PRIu64 " of %" PRIu64 " bytes", id, report->phase, report->done_bytes,
-			 report->total_bytes);
+		log_info("job %s: %s, %" PRIu64 " of %" PRIu64 " bytes%s%s", id, report->phase, report->done_bytes,
+			 report->total_bytes, message[0] ? "; " : "", message);
 }
 
 int plan_report(struct request *rq, struct err *err)

@@ -26,6 +26,9 @@ static bool has_form(const char *placeholder, const char *value)
 		return is_hex(value, STORE_ID_CHARS - 1);
 	if (strcmp(placeholder, "{image}") == 0)
 		return is_hex(value, STORE_IMAGE_CHARS - 1);
+	if (strcmp(placeholder, "{delta}") == 0)
+		return strlen(value) == 2 * STORE_IMAGE_CHARS - 1 && strspn(value, HEX) == STORE_IMAGE_CHARS - 1 &&
+		       value[STORE_IMAGE_CHARS - 1] == '-' && is_hex(value + STORE_IMAGE_CHARS, STORE_IMAGE_CHARS - 1);
 	if (strcmp(placeholder, "{mac}") == 0)
 		return mac_parse(mac, value) == 0 && strcmp(mac, value) == 0;
 	return value[0] && value[0] != '.' && strspn(value, NAME_CHARS) == strlen(value);

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "json.h"
 #include "store.h"
+#include "tuf_repository.h"
 #include "worker.h"
 
 #include <microhttpd.h>
@@ -19,7 +20,7 @@
 #include <stdint.h>
 
 #define REQUEST_BODY_MAX  (64u << 10) /* a machine with 200 disks sends 50 KiB */
-#define REQUEST_PARAM_MAX 80
+#define REQUEST_PARAM_MAX 160
 
 /* What every handler may use. */
 struct server {
@@ -27,6 +28,7 @@ struct server {
 	struct store *store;
 	struct worker *worker;
 	struct dnsmasq *dnsmasq;
+	struct tuf_repository *trust;
 	int64_t started_at; /* seconds since 1970 */
 };
 

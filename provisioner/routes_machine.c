@@ -340,6 +340,49 @@ static int get_file(struct request *rq, struct err *err)
 	return reply_image_file(rq, "file", "application/octet-stream", err);
 }
 
+static int get_delta(struct request *rq, struct err *err)
+{
+	CLEANUP(free_str) char *path = NULL;
+
+	if (asprintf(&path, "%s/deltas/%s", store_dir(rq->server->store), rq->param) < 0) {
+		path = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	return reply_file(rq, &(struct static_file){ .path = path, .type = "application/octet-stream" }, err);
+}
+
+/* The timestamp is the one file that is replaced; a number or a hash before the name of each other one says what it is. */
+static int reply_trust_file(struct request *rq, const char *folder, struct err *err)
+{
+	CLEANUP(free_str) char *path = NULL;
+	bool is_timestamp = strcmp(rq->param, "timestamp.json") == 0;
+
+	if (!is_timestamp && !strchr("0123456789abcdef", rq->param[0]))
+		return err_set(err, -ENOENT, "there is no such file");
+	if (asprintf(&path, "%s/trust/%s/%s", store_dir(rq->server->store), folder, rq->param) < 0) {
+		path = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	return reply_file(rq,
+			  &(struct static_file){ .path = path, .type = "application/json", .immutable = !is_timestamp },
+			  err);
+}
+
+static int get_trust_metadata(struct request *rq, struct err *err)
+{
+	return reply_trust_file(rq, "metadata", err);
+}
+
+static int get_trust_target(struct request *rq, struct err *err)
+{
+	return reply_trust_file(rq, "targets", err);
+}
+
+static int get_trust_machine(struct request *rq, struct err *err)
+{
+	return reply_trust_file(rq, "targets/machines", err);
+}
+
 static int get_health(struct request *rq, struct err *err)
 {
 	return reply_text(rq, "text/plain", strdup("ok\n"), err);
@@ -355,6 +398,10 @@ const struct route routes_machine[] = {
 	{ "GET", "/images/{image}/image.zst", get_image, "an image's frames" },
 	{ "GET", "/images/{image}/index", get_index, "an image's index" },
 	{ "GET", "/images/{image}/file", get_file, "a kernel, its initramfs, or an ISO image" },
+	{ "GET", "/deltas/{delta}", get_delta, "how to make an image of another one" },
+	{ "GET", "/tuf/metadata/{file}", get_trust_metadata, "signed metadata (TUF)" },
+	{ "GET", "/tuf/targets/{file}", get_trust_target, "the signed policy" },
+	{ "GET", "/tuf/targets/machines/{file}", get_trust_machine, "a machine's signed assignment" },
 	{ "POST", "/v1/plan", plan_make, "what to write, where, and a ticket for reports" },
 	{ "POST", "/v1/jobs/{id}", plan_report, "progress and outcome of a job" },
 	{ "GET", "/healthz", get_health, "\"ok\" while the service runs" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* routes_operator: what operators may ask for and change, on the unix socket: the API behind the vmcast command. */
 #include "cleanup.h"
+#include "delta_job.h"
 #include "folder.h"
 #include "json.h"
 #include "log.h"
@@ -79,31 +80,46 @@ static json_t *file_json(const struct content_file *file)
 	return json_pack("{s:s, s:o}", "id", file->id, "bytes", json_size(file->bytes));
 }
 
-static json_t *disks_json(const struct store_content *content)
+#define DELTAS_MAX 16
+
+static json_t *deltas_json(const struct store *store, const char *id)
+{
+	struct delta_file files[DELTAS_MAX];
+	size_t count = delta_files(files, DELTAS_MAX, store, id);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:o}", "from", files[i].from, "bytes",
+						      json_size(files[i].bytes)));
+	return list;
+}
+
+static json_t *disks_json(const struct store_content *content, const struct store *store)
 {
 	json_t *disks = json_array();
 
 	for (size_t i = 0; i < content->disk_count; i++) {
 		const struct content_disk *disk = &content->disks[i];
 
-		json_array_append_new(disks,
-				      json_pack("{s:o, s:o, s:b, s:s, s:o, s:o, s:o}", "name", json_text(disk->name),
-						"bus", json_text(disk->bus), "boot", i == 0, "image", disk->image.id,
-						"disk_bytes", json_size(disk->image.disk_bytes), "image_bytes",
-						json_size(disk->image.image_bytes), "index_bytes",
-						json_size(disk->image.index_bytes)));
+		json_array_append_new(disks, json_pack("{s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o}", "name",
+						       json_text(disk->name), "bus", json_text(disk->bus), "boot",
+						       i == 0, "image", disk->image.id, "disk_bytes",
+						       json_size(disk->image.disk_bytes), "image_bytes",
+						       json_size(disk->image.image_bytes), "index_bytes",
+						       json_size(disk->image.index_bytes), "deltas",
+						       deltas_json(store, disk->image.id)));
 	}
 	return disks;
 }
 
 /* What one item has beside what a list shows of it. */
-static json_t *content_json(const struct store_content *content)
+static json_t *content_json(const struct store_content *content, const struct store *store)
 {
 	json_t *notes = json_array(), *machine = content->machine ? json_loads(content->machine, 0, NULL) : NULL;
 
 	for (size_t i = 0; i < content->note_count; i++)
 		json_array_append_new(notes, json_text(content->notes[i]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disks", disks_json(content), "file",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disks", disks_json(content, store), "file",
 			 file_json(&content->file), "initrd", file_json(&content->initrd), "cmdline",
 			 json_text(content->cmdline), "machine", machine ? machine : json_null(), "notes", notes);
 }
@@ -200,12 +216,13 @@ static int get_status(struct request *rq, struct err *err)
 	for (size_t i = 0; i < jobs.count; i++)
 		running += !job_is_over(&jobs.rows[i]);
 	return reply_json(rq, MHD_HTTP_OK,
-			  json_pack("{s:s, s:I, s:s, s:s, s:{s:o, s:o}, s:o, s:o, s:{s:o, s:o}, s:o}", "version",
+			  json_pack("{s:s, s:I, s:s, s:s, s:{s:o, s:o}, s:o, s:o, s:{s:o, s:o}, s:o, s:o}", "version",
 				    VMCAST_VERSION, "uptime_s", (json_int_t)(time(NULL) - server->started_at), "url",
 				    server->config->url, "state_dir", store_dir(server->store), "feeds", "count",
 				    json_size(feeds.count), "failing", json_size(failing), "items", count_items(&items),
 				    "machines", json_size(machines.count), "jobs", "running", json_size(running),
-				    "over", json_size(jobs.count - running), "dnsmasq", dnsmasq_json(server->dnsmasq)),
+				    "over", json_size(jobs.count - running), "dnsmasq", dnsmasq_json(server->dnsmasq),
+				    "trust", tuf_repository_status(server->trust)),
 			  err);
 }
 
@@ -234,7 +251,7 @@ static int reply_item(struct request *rq, unsigned status, const char *id, struc
 	/* -ENOENT: another version serves since. It is shown without. */
 	if (rc < 0 && !(rc == -ENOENT && item.version))
 		return rc;
-	json_t *json = item_json(&item), *more = content_json(&content);
+	json_t *json = item_json(&item), *more = content_json(&content, rq->server->store);
 
 	json_object_update(json, more);
 	json_decref(more);

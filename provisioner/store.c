@@ -354,7 +354,7 @@ static int open_database(struct store *s, struct err *err)
 
 int store_open(struct store **out, const char *state_dir, struct err *err)
 {
-	static const char *const folders[] = { "", "images", "spool", "feeds" };
+	static const char *const folders[] = { "", "images", "spool", "feeds", "deltas" };
 	CLEANUP(store_close) struct store *s = calloc(1, sizeof(*s));
 
 	if (!s)
@@ -397,6 +397,14 @@ void store_close(struct store **store)
 	free(s->dir);
 	free(s);
 	*store = NULL;
+}
+
+uint64_t store_changes(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	uint64_t changes = (uint64_t)sqlite3_total_changes64(s->db);
+	pthread_mutex_unlock(&s->lock);
+	return changes;
 }
 
 const char *store_dir(const struct store *s)

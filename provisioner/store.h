@@ -71,8 +71,9 @@ struct store_item {
 	struct store_needs needs;
 	enum feed_ingest feed_ingest; /* policy of its feed */
 	enum item_state state;
-	bool present;   /* still in the feed's last good document */
-	bool is_signed; /* verified by a signature chain (none yet: always false) */
+	bool present; /* still in the feed's last good document */
+	/* What serves, or is announced where nothing serves, is what its publisher signed (feed_trust.h). */
+	bool is_signed;
 	/* What serves. It survives a failed ingest of something newer; all of it is store_item_content's. */
 	uint64_t version; /* 0: nothing */
 	uint64_t newest;  /* version that was ingested last: another one after a rollback */
@@ -171,6 +172,9 @@ int store_open(struct store **out, const char *state_dir, struct err *err);
 void store_close(struct store **s);
 const char *store_dir(const struct store *s);
 
+/* Another number than before where anything was changed since, and only then. */
+uint64_t store_changes(struct store *s);
+
 /* Feeds. Adding one that is there already gives its id. Removing takes its items along (their images stay until no item
  * names them). */
 int store_feed_add(struct store *s, const char *url, bool configured, char id[static STORE_ID_CHARS], struct err *err);
@@ -201,7 +205,7 @@ int store_feed_gone(struct store *s, const char *id, const char *why, struct err
 int store_item_list(struct store *s, const char *feed_id, struct store_item_list *out, struct err *err);
 /*
  * For menus: items of which something serves and that are still announced, in no order, with what a menu shows of them:
- * ids, titles, date, architecture, firmware, landing, version, kind, disk_bytes, disk_count. Costs what they are, however many others
+ * ids, titles, date, architecture, firmware, landing, signature, version, kind, disk_bytes, disk_count. Costs what they are, however many others
  * feeds announce.
  */
 int store_item_list_ready(struct store *s, struct store_item_list *out, struct err *err);
@@ -265,6 +269,19 @@ struct store_blob_list {
 };
 int store_blob_list(struct store *s, struct store_blob_list *out, struct err *err);
 void store_blob_list_free(struct store_blob_list *list);
+
+/* What an item serves and another version of it, disk by disk. */
+struct store_pair {
+	char new_id[STORE_IMAGE_CHARS], old_id[STORE_IMAGE_CHARS]; /* images, not the same */
+	uint64_t new_bytes;                                        /* of the former's image.zst */
+};
+struct store_pair_list {
+	struct store_pair *rows;
+	size_t count;
+};
+/* Of each item with so many versions, the nearest first, that are not the one that serves. Each pair once. */
+int store_pairs(struct store *s, uint64_t versions, struct store_pair_list *out, struct err *err);
+void store_pair_list_free(struct store_pair_list *list);
 
 /* How much would be free below images/ without the versions that do not serve. What running jobs read stays. */
 int store_spare_bytes(struct store *s, uint64_t *out, struct err *err);

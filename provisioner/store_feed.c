@@ -327,17 +327,19 @@ static int write_item(struct store *s, const char *id, const char *feed_id, cons
 		s,
 		"INSERT INTO item (id, feed_id, uuid, title, description, link, published, url, type, length, digest, "
 		"arch,"
-		" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, queued_at, updated_at, details)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19)"
+		" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, queued_at, updated_at, details,"
+		" signed)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, "
+		"?20)"
 		" ON CONFLICT (id) DO UPDATE SET title = ?4, description = ?5, link = ?6, published = ?7, url = ?8, "
 		"type = ?9,"
 		" length = ?10, digest = ?11, arch = ?12, firmware = ?13, disk_bytes_min = ?14, memory_bytes_min = ?15,"
-		" landing = ?16, cmdline = ?17, gone_at = 0, details = ?19",
+		" landing = ?16, cmdline = ?17, gone_at = 0, details = ?19, signed = ?20",
 		VALUES(text(id), text(feed_id), text(item->uuid), text(item->title), text(item->description),
 		       text(item->link), number((uint64_t)item->published), text(item->url), text(item->type),
 		       number(item->length), digest_value(item), text(item->arch), text(item->firmware),
 		       number(item->disk_bytes_min), number(item->memory_bytes_min), text(item->landing),
-		       text(item->cmdline), number((uint64_t)now), text(details)),
+		       text(item->cmdline), number((uint64_t)now), text(details), number(item->is_signed)),
 		err);
 }
 
@@ -346,12 +348,12 @@ static int correct_version(struct store *s, const char *id, struct err *err)
 {
 	return store_run(s,
 			 "UPDATE version SET (arch, firmware, disk_bytes_min, memory_bytes_min, landing,"
-			 " announced_cmdline) = (i.arch, i.firmware, i.disk_bytes_min, i.memory_bytes_min, i.landing,"
-			 " i.cmdline) FROM item i WHERE i.id = ?1 AND version.item_id = i.id"
+			 " announced_cmdline, signed) = (i.arch, i.firmware, i.disk_bytes_min, i.memory_bytes_min,"
+			 " i.landing, i.cmdline, i.signed) FROM item i WHERE i.id = ?1 AND version.item_id = i.id"
 			 " AND version.number = i.newest"
 			 " AND (version.arch, version.firmware, version.disk_bytes_min, version.memory_bytes_min,"
-			 " version.landing, version.announced_cmdline) IS NOT (i.arch, i.firmware, i.disk_bytes_min,"
-			 " i.memory_bytes_min, i.landing, i.cmdline)",
+			 " version.landing, version.announced_cmdline, version.signed) IS NOT (i.arch, i.firmware,"
+			 " i.disk_bytes_min, i.memory_bytes_min, i.landing, i.cmdline, i.signed)",
 			 VALUES(text(id)), err);
 }
 

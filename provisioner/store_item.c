@@ -26,7 +26,8 @@ static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && I
 	" i.error, i.failures, i.retry_at, i.updated_at, i.details, f.ingest,"                                         \
 	" iif(i.version, v.arch, i.arch), iif(i.version, v.firmware, i.firmware),"                                     \
 	" iif(i.version, v.disk_bytes_min, i.disk_bytes_min), iif(i.version, v.memory_bytes_min, i.memory_bytes_min)," \
-	" iif(i.version, v.landing, i.landing), iif(i.version, v.announced_cmdline, i.cmdline)"                        \
+	" iif(i.version, v.landing, i.landing), iif(i.version, v.announced_cmdline, i.cmdline),"                       \
+	" iif(i.version, v.signed, i.signed)"                                                                          \
 	" FROM item i JOIN feed f ON f.id = i.feed_id"                                                                 \
 	" LEFT JOIN version v ON v.item_id = i.id AND v.number = i.version"                                            \
 	" LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0 AND d.nr = 0"
@@ -93,7 +94,8 @@ static void read_item(void *row, sqlite3_stmt *q)
 	item->needs.disk_bytes_min = column_number(q, nr++);
 	item->needs.memory_bytes_min = column_number(q, nr++);
 	item->needs.landing = column_text(q, nr++);
-	item->needs.cmdline = column_text(q, nr);
+	item->needs.cmdline = column_text(q, nr++);
+	item->is_signed = column_number(q, nr);
 }
 
 void store_item_free(struct store_item *row)
@@ -134,7 +136,7 @@ int store_item_list(struct store *s, const char *feed_id, struct store_item_list
 	return 0;
 }
 
-/* The first nine columns of both lists that menus are made of; returns the number of the next. */
+/* The first ten columns of both lists that menus are made of; returns the number of the next. */
 static int read_listed(struct store_item *item, sqlite3_stmt *q)
 {
 	int nr = 0;
@@ -148,6 +150,7 @@ static int read_listed(struct store_item *item, sqlite3_stmt *q)
 	item->needs.firmware = column_text(q, nr++);
 	item->needs.landing = column_text(q, nr++);
 	item->state = (enum item_state)column_number(q, nr++);
+	item->is_signed = column_number(q, nr++);
 	item->present = true;
 	return nr;
 }
@@ -171,7 +174,7 @@ int store_item_list_ready(struct store *s, struct store_item_list *out, struct e
 
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_ready, s,
 			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, v.arch, v.firmware, v.landing,"
-			    " i.state, i.version, v.kind, d.id, d.disk_bytes,"
+			    " i.state, v.signed, i.version, v.kind, d.id, d.disk_bytes,"
 			    " (SELECT count(*) FROM version_blob WHERE item_id = i.id AND number = i.version"
 			    "  AND role = 0) FROM item i INDEXED BY item_ready"
 			    " JOIN feed f ON f.id = i.feed_id"
@@ -205,7 +208,7 @@ int store_item_list_awaited(struct store *s, bool by_default, size_t max, struct
 		      "as in the database");
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_awaited, s,
 			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.arch, i.firmware, i.landing,"
-			    " i.state, i.length, f.ingest FROM item i INDEXED BY item_awaited"
+			    " i.state, i.signed, i.length, f.ingest FROM item i INDEXED BY item_awaited"
 			    " JOIN feed f ON f.id = i.feed_id"
 			    " WHERE i.version = 0 AND i.gone_at = 0 AND i.state < 2"
 			    " AND iif(f.ingest = 0, ?1, i.ahead = 0 AND f.ingest <> 4)"

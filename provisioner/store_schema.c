@@ -217,6 +217,9 @@ static const char *const migrations[] = {
 	"  WHERE item.id = version.item_id);",
 	/* 7: what is announced is not (known to be) what the newest version was made of */
 	"ALTER TABLE item ADD COLUMN unmade INTEGER NOT NULL DEFAULT 1; UPDATE item SET unmade = 0 WHERE state = 2;",
+	/* 8: whether a publisher's key signed for the bytes, as the feed said it and as they were made into a version */
+	("ALTER TABLE item ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE version ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;"),
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

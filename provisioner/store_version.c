@@ -175,8 +175,9 @@ static int write_version(struct store *s, const char *id, uint64_t version, cons
 			s,
 			"INSERT INTO version (item_id, number, made_at, title, url, published, kind, form, cmdline,"
 			" machine, notes, arch, firmware, disk_bytes_min, memory_bytes_min, landing,"
-			" announced_cmdline) SELECT id, ?2, ?3, title, url, published, ?4, ?5, ?6, ?7, ?8, arch,"
-			" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline FROM item WHERE id = ?1",
+			" announced_cmdline, signed) SELECT id, ?2, ?3, title, url, published, ?4, ?5, ?6, ?7, ?8, "
+			"arch,"
+			" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, signed FROM item WHERE id = ?1",
 			VALUES(text(id), number(version), number((uint64_t)store_now()), number(content->kind),
 			       text(content->form), text(content->cmdline), text(content->machine), text(notes)),
 			err);
@@ -505,6 +506,42 @@ int store_blob_list(struct store *s, struct store_blob_list *out, struct err *er
 		return rc;
 	*out = list;
 	list = (struct store_blob_list){ 0 };
+	return 0;
+}
+
+static void read_pair(void *row, sqlite3_stmt *q)
+{
+	struct store_pair *pair = row;
+
+	column_fixed(pair->new_id, sizeof(pair->new_id), q, 0);
+	column_fixed(pair->old_id, sizeof(pair->old_id), q, 1);
+	pair->new_bytes = column_number(q, 2);
+}
+
+void store_pair_list_free(struct store_pair_list *list)
+{
+	free(list->rows);
+	*list = (struct store_pair_list){ 0 };
+}
+
+int store_pairs(struct store *s, uint64_t versions, struct store_pair_list *out, struct err *err)
+{
+	void *rows;
+	size_t count;
+	int rc = store_rows(&rows, &count, sizeof(*out->rows), read_pair, s,
+			    "SELECT DISTINCT n.id, o.id, n.bytes FROM item i"
+			    " JOIN (SELECT v.item_id, v.number, row_number() OVER (PARTITION BY v.item_id"
+			    "  ORDER BY abs(v.number - j.version)) AS distance FROM version v"
+			    "  JOIN item j ON j.id = v.item_id WHERE v.number != j.version) d"
+			    "  ON d.item_id = i.id AND d.distance <= ?1"
+			    " JOIN version_blob n ON n.item_id = i.id AND n.number = i.version AND n.role = 0"
+			    " JOIN version_blob o ON o.item_id = i.id AND o.number = d.number AND o.role = 0"
+			    "  AND o.nr = n.nr AND o.id != n.id",
+			    VALUES(number(versions)), err);
+
+	if (rc < 0)
+		return rc;
+	*out = (struct store_pair_list){ .rows = rows, .count = count };
 	return 0;
 }
 

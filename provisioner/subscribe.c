@@ -3,6 +3,7 @@
 #include "subscribe.h"
 
 #include "cleanup.h"
+#include "feed_trust.h"
 #include "http.h"
 #include "log.h"
 #include "source_policy.h"
@@ -28,10 +29,18 @@ struct document {
 	char *moved; /* where it is for good; NULL: at the feed's URL */
 	char etag[128];
 	char last_modified[64];
+	/* Of a signed feed; its client goes on to be asked about enclosures. */
+	struct source_policy *policy;
+	struct http *http;
+	struct feed_trust_options trust_options;
+	struct feed_trust *trust;
 };
 
 static void document_done(struct document *doc)
 {
+	feed_trust_close(&doc->trust);
+	http_close(&doc->http);
+	source_policy_free(&doc->policy);
 	free(doc->bytes);
 	free(doc->base);
 	free(doc->moved);
@@ -128,6 +137,8 @@ static int fetch_http(struct document *doc, const struct config *config, const s
 	}
 	if (http_check_status(&rs, rq.url, err) < 0)
 		return err->code;
+	if (!http_has_validators(&rs))
+		return 0;
 	snprintf(doc->etag, sizeof(doc->etag), "%s", rs.etag);
 	snprintf(doc->last_modified, sizeof(doc->last_modified), "%s", rs.last_modified);
 	return 0;
@@ -153,11 +164,37 @@ static int read_file(struct document *doc, const char *path, struct err *err)
 	return 0;
 }
 
-static int fetch(struct document *doc, const struct config *config, const struct store_feed *feed,
-		 const struct feed_options *options, const atomic_bool *stop, struct err *err)
+/* At the place that its operator wrote, wherever its server says that it moved: that is not signed. */
+static int fetch_signed(struct document *doc, const struct store *store, const struct config *config,
+			const struct store_feed *feed, const struct feed_options *options, const atomic_bool *stop,
+			struct err *err)
+{
+	const char *path;
+
+	if (open_client(&doc->http, &doc->policy, config, feed, options, stop, err) < 0)
+		return err->code;
+	doc->trust_options = (struct feed_trust_options){
+		.state_dir = store_dir(store),
+		.feed_id = feed->id,
+		.feed_url = feed->url,
+		.root = options->root,
+		.http = doc->http,
+	};
+	if (feed_trust_open(&doc->trust, &doc->trust_options, err) < 0 ||
+	    feed_trust_get_document(&path, doc->trust, doc->bytes_max, err) < 0 ||
+	    copy_url(&doc->base, feed->url, err) < 0)
+		return err->code;
+	return read_file(doc, path, err);
+}
+
+static int fetch(struct document *doc, const struct store *store, const struct config *config,
+		 const struct store_feed *feed, const struct feed_options *options, const atomic_bool *stop,
+		 struct err *err)
 {
 	CLEANUP(free_str) char *path = NULL;
 
+	if (options->root)
+		return fetch_signed(doc, store, config, feed, options, stop, err);
 	if (!source_policy_is_file(feed->url))
 		return fetch_http(doc, config, feed, options, stop, err);
 	if (source_policy_file_path(&path, feed->url, err) < 0 || copy_url(&doc->base, feed->url, err) < 0)
@@ -241,7 +278,8 @@ static int use(struct store *store, const struct config *config, const struct st
 	char shown[512];
 
 	if (feed_parse(&document, doc->bytes ? doc->bytes : "", doc->len, &limits, err) < 0 ||
-	    make_urls_absolute(document, doc->base, err) < 0)
+	    make_urls_absolute(document, doc->base, err) < 0 ||
+	    (doc->trust && feed_trust_check(doc->trust, document, err) < 0))
 		return err->code;
 	http_url_for_log(shown, sizeof(shown), feed->url);
 	log_notes(shown, document);
@@ -321,12 +359,12 @@ int subscribe_refresh(struct store *store, const struct config *config, const st
 	if (options.feed_bytes_max)
 		doc.bytes_max = options.feed_bytes_max;
 	if (!rc)
-		rc = fetch(&doc, config, feed, &options, stop, err);
+		rc = fetch(&doc, store, config, feed, &options, stop, err);
 	if (!rc)
 		rc = take(store, config, feed, &doc, err);
 	if (rc == 0 || rc == -ECANCELED)
 		return rc;
-	if (!feed->fetched_at)
+	if (!feed->fetched_at && !options.root)
 		use_kept(store, config, feed, doc.bytes_max);
 	record_failure(store, feed, doc.gone, err);
 	return rc;

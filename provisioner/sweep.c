@@ -120,14 +120,19 @@ static int compare_blob(const void *id, const void *blob)
 	return strcmp(id, ((const struct store_blob *)blob)->id);
 }
 
+static bool is_wanted(const struct collection *c, const char *id)
+{
+	return c->wanted.count &&
+	       bsearch(id, c->wanted.rows, c->wanted.count, sizeof(*c->wanted.rows), compare_blob) != NULL;
+}
+
 static int collect_image(struct store *store, const char *name, void *ctx, struct err *err)
 {
 	struct sweep_entry entry = { .kind = SWEEP_IMAGE };
 	struct collection *c = ctx;
 	char path[PATH_ROOM];
 
-	if (!is_image_id(name) ||
-	    (c->wanted.count && bsearch(name, c->wanted.rows, c->wanted.count, sizeof(*c->wanted.rows), compare_blob)))
+	if (!is_image_id(name) || is_wanted(c, name))
 		return 0;
 	snprintf(entry.name, sizeof(entry.name), "%s", name);
 	int rc = path_in(path, store, "images", name, err);
@@ -139,6 +144,21 @@ static int collect_image(struct store *store, const char *name, void *ctx, struc
 		return rc;
 	log_info("sweep: removing image %.16s..., which nothing names any more", name);
 	return folder_remove(path, err);
+}
+
+/* A delta, or one that is being made, goes with either of its images. */
+static int collect_delta(struct store *store, const char *name, void *ctx, struct err *err)
+{
+	const struct collection *c = ctx;
+	char path[PATH_ROOM], new_id[STORE_IMAGE_CHARS] = "", old_id[STORE_IMAGE_CHARS] = "";
+
+	if (strlen(name) >= 2 * STORE_IMAGE_CHARS - 1) {
+		memcpy(new_id, name, STORE_IMAGE_CHARS - 1);
+		memcpy(old_id, name + STORE_IMAGE_CHARS, STORE_IMAGE_CHARS - 1);
+	}
+	if (c->dry_run || (is_wanted(c, new_id) && is_wanted(c, old_id)))
+		return 0;
+	return path_in(path, store, "deltas", name, err) < 0 ? err->code : folder_remove(path, err);
 }
 
 static int add_versions(struct collection *c, const struct store_trimmed_list *trimmed, struct err *err)
@@ -167,6 +187,8 @@ static int collect(struct store *store, bool dry_run, struct sweep_list *out, st
 		rc = add_versions(&c, &trimmed, err);
 	if (!rc)
 		rc = each(store, "images", collect_image, &c, err);
+	if (!rc)
+		rc = each(store, "deltas", collect_delta, &c, err);
 	store_blob_list_free(&c.wanted);
 	return rc;
 }
@@ -188,8 +210,18 @@ int sweep_collect(struct store *store, bool dry_run, struct sweep_list *out, str
 int sweep_used_bytes(const struct store *store, uint64_t *out, struct err *err)
 {
 	char path[PATH_ROOM];
+	uint64_t images;
+	int rc = path_in(path, store, "images", "", err);
 
-	return path_in(path, store, "images", "", err) < 0 ? err->code : folder_bytes(path, out, err);
+	if (!rc)
+		rc = folder_bytes(path, &images, err);
+	if (!rc)
+		rc = path_in(path, store, "deltas", "", err);
+	if (!rc)
+		rc = folder_bytes(path, out, err);
+	if (!rc)
+		*out += images;
+	return rc;
 }
 
 static int no_room(uint64_t bytes, uint64_t used, uint64_t bytes_max, uint64_t spare, struct err *err)
@@ -201,6 +233,14 @@ static int no_room(uint64_t bytes, uint64_t used, uint64_t bytes_max, uint64_t s
 		       "versions that nobody reads have %s",
 		       units_bytes(more, bytes), units_bytes(there, used), units_bytes(limit, bytes_max),
 		       units_bytes(old, spare));
+}
+
+static int remove_delta(struct store *store, const char *name, void *ctx, struct err *err)
+{
+	char path[PATH_ROOM];
+
+	++*(size_t *)ctx;
+	return path_in(path, store, "deltas", name, err) < 0 ? err->code : folder_remove(path, err);
 }
 
 int sweep_make_room(struct store *store, uint64_t bytes_max, uint64_t bytes, struct err *err)
@@ -217,6 +257,12 @@ int sweep_make_room(struct store *store, uint64_t bytes_max, uint64_t bytes, str
 			return err->code;
 		if (used + bytes <= bytes_max)
 			return 0;
+		/* They only save time; what they are made from may be what somebody needs. */
+		size_t deltas = 0;
+		if (each(store, "deltas", remove_delta, &deltas, err) < 0)
+			return err->code;
+		if (deltas)
+			continue;
 		if (store_spare_bytes(store, &spare, err))
 			return err->code;
 		if (used - spare + bytes > bytes_max)

@@ -44,12 +44,12 @@ void sweep_list_free(struct sweep_list *list);
 /* -ENOENT: not one of `blobs` has a folder. That is a file system that is not mounted more likely than a loss. */
 int sweep_check_mounted(struct store *store, const struct store_blob_list *blobs, struct err *err);
 
-/* What there is below images/. */
+/* What images and the deltas between them take. */
 int sweep_used_bytes(const struct store *store, uint64_t *out, struct err *err);
 
 /*
  * With store_images_lock held: make room for `bytes` more below images/, which is to have at most `bytes_max` (0: no
- * limit). What nothing wants goes first, then old versions, the oldest first. -EDQUOT: even without all of them there
+ * limit). What nothing wants goes first, then all deltas, then old versions, the oldest first. -EDQUOT: even without all of them there
  * would not be enough; then no version is forgotten.
  */
 int sweep_make_room(struct store *store, uint64_t bytes_max, uint64_t bytes, struct err *err);

@@ -122,18 +122,28 @@ static char wide_order(const char *text, size_t len)
 	return len >= 2 && memcmp(text, "\xfe\xff", 2) == 0 ? 'b' : 0;
 }
 
+/* Of bytes that the encoding does not have libxml2 (2.9) tells no handler, and the document may count as well-formed. */
+static void parse_piece(struct reader *r, const char *text, size_t len, bool last)
+{
+	int code = xmlParseChunk(r->xml, text, (int)len, last);
+
+	if (!r->rc && code == XML_ERR_INVALID_ENCODING)
+		give_up(r, err_set(r->err, -EBADMSG, "%s: bytes that are no characters of its encoding", r->what));
+}
+
 static int parse_pieces(struct reader *r, const char *text, size_t len)
 {
 	for (size_t at = 0; at < len && !r->rc; at += PIECE_BYTES) {
-		xmlParseChunk(r->xml, text + at, (int)(len - at < PIECE_BYTES ? len - at : PIECE_BYTES), 0);
+		parse_piece(r, text + at, len - at < PIECE_BYTES ? len - at : PIECE_BYTES, false);
 		if (!r->rc && xmlDictSize(r->xml->dict) > NAMES_MAX)
 			return err_set(r->err, -EFBIG, "%s: more than %d different names", r->what, NAMES_MAX);
 	}
 	if (!r->rc)
-		xmlParseChunk(r->xml, text, 0, 1);
+		parse_piece(r, text, 0, true);
 	if (r->rc)
 		return r->rc;
-	return r->xml->wellFormed ? 0 : err_set(r->err, -EBADMSG, "%s is not well-formed XML", r->what);
+	return r->xml->wellFormed && r->xml->myDoc ? 0
+						   : err_set(r->err, -EBADMSG, "%s is not well-formed XML", r->what);
 }
 
 int unpack_xml_parse(xmlDoc **out, const char *what, const char *text, size_t len, struct err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vmcast: the operator's command. Asks vmcastd through its unix socket. */
+/* vmcast: the operator's command. Most of it asks vmcastd through its unix socket. */
 #include "vmcast_cli.h"
 
 #include "http.h"
@@ -17,8 +17,8 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4, EXIT_FAULTS = 5 };
 
-static const struct command *const tables[] = { commands_feed,    commands_item,  commands_machine,
-						commands_publish, commands_store, commands_status };
+static const struct command *const tables[] = { commands_feed,  commands_item, commands_machine, commands_publish,
+						commands_store, commands_key,  commands_sign,    commands_status };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -135,13 +135,26 @@ static bool is_command(const char *word, int argc, char **argv)
 	return false;
 }
 
-static int run_publish(struct cli *cli, int argc, char **argv)
+/* Commands that ask no service read their command line themselves. */
+static const struct {
+	const char *noun;
+	int (*run)(struct cli *cli, int argc, char **argv, struct err *err);
+} own[] = { { "publish", publish_run }, { "key", key_run }, { "sign", sign_run } };
+
+#define OWN (sizeof(own) / sizeof(own[0]))
+
+static int run_own(size_t nr, struct cli *cli, int argc, char **argv)
 {
 	struct err err = { 0 };
-	int rc = publish_run(cli, argc, argv, &err);
+	int rc = own[nr].run(cli, argc, argv, &err);
 
 	if (rc == 1) {
-		print_command_help(commands_publish);
+		const struct command *c = find_command(argv + optind, argc - optind);
+
+		if (c)
+			print_command_help(c);
+		else
+			print_help(own[nr].noun);
 		rc = 0;
 	}
 	return end(rc, &err);
@@ -212,8 +225,10 @@ int main(int argc, char **argv)
 
 	/* Whoever starts us may ignore it; then nobody could tell how a program of ours ended. */
 	signal(SIGCHLD, SIG_DFL);
-	if (is_command("publish", argc, argv))
-		return run_publish(&cli, argc, argv);
+	cli.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	for (size_t i = 0; i < OWN; i++)
+		if (is_command(own[i].noun, argc, argv))
+			return run_own(i, &cli, argc, argv);
 	int done = parse_options(&cli, &takes, &help, argc, argv);
 
 	if (done >= 0)
@@ -222,7 +237,6 @@ int main(int argc, char **argv)
 	int count = argc - optind;
 	const struct command *c = find_command(words, count);
 
-	cli.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	if (help || count == 0) {
 		if (c)
 			print_command_help(c);

@@ -52,10 +52,12 @@ struct command {
 
 /* Each ends with an entry whose noun is NULL. */
 extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_store[],
-	commands_status[];
+	commands_status[], commands_key[], commands_sign[];
 
-/* `vmcast publish` reads its command line itself: 0, 1 for help, or an error. */
+/* Commands that ask no service read their command line themselves: 0, 1 for help, or an error. */
 int publish_run(struct cli *cli, int argc, char **argv, struct err *err);
+int key_run(struct cli *cli, int argc, char **argv, struct err *err);
+int sign_run(struct cli *cli, int argc, char **argv, struct err *err);
 
 /* `vmcast feed check` (vmcast_check.c). */
 int feed_check(struct cli *cli, char **args, struct err *err);

@@ -79,7 +79,8 @@ static int feed_list(struct cli *cli, char **args, struct err *err)
 	return 0;
 }
 
-static int find_row(json_t **out, struct cli *cli, const char *id, struct err *err)
+/* The feed whose `key` is `value`: 1, and `*out` is its row; 0: none is. */
+static int find_row(json_t **out, struct cli *cli, const char *key, const char *value, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
 	size_t nr;
@@ -88,12 +89,19 @@ static int find_row(json_t **out, struct cli *cli, const char *id, struct err *e
 
 	if (rc < 0)
 		return rc;
-	json_array_foreach(json_object_get(json, "feeds"), nr, row) if (strcmp(row_text(row, "id"), id) == 0)
+	json_array_foreach(json_object_get(json, "feeds"), nr, row) if (strcmp(row_text(row, key), value) == 0)
 	{
 		*out = json_incref(row);
-		return 0;
+		return 1;
 	}
-	return err_set(err, -ENOENT, "feed %s was removed meanwhile", id);
+	return 0;
+}
+
+static int need_row(json_t **out, struct cli *cli, const char *id, struct err *err)
+{
+	int found = find_row(out, cli, "id", id, err);
+
+	return found ? (found < 0 ? found : 0) : err_set(err, -ENOENT, "feed %s was removed meanwhile", id);
 }
 
 /* Until the feed was tried after `since` (its own time stamp of before): `*out` is its row then. */
@@ -106,7 +114,7 @@ static int wait_refreshed(json_t **out, struct cli *cli, const char *id, uint64_
 		CLEANUP(json_free) json_t *row = NULL;
 
 		progress_show(&progress, cli, "fetching the feed", 0, 0);
-		rc = find_row(&row, cli, id, err);
+		rc = need_row(&row, cli, id, err);
 		if (rc < 0)
 			break;
 		if (row_number(row, "tried_at") > since) {
@@ -122,19 +130,25 @@ static int wait_refreshed(json_t **out, struct cli *cli, const char *id, uint64_
 	return rc;
 }
 
+/* When the feed was tried last. Time stamps are in seconds: returns when a new one will differ. */
+static uint64_t stamp_before(const json_t *row)
+{
+	uint64_t stamp = row_number(row, "tried_at");
+
+	while ((uint64_t)time(NULL) <= stamp)
+		sleep_ms(POLL_MS);
+	return stamp;
+}
+
 /* Ask for a refresh and wait for its end. */
 static int refresh(struct cli *cli, const char *id, json_t **out, struct err *err)
 {
 	CLEANUP(json_free) json_t *before = NULL;
-	int rc = find_row(&before, cli, id, err);
+	int rc = need_row(&before, cli, id, err);
 
 	if (rc < 0)
 		return rc;
-	uint64_t since = row_number(before, "tried_at");
-
-	/* Time stamps are in seconds: a new one must differ. */
-	while ((uint64_t)time(NULL) <= since)
-		sleep_ms(POLL_MS);
+	uint64_t since = stamp_before(before);
 	rc = feed_call(cli, "POST", id, "/refresh", NULL, err);
 	return rc < 0 ? rc : wait_refreshed(out, cli, id, since, err);
 }
@@ -176,17 +190,24 @@ static int join_options(char **out, char **args, struct err *err)
 static int feed_add(struct cli *cli, char **args, struct err *err)
 {
 	CLEANUP(free_str) char *options = NULL;
+	CLEANUP(json_free) json_t *before = NULL;
 	CLEANUP(json_free) json_t *row = NULL;
 	CLEANUP(json_free) json_t *fetched = NULL;
+	uint64_t since = 0;
 	int rc = join_options(&options, args + 1, err);
 
-	if (rc == 0)
+	/* Before it is added: a short document may have come by the time of the answer. */
+	if (rc == 0 && cli->wait)
+		rc = find_row(&before, cli, "url", args[0], err);
+	if (rc > 0)
+		since = stamp_before(before);
+	if (rc >= 0)
 		rc = api_call(cli, "POST", "/v1/feeds", json_pack("{s:s, s:s}", "url", args[0], "options", options),
 			      &row, err);
 	if (rc < 0)
 		return rc;
 	if (cli->wait) {
-		rc = wait_refreshed(&fetched, cli, row_text(row, "id"), row_number(row, "tried_at"), err);
+		rc = wait_refreshed(&fetched, cli, row_text(row, "id"), since, err);
 		return rc < 0 ? rc : report(cli, fetched, err);
 	}
 	if (cli->json)
@@ -387,6 +408,7 @@ static int feed_remove(struct cli *cli, char **args, struct err *err)
 	"  disk_bytes_max=SIZE  feed_bytes_max=SIZE\n"                                                                 \
 	"  auth=NAME  certificate=NAME          of the secrets file, for the feed's own host\n"                        \
 	"  proxy=URL  proxy_auth=NAME\n"                                                                               \
+	"  root=FILE                            only what the publisher signed: FILE is his TUF root metadata\n"       \
 	"\n"                                                                                                           \
 	"vmcastd.conf(5) says more. An empty value takes back what was set.\n"
 

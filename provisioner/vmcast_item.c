@@ -99,6 +99,20 @@ static int item_list(struct cli *cli, char **args, struct err *err)
 	return 0;
 }
 
+static void print_deltas(const json_t *deltas)
+{
+	char text[128], bytes[PRINT_TEXT];
+	const json_t *delta;
+	size_t nr;
+
+	json_array_foreach(deltas, nr, delta)
+	{
+		snprintf(text, sizeof(text), "%s from image %.16s...", print_bytes(bytes, row_number(delta, "bytes")),
+			 row_text(delta, "from"));
+		print_fact("delta", text);
+	}
+}
+
 static void print_disks(const json_t *disks)
 {
 	char text[256], bytes[PRINT_TEXT];
@@ -113,6 +127,7 @@ static void print_disks(const json_t *disks)
 			 name[0] ? ", " : "", name, bus[0] ? " on " : "", bus,
 			 json_array_size(disks) > 1 && row_flag(disk, "boot") ? ", boots" : "");
 		print_fact("disk", text);
+		print_deltas(json_object_get(disk, "deltas"));
 	}
 }
 

@@ -22,6 +22,21 @@ static void print_dnsmasq(const json_t *dnsmasq)
 	print_fact("dnsmasq", text);
 }
 
+static void print_trust(const json_t *trust)
+{
+	const char *error = row_text(trust, "error");
+	char text[1024];
+
+	if (!json_is_object(trust))
+		snprintf(text, sizeof(text), "nothing is signed");
+	else if (error[0])
+		snprintf(text, sizeof(text), "FAILED: %s", error);
+	else
+		snprintf(text, sizeof(text), "root version %" PRIu64 ", targets version %" PRIu64,
+			 row_number(trust, "root_version"), row_number(trust, "targets_version"));
+	print_fact("trust", text);
+}
+
 static int status(struct cli *cli, char **args, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
@@ -53,6 +68,7 @@ static int status(struct cli *cli, char **args, struct err *err)
 		 row_number(jobs, "over"));
 	print_fact("jobs", text);
 	print_dnsmasq(json_object_get(json, "dnsmasq"));
+	print_trust(json_object_get(json, "trust"));
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "notify.h"
 #include "store.h"
+#include "tuf_repository.h"
 #include "version.h"
 #include "worker.h"
 
@@ -137,13 +138,14 @@ static void block_signals(sigset_t *set)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void serve_until_stopped(const sigset_t *set, struct worker *worker)
+static void serve_until_stopped(const sigset_t *set, struct worker *worker, struct tuf_repository *trust)
 {
 	int signal_number;
 
 	while (sigwait(set, &signal_number) == 0 && signal_number == SIGHUP) {
 		log_info("refreshing all feeds (SIGHUP)");
 		worker_wake_refresh(worker, NULL);
+		tuf_repository_reload(trust);
 	}
 	log_info("stopping (%s)", strsignal(signal_number));
 	/* A second one need not be graceful. */
@@ -155,6 +157,7 @@ static int serve(const struct config *config, struct err *err)
 {
 	CLEANUP(store_close) struct store *store = NULL;
 	CLEANUP(worker_stop) struct worker *worker = NULL;
+	CLEANUP(tuf_repository_stop) struct tuf_repository *trust = NULL;
 	CLEANUP(dnsmasq_free) struct dnsmasq *dnsmasq = NULL;
 	CLEANUP(httpd_stop) struct httpd *httpd = NULL;
 	sigset_t signals;
@@ -164,15 +167,16 @@ static int serve(const struct config *config, struct err *err)
 	block_signals(&signals);
 	if (make_run_dir(config->run_dir, err) < 0 || store_open(&store, config->state_dir, err) < 0 ||
 	    store_feed_configure(store, config->feeds.items, config->feeds.count, err) < 0 ||
-	    worker_start(&worker, config, store, err) < 0 || dnsmasq_new(&dnsmasq, config, err) < 0 ||
-	    httpd_start(&httpd, config, store, worker, dnsmasq, err) < 0)
+	    tuf_repository_start(&trust, config, store, err) < 0 || worker_start(&worker, config, store, err) < 0 ||
+	    dnsmasq_new(&dnsmasq, config, err) < 0 ||
+	    httpd_start(&httpd, config, store, worker, dnsmasq, trust, err) < 0)
 		return err->code;
 	/* Last: machines are told of us once there is somebody to answer. */
 	if (dnsmasq_wanted(config) && dnsmasq_start(dnsmasq, err) < 0)
 		return err->code;
 	log_info("vmcastd %s serves machines at %s", VMCAST_VERSION, config->url);
 	notify_manager("READY=1");
-	serve_until_stopped(&signals, worker);
+	serve_until_stopped(&signals, worker, trust);
 	/* First: no machine is told of us any more. */
 	dnsmasq_stop(dnsmasq);
 	return 0;

@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include "cleanup.h"
+#include "delta_job.h"
 #include "http.h"
 #include "ingest.h"
 #include "log.h"
@@ -48,6 +49,7 @@ struct worker {
 	pthread_t ingester;
 	bool ingester_runs;
 	struct verify *verify;
+	struct delta_job *deltas;
 };
 
 /* With the lock held: wait until `*wanted`, a stop, or `seconds` are over. */
@@ -247,6 +249,7 @@ static void *run_ingester(void *ctx)
 		/* Here, in the only thread that makes images, none is just being made. */
 		if (sweep_idle(w->store, &err) < 0)
 			log_warn("sweep: %s, retrying later", err.text);
+		delta_job_wake(w->deltas);
 		pthread_mutex_lock(&w->lock);
 		wait_for(w, &w->ingest_asked, IDLE_S);
 	}
@@ -308,7 +311,8 @@ int worker_start(struct worker **out, const struct config *config, struct store 
 	/* A service that was just started knows nothing of what happened meanwhile. */
 	w->wishes = (struct wishes){ .any = true, .all = true };
 	if (sweep_start(store, err) < 0 || verify_new(&w->verify, store, ingest_found, w, err) < 0 ||
-	    start_refreshers(w, err) < 0 || start_thread(&w->ingester, &w->ingester_runs, run_ingester, w, err) < 0) {
+	    delta_job_new(&w->deltas, config, store, err) < 0 || start_refreshers(w, err) < 0 ||
+	    start_thread(&w->ingester, &w->ingester_runs, run_ingester, w, err) < 0) {
 		worker_stop(&w);
 		return err->code;
 	}
@@ -332,6 +336,8 @@ void worker_stop(struct worker **worker)
 			pthread_join(w->refreshers[i].thread, NULL);
 	if (w->ingester_runs)
 		pthread_join(w->ingester, NULL);
+	/* The ingester wakes it. */
+	delta_job_free(&w->deltas);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
 	free(w->wishes.feed_ids);

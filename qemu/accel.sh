@@ -23,6 +23,7 @@ accel()
 			! kvm_boots "$kernel" || found=kvm
 		fi
 		say "machines run under $found"
+		mkdir -p "$BUILD/lab"
 		echo "$found" >"$answer.$$"
 		mv "$answer.$$" "$answer"
 	fi

@@ -134,6 +134,7 @@ run_cleanups()
 	for command in "${cleanups[@]}"; do
 		eval "$command" || true
 	done
+	[[ $status == 0 || ! -s $work/vmcastd.log ]] || tail -n 20 "$work/vmcastd.log" | sed 's/^/# /'
 	rm -rf "$work"
 	exit "$status"
 }
@@ -156,6 +157,14 @@ wait_for()
 has_sanitizers()
 {
 	ldd "$BUILD/vmcastd" | grep -q libasan
+}
+
+# need_bench: the whole test is skipped where a benchmark in short says nothing, or cannot run
+need_bench()
+{
+	! has_sanitizers || skip_all "their times and memory say nothing"
+	dd if=/dev/zero of="$work/direct" bs=4K count=1 oflag=direct status=none 2>/dev/null ||
+		skip_all "$work: its file system has no direct I/O"
 }
 
 # free_port: a TCP port of 127.0.0.1 that nobody listens on. Below those that the kernel gives to connections (32768 and up):
@@ -236,6 +245,18 @@ start_proxy()
 	proxy_pid=$!
 	wait_for 60 test -s "$port_file" || { diag "faultproxy does not start"; exit 1; }
 	proxy_port=$(<"$port_file")
+}
+
+last_request_is()
+{
+	[[ $(tail -n1 "$proxy_log") == "$1" ]]
+}
+
+# is_last_request LABEL LINE: the proxy's log ends with LINE; it is written after the answer has gone out, so wait for it
+is_last_request()
+{
+	wait_for 20 last_request_is "$2" || true
+	is "$1" "$(tail -n1 "$proxy_log")" "$2"
 }
 
 proxy_pid=

@@ -5,9 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
-! has_sanitizers || skip_all "their times and memory say nothing"
-dd if=/dev/zero of="$work/direct" bs=4K count=1 oflag=direct status=none 2>/dev/null ||
-	skip_all "$work: its file system has no direct I/O"
+need_bench
 
 # outcome FILE: what tests/bench/compare says about it beside the disk
 outcome()
@@ -56,6 +54,8 @@ is "who writes everything is right on a used disk" \
 	"vmcast curl-zstd-dd curl-zstd-dd-sha256 limit-write vmcast-https curl-zstd-dd-https"
 like "who skips zeros is not" "$(jq -r '.rows[] | select(.row == "curl-zstd-sparse") | .result' "$json")" \
 	'^no, 4[0-9] MiB left$'
+is "who writes nothing is not compared" "$(jq -r '[.rows[] | select(.result == "-") | .row] | join(" ")' "$json")" \
+	"limit-download limit-decompress"
 ok "who cannot run says why" test -n "$(jq -r '.rows[] | select(.row == "rauc") | .skipped // empty' "$json")"
 
 said=$(<"$work/said")
@@ -67,6 +67,16 @@ like "and sizes" "$said" 'client [0-9.]+ MiB; boot environment'
 
 ok "the plot is XML" xmllint --noout "$work/out/write.svg"
 is "with one bar for each row that ran, behind the legend" "$(grep -c '<rect x=' "$work/out/write.svg")" $((${#rows[@]} - 1 + 4))
+
+# ---- a row that fails
+
+mkdir "$work/bin"
+ln -s "$(type -P false)" "$work/bin/curl"
+PATH=$work/bin:$PATH tests/bench/write --disk "$work/disk" --file --runs 1 --out "$work/failed" curl-zstd-dd limit-write \
+	>"$work/said" 2>&1
+like "one that fails has no figures, and says so" "$(cat "$work/said")" \
+	$'\ncurl \\| zstd -d \\| dd +http +- +- +- +- +FAILED: '
+like "the others have theirs" "$(cat "$work/said")" $'\nlimit: write +http +[0-9.]+ '
 
 status=0
 tests/bench/write --disk "$work/disk" --file --out "$work/out" nobody >"$work/said" 2>&1 || status=$?

@@ -27,6 +27,37 @@ for file in vmlinuz initramfs initramfs-virtio; do
 	ok "$file is the same, byte for byte" cmp "$BUILD/env/$file" "$again/env/$file"
 done
 
+# With a site's root: nothing else is different.
+/usr/bin/python3 -B - "$work/root.json" <<'END'
+import sys
+sys.path.insert(0, "tests/tuf")
+from repository import Repository
+with open(sys.argv[1], "wb") as file:
+    file.write(Repository().initial_root)
+END
+
+# build_for ROOT
+build_for()
+{
+	BUILD=$again ROOT=$1 bootloader/env/build >"$work/log" 2>&1
+}
+
+# unpacked FILE: of initramfs-virtio's part that is compressed
+unpacked()
+{
+	tail -c "+$(($(stat -c %s "$again/env/initramfs-virtio.modules") + 1))" "$again/env/initramfs-virtio" | zstd -qdc |
+		cpio --quiet -i --to-stdout "$1"
+}
+
+ok "it builds with a site's root" build_for "$work/root.json"
+like "it says whose" "$(<"$work/log")" 'env: for site root [0-9a-f]{16}, version 1, valid until'
+ok "it carries that root" cmp <(unpacked etc/vmcast/root.json) "$work/root.json"
+sed 's/"version": 1,/"version": 2,/' "$work/root.json" >"$work/changed.json"
+ok "a root that its own keys have not signed is refused" eval "! build_for '$work/changed.json'"
+like "and it says so" "$(<"$work/log")" "changed.json' is not the root metadata of a site"
+ok "none is none" build_for ""
+ok "and gives the same bytes as before" cmp "$BUILD/env/initramfs-virtio" "$again/env/initramfs-virtio"
+
 all=$(kib "$BUILD/env/vmlinuz" "$BUILD/env/initramfs")
 virtio=$(kib "$BUILD/env/vmlinuz" "$BUILD/env/initramfs-virtio")
 ok "all drivers: $all KiB, at most 24 MiB" test "$all" -le 24576

@@ -224,7 +224,7 @@ vmcast feed refresh "$still" >"$work/answer" 2>&1
 is "the feed server is back: no error any more" "$(feed_of /still.xml '"\(.error) \(.failures)"')" "null 0"
 ok "the feed server is back: the new title is in the menu" menu_shows "Back again"
 vmcast feed refresh "$still" >"$work/answer" 2>&1
-is "asked once more, the server says that nothing changed" "$(tail -n1 "$proxy_log")" "GET /still.xml - 304 0 -"
+is_last_request "asked once more, the server says that nothing changed" "GET /still.xml - 304 0 -"
 is "and the items stay" "$(item_named "Back again" '"\(.state) \(.present)"')" "ready true"
 
 is "no document was asked for by one of them" "$(grep -c secret "$work/access.log")" 0

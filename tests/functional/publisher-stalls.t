@@ -36,7 +36,7 @@ silent=$(field /v1/feeds '.feeds[] | select(.url | endswith("/silent.xml")) | .i
 ok "machines get their menu meanwhile" curl -sf -m 25 -o "$work/menu" \
 	"http://127.0.0.1:$vmcastd_port/v1/script?mac=52:54:00:00:00:01&arch=x86_64&platform=pcbios"
 rss prompt image >"$origin/prompt.xml"
-vmcast feed add --wait "http://127.0.0.1:$origin_port/prompt.xml" >"$work/prompt" 2>&1 || true
+vmcast feed add --wait "http://127.0.0.1:$origin_port/prompt.xml" >"$work/prompt" 2>&1 || diag "$(<"$work/prompt")"
 is "other feeds are read meanwhile" "$(field /v1/feeds '.feeds[] | select(.url | endswith("/prompt.xml")) | .item_count')" 1
 is "while the silent one is waited for" "$(field "/v1/feeds/$silent" .tried_at)" null
 is "and operators their answers" "$(vmcast item list --json | jq -r '.items[] | select(.feed_title == "image") | .state')" ingesting

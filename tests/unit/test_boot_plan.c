@@ -31,12 +31,36 @@ static void test_good(void)
 	is_int(parse(&plan, good, &err), 0, "a good plan is read");
 	is_str(plan.job, "0123456789abcdef", "job");
 	is_str(plan.title, "Debian 12", "title");
-	is_str(plan.disks[0].image.image_url, "http://10.77.0.1:8880/images/" ID "/image.zst",
+	is_str(plan.disks[0].image.urls[0], "http://10.77.0.1:8880/images/" ID "/image.zst",
 	       "paths become URLs on the server");
 	is_str(plan.disks[0].image.id, ID, "image id");
 	is_str(plan.disks[0].target, "bus=virtio", "target");
 	is_int(plan.disk_count, 1, "one disk");
+	is_int(plan.zeros, ZEROS_ZERO, "zeros are zeros where nothing else is said");
 	ok(plan.disks[0].image.disk_bytes == 1ull << 41, "sizes are 64-bit");
+}
+
+/* What may be left out: where else the image is, and what it can be made of. */
+static void test_elsewhere(void)
+{
+	CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
+	const char *at = strstr(good, "\"index_url\"");
+	char text[2048];
+	struct err err;
+
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good,
+		 "\"mirrors\":[\"http://10.77.0.2/i\",\"/j\"],"
+		 "\"deltas\":[{\"from\":\"" OTHER "\",\"bytes\":77,\"url\":\"/deltas/d\"}],",
+		 at);
+	is_int(parse(&plan, text, &err), 0, "a plan with mirrors and a delta is read");
+	const struct plan_image *image = &plan.disks[0].image;
+	is_int((long long)image->url_count, 3, "with all URLs of the image");
+	is_str(image->urls[0], "http://10.77.0.1:8880/images/" ID "/image.zst", "the service's first");
+	is_str(image->urls[1], "http://10.77.0.2/i", "then the mirrors'");
+	is_str(image->urls[2], "http://10.77.0.1:8880/j", "which may be paths, too");
+	ok(image->delta_count == 1 && image->deltas[0].bytes == 77, "and the delta");
+	is_str(image->deltas[0].from, OTHER, "with the image that it is from");
+	is_str(image->deltas[0].url, "http://10.77.0.1:8880/deltas/d", "and its URL");
 }
 
 #define IMAGE(id)                                                                                                      \
@@ -46,17 +70,35 @@ static void test_good(void)
 	"{\"version\":1,\"job\":\"0123456789abcdef\",\"ticket\":\"0123\",\"item\":{\"title\":\"OVA\"},"                \
 	"\"landing\":\"reboot\",\"trust\":null,"
 
+static void test_trust(void)
+{
+	CLEANUP(boot_plan_free) struct boot_plan unsigned_plan = { 0 }, plan = { 0 };
+	const char *at = strstr(good, "null}");
+	char text[2048];
+	struct err err;
+
+	is_int(parse(&unsigned_plan, good, &err), 0, "a plan without signatures is read");
+	ok(!unsigned_plan.metadata_url && !unsigned_plan.targets_url, "and there are none");
+	snprintf(text, sizeof(text), "%.*s%s", (int)(at - good), good,
+		 "{\"metadata_url\":\"/tuf/metadata/\",\"targets_url\":\"http://10.77.0.2/t/\"}}");
+	is_int(parse(&plan, text, &err), 0, "a plan with signatures is read");
+	is_str(plan.metadata_url, "http://10.77.0.1:8880/tuf/metadata/", "with where the metadata is");
+	is_str(plan.targets_url, "http://10.77.0.2/t/", "and where the targets are");
+}
+
 static void test_several(void)
 {
 	CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
 	struct err err;
 
 	is_int(parse(&plan,
-		     HEAD "\"disks\":[{\"name\":\"system\",\"bus\":\"scsi\",\"boot\":true,\"target\":\"serial=A\","
+		     HEAD "\"zeros\":\"keep\",\"disks\":[{\"name\":\"system\",\"bus\":\"scsi\",\"boot\":true,"
+			  "\"target\":\"serial=A\","
 			  "\"image\":" IMAGE(ID) "},{\"boot\":false,\"target\":null,\"image\":" IMAGE(OTHER) "}]}",
 		     &err),
 	       0, "a plan with two disks is read");
 	is_int(plan.disk_count, 2, "with both");
+	is_int(plan.zeros, ZEROS_KEEP, "and the policy for their zeros");
 	is_str(plan.disks[0].name, "system", "the first one's name");
 	is_str(plan.disks[0].target, "serial=A", "rule");
 	is_str(plan.disks[0].image.id, ID, "and image");
@@ -105,7 +147,9 @@ static void test_faults(void)
 	} cases[] = {
 		{ "\"version\":1", "\"version\":2", -ENOTSUP, "another version is not supported" },
 		{ "\"version\":1,", "", -EPROTO, "no version" },
-		{ "\"trust\":null", "\"trust\":{}", -ENOTSUP, "a signature that cannot be checked is not ignored" },
+		{ "\"trust\":null", "\"trust\":{}", -EPROTO, "signatures are somewhere" },
+		{ "\"trust\":null", "\"trust\":{\"metadata_url\":\"/m/\",\"targets_url\":\"file:///t/\"}", -EPROTO,
+		  "and where is fetched from" },
 		{ "\"job\":\"0123", "\"job\":\"../3", -EPROTO, "a job that would lead elsewhere in the URL" },
 		{ "\"ticket\":\"0123", "\"ticket\":\"\\r\\n23", -EPROTO, "a ticket that would end its header field" },
 		{ "\"ticket\":\"0123456789abcdef0123456789abcdef\"", "\"ticket\":\"\"", -EPROTO, "an empty ticket" },
@@ -114,6 +158,21 @@ static void test_faults(void)
 		{ "\"url\":\"/images", "\"url\":\"file:///images", -EPROTO, "a URL that is neither http nor https" },
 		{ "\"index_bytes\":176", "\"index_bytes\":-1", -EPROTO, "a negative size" },
 		{ "\"index_bytes\":176", "\"index_bytes\":1e3", -EPROTO, "a size that is no whole number" },
+		{ "\"index_url\"", "\"mirrors\":{},\"index_url\"", -EPROTO, "mirrors that are no list" },
+		{ "\"index_url\"", "\"mirrors\":[\"file:///etc/x\"],\"index_url\"", -EPROTO,
+		  "a mirror that is neither http nor https" },
+		{ "\"index_url\"", "\"mirrors\":[7],\"index_url\"", -EPROTO, "a mirror that is no text" },
+		{ "\"index_url\"",
+		  "\"mirrors\":[\"/1\",\"/2\",\"/3\",\"/4\",\"/5\",\"/6\",\"/7\",\"/8\",\"/9\"],\"index_url\"", -EPROTO,
+		  "more mirrors than there may be" },
+		{ "\"index_url\"", "\"mirrors\":null,\"deltas\":null,\"index_url\"", 0, "none of both is fine" },
+		{ "\"index_url\"", "\"deltas\":7,\"index_url\"", -EPROTO, "deltas that are no list" },
+		{ "\"index_url\"", "\"deltas\":[{\"from\":\"" OTHER "\",\"bytes\":1}],\"index_url\"", -EPROTO,
+		  "a delta without a URL" },
+		{ "\"index_url\"", "\"deltas\":[{\"from\":\"../x\",\"bytes\":1,\"url\":\"/d\"}],\"index_url\"", -EPROTO,
+		  "a delta from no image" },
+		{ "\"landing\"", "\"zeros\":\"some\",\"landing\"", -EPROTO, "a policy for zeros that is not known" },
+		{ "\"landing\"", "\"zeros\":1,\"landing\"", -EPROTO, "a policy that is no word" },
 		{ "\"target\":\"bus=virtio\"", "\"target\":\"size=3\"", -EPROTO, "a rule that cannot be read" },
 		{ "\"target\":\"bus=virtio\"", "\"target\":7", -EPROTO, "a rule that is no text" },
 		{ "\"target\":\"bus=virtio\"", "\"target\":null", 0, "no rule at all is fine" },
@@ -165,6 +224,8 @@ static void test_request(void)
 int main(void)
 {
 	test_good();
+	test_elsewhere();
+	test_trust();
 	test_several();
 	test_several_faults();
 	test_faults();

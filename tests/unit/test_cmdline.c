@@ -49,6 +49,9 @@ static void test_refusals(void)
 	is_int(cmdline_parse(&c, "vmcast.server=http://x", &err), -EINVAL, "a server alone is refused");
 	is_int(cmdline_parse(&c, BASE " vmcast.server=ftp://x", &err), -EINVAL, "a server that is not HTTP is refused");
 	is_int(cmdline_parse(&c, BASE " vmcast.disk=size=8G", &err), -EINVAL, "a rule with an unknown key is refused");
+	is_int(cmdline_parse(&c, BASE " vmcast.zeros=none", &err), -EINVAL,
+	       "a policy that there is none of is refused");
+	is_str(err.text, "kernel command line: vmcast.zeros: 'none' is none of zero, discard and keep", "by its name");
 	memset(longer + strlen(longer), 'x', 1000);
 	is_int(cmdline_parse(&c, longer, &err), -EINVAL, "a value that is too long is refused, not cut");
 	memmove(longer, "xx=", 3);
@@ -58,9 +61,21 @@ static void test_refusals(void)
 	is_int(cmdline_parse(&c, longer, &err), 0, "a long word that is not ours does not matter");
 }
 
+static void test_zeros(void)
+{
+	struct cmdline c = { 0 };
+	struct err err = { 0 };
+
+	is_int(cmdline_parse(&c, BASE, &err), 0, "no policy");
+	ok(!c.has_zeros, "is none");
+	is_int(cmdline_parse(&c, BASE " vmcast.zeros=zero vmcast.zeros=discard", &err), 0, "of two policies");
+	ok(c.has_zeros && c.zeros == ZEROS_DISCARD, "the last one counts");
+}
+
 int main(void)
 {
 	test_values();
+	test_zeros();
 	test_refusals();
 	return done_testing();
 }

@@ -37,6 +37,8 @@ static void good_ones_come_back_canonical(void)
 		{ "disk_bytes_max=1048577", "disk_bytes_max=1048577" },
 		{ "feed_bytes_max=64K", "feed_bytes_max=64K" },
 		{ "auth=a certificate=b proxy_auth=c", "auth=a certificate=b proxy_auth=c" },
+		{ "root=/etc/r.json keep=2", "keep=2 root=/etc/r.json" },
+		{ "root=/etc/r.json root=", "" },
 		{ "proxy=http://p.example:3128", "proxy=http://p.example:3128" },
 		{ "proxy=socks5h://127.0.0.1:1080/", "proxy=socks5h://127.0.0.1:1080/" },
 	};

@@ -217,6 +217,28 @@ static void every_redirect_is_asked_about(void)
 	canned_stop(&server);
 }
 
+/* What a server says besides its status goes into a log: one line of it, and none of what is for browsers. */
+static void refusals(void)
+{
+	static const struct {
+		const char *body, *said, *label;
+	} cases[] = {
+		{ "", "'http://h/x': HTTP status 503", "nothing" },
+		{ "try later\r\nrequest 17\n", "'http://h/x': HTTP status 503: try later", "two lines" },
+		{ "\r\n<html>\r\n<title>503</title>", "'http://h/x': HTTP status 503", "a page" },
+		{ "a\033[31m", "'http://h/x': HTTP status 503: a\\x1B[31m", "a colour" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct http_response rs = { .status = 503 };
+		struct err err = { 0 };
+
+		snprintf(rs.error_body, sizeof(rs.error_body), "%s", cases[i].body);
+		is_int(http_check_status(&rs, "http://h/x", &err), -EAGAIN, cases[i].label);
+		is_str(err.text, cases[i].said, "says what is for people");
+	}
+}
+
 int main(void)
 {
 	a_request_ends_in_its_time();
@@ -226,5 +248,6 @@ int main(void)
 	redirects_are_followed_and_told_apart();
 	credentials_stay_with_their_host();
 	every_redirect_is_asked_about();
+	refusals();
 	return done_testing();
 }

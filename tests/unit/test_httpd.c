@@ -10,6 +10,7 @@
 #include "request.h"
 
 #include "tap.h"
+#include "tuf_repository.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,6 +56,8 @@ static void fill_path(char *out, size_t room, const char *pattern)
 		const char *placeholder, *value;
 	} values[] = { { "{id}", "0123456789abcdef" },
 		       { "{image}", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },
+		       { "{delta}", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef-"
+				    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },
 		       { "{mac}", "52:54:00:12:34:56" },
 		       { "{file}", "vmlinuz" } };
 	const char *brace = strchr(pattern, '{');
@@ -165,6 +168,7 @@ int main(void)
 	struct worker *worker = NULL;
 	struct dnsmasq *dnsmasq = NULL;
 	struct httpd *httpd = NULL, *second = NULL;
+	struct tuf_repository *trust = NULL;
 	struct http *network = NULL, *local = NULL;
 	char socket_path[128], state[128];
 	uint16_t port = free_port();
@@ -183,7 +187,8 @@ int main(void)
 
 	if (!ok(config && store_open(&store, state, &err) == 0 && worker_start(&worker, config, store, &err) == 0 &&
 			dnsmasq_new(&dnsmasq, config, &err) == 0 &&
-			httpd_start(&httpd, config, store, worker, dnsmasq, &err) == 0 &&
+			tuf_repository_start(&trust, config, store, &err) == 0 &&
+			httpd_start(&httpd, config, store, worker, dnsmasq, trust, &err) == 0 &&
 			http_open(&network, &to_network, &err) == 0 && http_open(&local, &to_socket, &err) == 0,
 		"both servers start"))
 		printf("# %s\n", err.text);
@@ -192,7 +197,7 @@ int main(void)
 		routes_stay_on_their_side(local, port, routes_machine, routes_operator, "operators");
 		other_methods_are_refused(network, port, routes_machine, "machines");
 		other_methods_are_refused(local, port, routes_operator, "operators");
-		is_int(httpd_start(&second, config, store, worker, dnsmasq, &err), -EADDRINUSE,
+		is_int(httpd_start(&second, config, store, worker, dnsmasq, trust, &err), -EADDRINUSE,
 		       "a second service is refused");
 		is_int(ask(local, port, "GET", "/v1/status"), 200, "and the first one still answers on its socket");
 	}
@@ -200,6 +205,7 @@ int main(void)
 	http_close(&local);
 	httpd_stop(&httpd);
 	is_int(access(socket_path, F_OK), -1, "stopping removes the socket");
+	tuf_repository_stop(&trust);
 	dnsmasq_free(&dnsmasq);
 	worker_stop(&worker);
 	store_close(&store);

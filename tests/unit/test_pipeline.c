@@ -13,7 +13,7 @@
 #define CALLS_MAX 1024u
 #define NONE      UINT64_MAX
 #define FULL_MS   30u /* nothing has been handed over for so long: there is no more room */
-#define ZEROS_MAX (256u << 20)
+#define BLOCK     (1u << 20)
 #define MANY      200u /* chunks, more than there are slots */
 
 struct call {
@@ -29,6 +29,7 @@ struct place {
 	size_t count;
 	bool is_wrong; /* bytes were placed that are not those of the image */
 	uint64_t stall_nr, fail_nr;
+	struct todo *todo;
 	bool stop_then; /* when it has stalled: `stop` becomes true */
 	atomic_bool stop;
 	atomic_size_t handed; /* chunks that got room */
@@ -76,207 +77,198 @@ static int place(void *ctx, const uint8_t *bytes, uint64_t len, uint64_t off, st
 	return nr == at->fail_nr ? err_set(err, -EIO, "disk test: write at byte %llu", (unsigned long long)off) : 0;
 }
 
-static void place_init(struct place *at)
+/* A pipeline that leads to `at`. */
+static struct pipeline *begin(struct place *at)
 {
 	*at = (struct place){
 		.header = { .disk_bytes = (uint64_t)CHUNK * CHUNKS, .chunk_bytes = CHUNK, .chunk_count = CHUNKS },
 		.stall_nr = NONE,
 		.fail_nr = NONE,
+		.todo = todo_new(CHUNKS, NULL),
 	};
-}
-
-static struct pipeline *new_pipeline(struct place *at)
-{
 	struct pipeline_options options = { .chunk_bytes_max = CHUNK, .stop = &at->stop };
+	struct pipeline_target target = { .header = &at->header, .todo = at->todo, .place = place, .ctx = at };
 	struct pipeline *p = NULL;
 	struct err err;
 
 	if (pipeline_new(&p, &options, &err) != 0)
 		abort();
+	todo_begin(at->todo, CHUNKS);
+	pipeline_begin(p, &target);
 	return p;
 }
 
-static struct chunk_sink begin(struct pipeline *p, struct place *at)
+static void end(struct pipeline *p, struct place *at)
 {
-	struct pipeline_target target = { .header = &at->header, .place = place, .ctx = at };
-
-	return pipeline_begin(p, &target);
+	pipeline_free(&p);
+	todo_free(&at->todo);
 }
 
-/* Chunk `nr`, or another one in its place. */
-static int hand_over(const struct chunk_sink *sink, struct place *at, uint64_t nr, bool is_wrong, struct err *err)
+/* Chunk `nr`, or another one in its place, into `*slot` or another one. */
+static int hand_over(struct pipeline *p, struct pipeline_slot **slot, struct place *at, uint64_t nr, bool is_wrong,
+		     struct err *err)
 {
+	struct pipeline_origin origin = { .from = 5 };
 	uint8_t chunk[CHUNK], packed[CHUNK + 1024];
 	struct index_entry entry = { .kind = CHUNK_DATA };
-	uint8_t *frame;
 
 	fill(chunk, nr);
 	digest_of(entry.digest, chunk, CHUNK);
 	if (is_wrong)
 		chunk[77] ^= 1;
 	entry.frame_bytes = (uint32_t)frame_pack(packer, packed, sizeof(packed), chunk, CHUNK, err);
-	int rc = sink->room(sink->ctx, &frame, nr, &entry, err);
-	if (rc)
-		return rc;
+	uint8_t *frame = *slot ? pipeline_frame(*slot, nr, &entry) : NULL;
+	if (!frame) {
+		pipeline_submit(p, slot);
+		int rc = pipeline_room(p, slot, nr, &origin, err);
+		if (rc)
+			return rc;
+		frame = pipeline_frame(*slot, nr, &entry);
+	}
 	memcpy(frame, packed, entry.frame_bytes);
-	sink->take(sink->ctx);
+	pipeline_frame_done(*slot);
 	atomic_fetch_add(&at->handed, 1);
 	return 0;
 }
 
-static int hand_over_zeros(const struct chunk_sink *sink, uint64_t first, uint64_t count)
-{
-	struct index_entry entry = { .kind = CHUNK_ZERO, .frame_bytes = 20 };
-	struct err err;
-	int rc = 0;
-
-	for (uint64_t nr = first; nr < first + count && !rc; nr++)
-		rc = sink->take_zeros(sink->ctx, nr, &entry, &err);
-	return rc;
-}
-
-/* Chunks `first`..`end`-1, of which one or two are wrong, until that is noticed. Returns the first that had no room. */
-static uint64_t hand_over_many(const struct chunk_sink *sink, struct place *at, uint64_t first, uint64_t end,
+/* Chunks `first`..`end`-1, of which one or two are wrong, until there is no more room. Returns the first that had none. */
+static uint64_t hand_over_many(struct pipeline *p, struct place *at, uint64_t first, uint64_t end_nr,
 			       const uint64_t wrong[static 2], struct err *err)
 {
+	struct pipeline_slot *slot = NULL;
 	uint64_t nr = first;
 
-	while (nr < end && hand_over(sink, at, nr, nr == wrong[0] || nr == wrong[1], err) == 0)
+	while (nr < end_nr && hand_over(p, &slot, at, nr, nr == wrong[0] || nr == wrong[1], err) == 0)
 		nr++;
+	pipeline_submit(p, &slot);
 	return nr;
 }
 
 static const uint64_t none_wrong[2] = { NONE, NONE };
 
-static bool is_ascending(const struct place *at, uint64_t first, uint64_t end)
+/* Each byte from chunk `first` to `end_nr`-1 once. */
+static bool is_covered(const struct place *at, uint64_t first, uint64_t end_nr)
 {
-	uint64_t off = first * CHUNK;
-	bool good = true;
+	uint64_t sum = 0;
 
-	for (size_t i = 0; i < at->count; i++) {
-		good &= at->calls[i].off == off;
-		off += at->calls[i].len;
-	}
-	return good && off == end * CHUNK;
+	for (uint64_t nr = first; nr < end_nr; nr++)
+		if (!todo_is_done(at->todo, nr))
+			return false;
+	for (size_t i = 0; i < at->count; i++)
+		sum += at->calls[i].len;
+	return sum == (end_nr - first) * CHUNK && todo_left(at->todo) == CHUNKS - (end_nr - first);
 }
 
-static void test_order(struct place *at)
+static void test_all(struct place *at)
 {
-	place_init(at);
-	struct pipeline *p = new_pipeline(at);
-	struct chunk_sink sink = begin(p, at);
+	struct pipeline *p = begin(at);
 	struct err err;
-	uint64_t nr = NONE;
 
-	is_int(hand_over_many(&sink, at, 3, MANY, none_wrong, &err), MANY,
-	       "more chunks than there are slots are taken");
-	is_int(sink.settle(sink.ctx, &nr, &err), 0, "and settled");
-	ok(is_ascending(at, 3, MANY) && !at->is_wrong, "each is placed once, in order, with its bytes");
-	ok(at->calls[0].len == 13 * CHUNK && at->calls[1].len == 16 * CHUNK, "up to a whole MiB at once");
-	is_int(sink.settle(sink.ctx, &nr, &err), 0, "nothing more is to be settled");
-	ok(nr == NONE, "and no chunk failed");
-	pipeline_free(&p);
+	ok(pipeline_callers_max(p) >= 2, "several callers may have a slot each");
+	is_int(hand_over_many(p, at, 3, MANY, none_wrong, &err), MANY, "more chunks than there are slots are taken");
+	pipeline_drain(p);
+	ok(is_covered(at, 3, MANY) && !at->is_wrong, "each is placed once, with its bytes, and done");
+	bool whole = true;
+	for (size_t i = 0; i < at->count; i++)
+		whole &= at->calls[i].len == (at->calls[i].off == 3 * CHUNK             ? 13u * CHUNK
+					      : at->calls[i].off + BLOCK > MANY * CHUNK ? MANY * CHUNK % BLOCK
+											: BLOCK);
+	ok(whole, "up to a whole MiB at once");
+	pipeline_drain(p);
+	ok(at->count == (MANY * CHUNK - 1) / BLOCK + 1, "nothing more is on its way");
+	end(p, at);
 }
 
 static void test_zeros(struct place *at)
 {
-	place_init(at);
-	struct pipeline *p = new_pipeline(at);
-	struct chunk_sink sink = begin(p, at);
+	struct pipeline *p = begin(at);
+	struct pipeline_slot *slot = NULL;
 	struct err err;
-	uint64_t nr;
 
-	hand_over(&sink, at, 0, false, &err);
-	hand_over_zeros(&sink, 1, 10);
-	hand_over(&sink, at, 11, false, &err);
-	is_int(sink.settle(sink.ctx, &nr, &err), 0, "zeros between data");
-	ok(at->count == 3 && at->calls[1].is_zeros && at->calls[1].off == CHUNK && at->calls[1].len == 10 * CHUNK,
-	   "neighbouring zero chunks are placed at once");
-	hand_over_zeros(&sink, 12, CHUNKS - 13);
-	hand_over(&sink, at, CHUNKS - 1, false, &err);
-	is_int(sink.settle(sink.ctx, &nr, &err), 0, "64 GiB of zeros, and data behind them");
-	uint64_t longest = 0;
-	for (size_t i = 0; i < at->count; i++)
-		longest = at->calls[i].len > longest ? at->calls[i].len : longest;
-	ok(longest == ZEROS_MAX, "but not more than 256 MiB of them");
-	ok(is_ascending(at, 0, CHUNKS) && !at->is_wrong, "everything is placed once, in order");
-	hand_over_zeros(&sink, 0, 5);
-	is_int(sink.settle(sink.ctx, &nr, &err), 0, "zeros at the end");
-	ok(at->calls[at->count - 1].len == 5 * CHUNK, "are placed when all is settled");
-	pipeline_free(&p);
+	is_int(pipeline_zeros(p, 0, CHUNKS - 1, 20, &err), 0, "64 GiB of zeros are taken");
+	hand_over(p, &slot, at, CHUNKS - 1, false, &err);
+	pipeline_submit(p, &slot);
+	pipeline_drain(p);
+	ok(is_covered(at, 0, CHUNKS) && at->count == 2, "and placed at once");
+	ok(at->calls[0].is_zeros || at->calls[1].is_zeros, "as zeros");
+	is_int(todo_left(at->todo), 0, "nothing is left to be done");
+	end(p, at);
 }
 
 static void test_wrong(struct place *at)
 {
 	const uint64_t wrong[2] = { 45, 42 };
-
-	place_init(at);
-	struct pipeline *p = new_pipeline(at);
-	struct chunk_sink sink = begin(p, at);
+	struct pipeline *p = begin(at);
+	struct todo_span span;
 	struct err err;
-	uint64_t nr = NONE;
 
-	/* It is noticed when those behind it are there already. */
-	at->stall_nr = 40;
-	uint64_t end = hand_over_many(&sink, at, 40, MANY, wrong, &err);
-	ok(end > 46 && end < MANY, "two wrong chunks are noticed while others are on their way");
-	is_int(err.code, -EBADMSG, "there is no more room then");
-	is_int(sink.settle(sink.ctx, &nr, &err), -EBADMSG, "and nothing of it succeeds");
-	is_int(nr, 42, "the first of the wrong ones is the one that failed");
-	ok(strcmp(err.text, "its bytes do not have the digest that the index says") == 0, "it says why: %s", err.text);
-	ok(is_ascending(at, 40, 42), "nothing from it on has been placed");
-	is_int(hand_over_many(&sink, at, 42, MANY, none_wrong, &err), MANY, "from there on once more, right");
-	is_int(sink.settle(sink.ctx, &nr, &err), 0, "that succeeds");
-	ok(is_ascending(at, 40, MANY) && !at->is_wrong, "and everything has been placed once, in order");
-	pipeline_free(&p);
+	todo_decided(at->todo, CHUNKS);
+	todo_take(at->todo, &span, CHUNKS, &err);
+	is_int(hand_over_many(p, at, 40, MANY, wrong, &err), MANY, "two wrong chunks do not keep the others");
+	pipeline_drain(p);
+	ok(!at->is_wrong && !todo_is_done(at->todo, 42) && !todo_is_done(at->todo, 45) && todo_is_done(at->todo, 43),
+	   "nothing but them is placed");
+	for (unsigned i = 0; i < 2; i++) {
+		ok(todo_take(at->todo, &span, 1, &err) == 1 && (span.first == 42 || span.first == 45) &&
+			   span.end == span.first + 1 && span.tries == 1 && span.from == 5,
+		   "each is to be done again, and it is known where it came from");
+		ok(strcmp(span.wrong.text, "its bytes do not have the digest that the index says") == 0,
+		   "and what was wrong: %s", span.wrong.text);
+		hand_over_many(p, at, span.first, span.end, none_wrong, &err);
+	}
+	pipeline_drain(p);
+	ok(is_covered(at, 40, MANY) && !at->is_wrong, "then right, they are placed as well");
+	end(p, at);
 }
 
 static void test_disk_error(struct place *at)
 {
-	place_init(at);
-	struct pipeline *p = new_pipeline(at);
-	struct chunk_sink sink = begin(p, at);
+	struct pipeline *p = begin(at);
 	struct err err;
-	uint64_t nr = NONE;
 
 	at->stall_nr = at->fail_nr = 16;
-	ok(hand_over_many(&sink, at, 0, MANY, none_wrong, &err) < MANY, "a disk that fails ends the receiving");
+	ok(hand_over_many(p, at, 0, MANY, none_wrong, &err) < MANY, "a disk that fails ends the receiving");
 	is_int(err.code, -EIO, "with its error");
-	is_int(sink.settle(sink.ctx, &nr, &err), -EIO, "which is what settling says, too");
-	ok(nr == 16 && strstr(err.text, "disk test: write at byte 1048576"), "of the right chunk: %s", err.text);
-	ok(is_ascending(at, 0, 32), "nothing behind that request has been placed");
-	pipeline_free(&p);
+	pipeline_drain(p);
+	is_int(todo_failed(at->todo, &err), -EIO, "which is that of everything");
+	ok(strstr(err.text, "disk test: write at byte 1048576"), "and says where: %s", err.text);
+	ok(!todo_is_done(at->todo, 16) && at->calls[at->count - 1].off == BLOCK, "nothing is placed after it");
+	end(p, at);
 }
 
 static void test_stop(struct place *at)
 {
-	place_init(at);
-	struct pipeline *p = new_pipeline(at);
-	struct chunk_sink sink = begin(p, at);
+	struct pipeline *p = begin(at);
 	struct err err;
-	uint64_t nr = NONE;
 
 	at->stall_nr = 0;
 	at->stop_then = true;
-	ok(hand_over_many(&sink, at, 0, MANY, none_wrong, &err) < MANY, "stopped while there is no more room");
+	ok(hand_over_many(p, at, 0, MANY, none_wrong, &err) < MANY, "stopped while there is no more room");
 	is_int(err.code, -ECANCELED, "receiving ends");
-	is_int(sink.settle(sink.ctx, &nr, &err), -ECANCELED, "and so does the rest");
-	ok(nr == 16 && is_ascending(at, 0, 16), "behind what was being placed");
-	pipeline_free(&p);
+	pipeline_drain(p);
+	is_int(todo_failed(at->todo, &err), -ECANCELED, "and so does the rest");
+	ok(at->count == 1, "behind what was being placed");
+	end(p, at);
 }
 
 static void test_left(struct place *at)
 {
-	place_init(at);
-	struct pipeline *p = new_pipeline(at);
-	struct chunk_sink sink = begin(p, at);
+	struct pipeline *p = begin(at);
+	struct pipeline_slot *slot = NULL;
 	struct err err;
 
-	hand_over_many(&sink, at, 0, 10, none_wrong, &err);
-	hand_over_zeros(&sink, 10, 1);
-	pipeline_free(&p);
-	ok(p == NULL && at->count <= 10, "chunks that nobody settled do not keep it from its end");
-	pipeline_free(&p);
+	pipeline_room(p, &slot, 7, &(struct pipeline_origin){ 0 }, &err);
+	pipeline_submit(p, &slot);
+	ok(!slot, "a slot without a frame is handed back");
+	hand_over(p, &slot, at, 7, false, &err);
+	struct index_entry entry = { .frame_bytes = 1 };
+	ok(!pipeline_frame(slot, 9, &entry) && !pipeline_frame(slot, 7, &entry) && pipeline_frame(slot, 8, &entry),
+	   "a chunk that does not continue what is in a slot does not go into it");
+	pipeline_submit(p, &slot);
+	pipeline_drain(p);
+	hand_over_many(p, at, 16, 26, none_wrong, &err);
+	end(p, at);
+	ok(at->count <= 2, "chunks that nobody waited for do not keep it from its end");
 }
 
 int main(void)
@@ -285,7 +277,7 @@ int main(void)
 	struct err err;
 
 	frame_packer_new(&packer, 1, &err);
-	test_order(at);
+	test_all(at);
 	test_zeros(at);
 	test_wrong(at);
 	test_disk_error(at);

@@ -122,7 +122,9 @@ static void start_anew(void)
 		printf("# %s failed\n", command);
 }
 
-#define OK_REPLY(body) "HTTP/1.1 200 OK\r\nConnection: close\r\nETag: \"v1\"\r\nLast-Modified: Mon\r\n\r\n" body
+#define OK_REPLY(body)                                                                                                 \
+	"HTTP/1.1 200 OK\r\nConnection: close\r\nETag: \"v1\"\r\nLast-Modified: Mon, 02 Nov 2026 10:00:00 "            \
+	"GMT\r\n\r\n" body
 
 #define REDIRECT(to) "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: " to "\r\n\r\n"
 
@@ -148,12 +150,31 @@ static void what_is_new_is_taken_and_not_asked_for_again(void)
 	publisher.reply = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n";
 	is_int(refresh(s, id), 0, "'not modified' is fine");
 	ok(strstr(publisher.request, "If-None-Match: \"v1\"\r\n"), "it is asked for by ETag");
-	ok(strstr(publisher.request, "If-Modified-Since: Mon\r\n"), "and by date");
+	ok(strstr(publisher.request, "If-Modified-Since: Mon, 02 Nov 2026 10:00:00 GMT\r\n"), "and by date");
 	is_int(item_count(s), 2, "and the items are all there");
 
 	publisher.reply = OK_REPLY(RSS(ITEM("two", "http://elsewhere.example/two.img")));
 	is_int(refresh(s, id), 0, "a new document is taken");
 	is_int(item_count(s), 1, "and what is not in it is gone");
+}
+
+/* What was written in the second in which it was sent may be written again in it, with the same length. */
+static void what_has_just_changed_is_asked_for_whole(void)
+{
+#define CHANGED_AT(changed, sent)                                                                                      \
+	"HTTP/1.1 200 OK\r\nConnection: close\r\nETag: \"v1\"\r\nDate: Mon, 02 Nov 2026 10:00:" sent                   \
+	" GMT\r\nLast-Modified: Mon, 02 Nov 2026 10:00:" changed " GMT\r\n\r\n" TWO_ITEMS
+	char id[STORE_ID_CHARS];
+	CLEANUP(store_close) struct store *s = store_with_publisher(id);
+
+	publisher.reply = CHANGED_AT("05", "05");
+	refresh(s, id);
+	publisher.reply = CHANGED_AT("05", "06");
+	is_int(refresh(s, id), 0, "a document that had just changed is asked for again");
+	ok(!strstr(publisher.request, "\r\nIf-"), "whatever its ETag");
+	refresh(s, id);
+	ok(strstr(publisher.request, "If-None-Match: \"v1\"\r\n"), "until it is older than the answer");
+#undef CHANGED_AT
 }
 
 static void a_failure_is_recorded_and_changes_nothing(void)
@@ -378,15 +399,11 @@ static void what_the_options_forbid_is_not_fetched(void)
 int main(void)
 {
 	static void (*const cases[])(void) = {
-		what_is_new_is_taken_and_not_asked_for_again,
-		a_failure_is_recorded_and_changes_nothing,
-		a_long_document_is_refused,
-		a_lost_database_finds_the_document_from_before,
-		files_are_read_with_care,
-		a_file_url_that_is_cut_short_is_no_url,
-		a_stop_interrupts_a_publisher_that_hangs,
-		feeds_are_due_in_time_and_out_of_step,
-		a_feed_says_when_it_wants_to_be_left_alone,
+		what_is_new_is_taken_and_not_asked_for_again,   what_has_just_changed_is_asked_for_whole,
+		a_failure_is_recorded_and_changes_nothing,      a_long_document_is_refused,
+		a_lost_database_finds_the_document_from_before, files_are_read_with_care,
+		a_file_url_that_is_cut_short_is_no_url,         a_stop_interrupts_a_publisher_that_hangs,
+		feeds_are_due_in_time_and_out_of_step,          a_feed_says_when_it_wants_to_be_left_alone,
 		what_the_options_forbid_is_not_fetched,
 	};
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tuf_catalog: see tuf_catalog.h */
+#include "tuf_catalog.h"
+
+#include "cleanup.h"
+#include "json.h"
+#include "tuf_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const env_files[TUF_CATALOG_ENV_FILES] = { "vmlinuz", "initramfs", "initramfs-virtio" };
+
+/* Takes ownership of `custom`. `sha256`: 64 hex digits of ours. */
+static int add_target(json_t *targets, const char *path, uint64_t length, const char *sha256, json_t *custom,
+		      struct err *err)
+{
+	uint8_t digest[DIGEST_BYTES];
+
+	if (digest_parse(digest, sha256) < 0) {
+		json_decref(custom);
+		return err_set(err, -EBADMSG, "target '%s': '%.64s' is no digest", path, sha256);
+	}
+	if (!custom ||
+	    json_object_set_new(targets, path, tuf_target_new(length, digest, json_pack("{s:o}", "vmcast", custom))))
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* The fields that all targets of an item have. */
+static json_t *item_custom(const struct store_item *item, const char *kind)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:I}", "kind", kind, "item", item->id, "uuid",
+			 json_text(item->announced.uuid), "title", json_text(item->announced.title), "version",
+			 (json_int_t)item->version);
+}
+
+static int add_disk(json_t *targets, const struct store_item *item, const struct store_content *content, size_t nr,
+		    const struct config *config, struct err *err)
+{
+	const struct store_image *image = &content->disks[nr].image;
+	json_t *custom = item_custom(item, "disk");
+	char path[64];
+
+	json_object_set_new(custom, "disk", json_integer((json_int_t)nr));
+	json_object_set_new(custom, "disks", json_integer((json_int_t)content->disk_count));
+	json_object_set_new(custom, "disk_bytes", json_integer((json_int_t)image->disk_bytes));
+	json_object_set_new(custom, "image", json_string(image->id));
+	json_object_set_new(custom, "zeros", json_string(zeros_policy_names[config->zeros]));
+	json_object_set_new(custom, "landing", json_string("reboot"));
+	snprintf(path, sizeof(path), "items/%s/%zu/index", item->id, nr);
+	/* An image is named by its index: the id is the digest. */
+	return add_target(targets, path, image->index_bytes, image->id, custom, err);
+}
+
+static int add_file(json_t *targets, const struct store_item *item, const struct store_content *content,
+		    const char *name, const struct content_file *file, struct err *err)
+{
+	json_t *custom = item_custom(item, content_kind_name(content->kind));
+	const char *cmdline = content->cmdline ? content->cmdline : item->needs.cmdline;
+	char path[64];
+
+	if (content->kind == ITEM_KERNEL)
+		json_object_set_new(custom, "cmdline", json_text(cmdline));
+	snprintf(path, sizeof(path), "items/%s/%s", item->id, name);
+	return add_target(targets, path, file->bytes, file->id, custom, err);
+}
+
+static int add_item(json_t *targets, const struct store_item *item, const struct config *config, struct store *store,
+		    struct err *err)
+{
+	CLEANUP(store_content_free) struct store_content content = { 0 };
+	int rc = store_item_content(store, item->id, item->version, &content, err);
+
+	/* Another version serves since it was listed: a change that the next look finds. */
+	if (rc == -ENOENT)
+		return 0;
+	for (size_t nr = 0; rc >= 0 && nr < content.disk_count; nr++)
+		rc = add_disk(targets, item, &content, nr, config, err);
+	if (rc >= 0 && content.file.id[0])
+		rc = add_file(targets, item, &content, "file", &content.file, err);
+	if (rc >= 0 && content.initrd.id[0])
+		rc = add_file(targets, item, &content, "initrd", &content.initrd, err);
+	return rc;
+}
+
+static int digest_file(uint8_t out[static DIGEST_BYTES], int fd, const char *path, struct err *err)
+{
+	struct digest digest;
+	char block[65536];
+	ssize_t got;
+
+	digest_init(&digest);
+	while ((got = read(fd, block, sizeof(block))) > 0)
+		digest_add(&digest, block, (size_t)got);
+	if (got < 0)
+		return err_set(err, -errno, "read '%s': %s", path, strerror(errno));
+	digest_final(&digest, out);
+	return 0;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* A file that is not there is no target. */
+static int add_env(json_t *targets, struct tuf_catalog_env *env, size_t nr, const char *dir, struct err *err)
+{
+	char path[PATH_MAX], name[64], hex[DIGEST_HEX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, env_files[nr]) >= (int)sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", dir);
+	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (fd < 0 || fstat(fd, &st))
+		return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
+	if (!is_same_file(&st, &env->seen[nr])) {
+		int rc = digest_file(env->digests[nr], fd, path, err);
+
+		if (rc < 0)
+			return rc;
+		env->seen[nr] = st;
+	}
+	digest_hex(hex, env->digests[nr]);
+	snprintf(name, sizeof(name), "env/%s", env_files[nr]);
+	return add_target(targets, name, (uint64_t)st.st_size, hex, json_pack("{s:s}", "kind", "env"), err);
+}
+
+int tuf_catalog_items(json_t **out, struct tuf_catalog_env *env, const struct config *config, struct store *store,
+		      struct err *err)
+{
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	CLEANUP(json_free) json_t *targets = json_object();
+	int rc = store_item_list(store, NULL, &items, err);
+
+	for (size_t i = 0; rc >= 0 && i < items.count; i++)
+		if (items.rows[i].version)
+			rc = add_item(targets, &items.rows[i], config, store, err);
+	for (size_t nr = 0; rc >= 0 && nr < TUF_CATALOG_ENV_FILES; nr++)
+		rc = add_env(targets, env, nr, config->env_dir, err);
+	if (rc < 0)
+		return rc;
+	*out = TAKE(targets);
+	return 0;
+}
+
+/* A small file that is a target itself. Takes ownership of `content`. */
+static int add_text(json_t *targets, json_t *files, const char *path, json_t *content, struct err *err)
+{
+	CLEANUP(json_free) json_t *owned = content;
+	CLEANUP(free_str) char *text = json_dumps(owned, JSON_COMPACT | JSON_SORT_KEYS);
+	uint8_t digest[DIGEST_BYTES];
+
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	digest_of(digest, text, strlen(text));
+	if (json_object_set_new(targets, path, tuf_target_new(strlen(text), digest, NULL)) ||
+	    json_object_set_new(files, path, json_string(text)))
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* What the plan for this machine says, too: the rule of its assignment, or else the configuration's. */
+static int add_machine(json_t *targets, json_t *files, const struct store_machine *machine, const struct config *config,
+		       struct err *err)
+{
+	const char *target = machine->target ? machine->target : config->target;
+	char path[64];
+
+	snprintf(path, sizeof(path), "machines/%s.json", machine->mac);
+	for (char *p = path; *p; p++)
+		if (*p == ':')
+			*p = '-';
+	return add_text(
+		targets, files, path,
+		json_pack("{s:i, s:s, s:o}", "version", 1, "item", machine->item_id, "target", json_text(target)), err);
+}
+
+int tuf_catalog_machines(json_t **out, json_t **files_out, const struct config *config, struct store *store,
+			 struct err *err)
+{
+	CLEANUP(store_machine_list_free) struct store_machine_list machines = { 0 };
+	CLEANUP(json_free) json_t *targets = json_object(), *files = json_object();
+	int rc = store_machine_list(store, &machines, err);
+
+	for (size_t i = 0; rc >= 0 && i < machines.count; i++)
+		if (machines.rows[i].assignment == ASSIGNMENT_ASSIGNED)
+			rc = add_machine(targets, files, &machines.rows[i], config, err);
+	if (rc >= 0)
+		rc = add_text(targets, files, "policy.json",
+			      json_pack("{s:i, s:s}", "version", 1, "unassigned",
+					unassigned_policy_names[config->unassigned]),
+			      err);
+	if (rc < 0)
+		return rc;
+	*out = TAKE(targets);
+	*files_out = TAKE(files);
+	return 0;
+}

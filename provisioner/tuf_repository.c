@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tuf_repository: see tuf_repository.h */
+#include "tuf_repository.h"
+
+#include "cleanup.h"
+#include "json.h"
+#include "key_site.h"
+#include "log.h"
+#include "signing_key.h"
+#include "text_file.h"
+#include "tuf_catalog.h"
+#include "tuf_writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_S       1  /* changes within it are one signing */
+#define REREAD_S     60 /* the environment's files and the clock change without the store */
+#define DAY_S        (24 * 60 * 60)
+#define WARN_S       (30 * DAY_S)
+#define METADATA_MAX (64u << 20) /* machines.json of STORE_MACHINES_MAX machines is 11 MB */
+
+enum role_nr { ROLE_ITEMS, ROLE_MACHINES, ROLE_SNAPSHOT, ROLE_TIMESTAMP, ROLES };
+
+static const struct role_kind {
+	const char *name;
+	enum tuf_type type;
+	int64_t life_s;
+	const char *payload; /* the field that is ours to fill */
+} kinds[ROLES] = {
+	[ROLE_ITEMS] = { "items", TUF_TARGETS, 30 * DAY_S, "targets" },
+	[ROLE_MACHINES] = { "machines", TUF_TARGETS, 30 * DAY_S, "targets" },
+	[ROLE_SNAPSHOT] = { "snapshot", TUF_SNAPSHOT, 7 * DAY_S, "meta" },
+	[ROLE_TIMESTAMP] = { "timestamp", TUF_TIMESTAMP, DAY_S, "meta" },
+};
+
+struct tuf_repository {
+	const struct config *config;
+	struct store *store;
+	char dir[PATH_MAX], metadata[PATH_MAX];
+	pthread_t thread;
+
+	/* The thread's own, after the start. */
+	struct key_site site;
+	struct signing_key *key;               /* NULL: not loaded */
+	struct tuf_metadata *published[ROLES]; /* NULL: not made yet */
+	json_t *previous;                      /* targets of the machines' version before */
+	struct tuf_catalog_env env;
+	uint64_t changes; /* of the store, before it was read last */
+	int64_t read_at;  /* when that was; 0: never, or it failed */
+	int64_t warned_at;
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake, settled;
+	bool is_stopping, wants_reload;
+	uint64_t asked, answered; /* looks */
+	bool has_root;
+	struct err fault; /* code 0: the last look went well */
+	json_t *status;
+};
+
+static int path_of(char out[static PATH_MAX], const struct tuf_repository *r, const char *name, struct err *err)
+{
+	return key_site_path(out, r->dir, name, err);
+}
+
+static bool role_names_key(const json_t *role, const char *id)
+{
+	const json_t *entry;
+	size_t nr;
+
+	json_array_foreach(json_object_get(role, "keyids"), nr,
+			   entry) if (strcmp(json_string_value(entry), id) == 0) return true;
+	return false;
+}
+
+static const json_t *find_delegation(const struct tuf_metadata *targets, const char *name)
+{
+	const json_t *delegations = json_object_get(targets->fields, "delegations"), *role;
+	size_t nr;
+
+	json_array_foreach(json_object_get(delegations, "roles"), nr,
+			   role) if (strcmp(json_string_value(json_object_get(role, "name")), name) == 0) return role;
+	return NULL;
+}
+
+static int check_key(const struct key_site *site, const struct signing_key *key, const char *path, struct err *err)
+{
+	const json_t *top = json_object_get(site->root->fields, "roles");
+
+	for (int nr = 0; nr < ROLES; nr++) {
+		bool is_delegated = kinds[nr].type == TUF_TARGETS;
+		const json_t *role = is_delegated ? find_delegation(site->targets, kinds[nr].name)
+						  : json_object_get(top, kinds[nr].name);
+		const struct tuf_metadata *by = is_delegated ? site->targets : site->root;
+
+		if (!role_names_key(role, signing_key_id(key)))
+			return err_set(err, -EACCES,
+				       "'%s': key %s is not the one that %s version %" PRId64
+				       " names for the role \"%s\"",
+				       path, signing_key_id(key), tuf_type_name(by->type), by->version, kinds[nr].name);
+	}
+	return 0;
+}
+
+/* What is loaded is replaced as a whole, or stays as it is. */
+static int load_keys(struct tuf_repository *r, struct err *err)
+{
+	CLEANUP(key_site_done) struct key_site site = { 0 };
+	CLEANUP(signing_key_free) struct signing_key *key = NULL;
+	char path[PATH_MAX];
+	int rc;
+
+	if ((rc = key_site_open(&site, r->dir, err)) < 0 ||
+	    (rc = tuf_metadata_verify_by_root(site.targets, site.root, err)) < 0 ||
+	    (rc = path_of(path, r, "online.pem", err)) < 0 || (rc = signing_key_load(&key, path, NULL, err)) < 0 ||
+	    (rc = check_key(&site, key, path, err)) < 0)
+		return rc;
+	key_site_done(&r->site);
+	signing_key_free(&r->key);
+	r->site = site;
+	r->key = TAKE(key);
+	site = (struct key_site){ 0 };
+	log_info("trust: root version %" PRId64 ", targets version %" PRId64 ", online key %.8s", r->site.root->version,
+		 r->site.targets->version, signing_key_id(r->key));
+	return 0;
+}
+
+static int file_path(char out[static PATH_MAX], const struct tuf_repository *r, enum role_nr nr, int64_t version,
+		     struct err *err)
+{
+	char name[64];
+
+	if (nr == ROLE_TIMESTAMP)
+		snprintf(name, sizeof(name), "metadata/timestamp.json");
+	else
+		snprintf(name, sizeof(name), "metadata/%" PRId64 ".%s.json", version, kinds[nr].name);
+	return path_of(out, r, name, err);
+}
+
+/* What a service before this one published. Numbers must go on from there, so that what cannot be read is an error. */
+static int load_published(struct tuf_repository *r, enum role_nr nr, struct err *err)
+{
+	int64_t version = key_site_newest(r->metadata, kinds[nr].name);
+	CLEANUP(free_str) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+	int rc;
+
+	if (r->published[nr] || (nr != ROLE_TIMESTAMP && !version))
+		return 0;
+	if ((rc = file_path(path, r, nr, version, err)) < 0)
+		return rc;
+	rc = text_file_read(&text, &len, path, METADATA_MAX, err);
+	if (rc == -ENOENT && nr == ROLE_TIMESTAMP)
+		return 0;
+	if (rc < 0 || (rc = tuf_metadata_parse(&r->published[nr], kinds[nr].type, text, len, err)) < 0)
+		return err_wrap(err, "'%s'", path);
+	return 0;
+}
+
+static bool is_signed_by(const struct tuf_metadata *md, const char *id)
+{
+	const json_t *entry;
+	size_t nr;
+
+	json_array_foreach(json_object_get(md->document, "signatures"), nr,
+			   entry) if (strcmp(json_string_value(json_object_get(entry, "keyid")), id) == 0) return true;
+	return false;
+}
+
+static bool is_current(const struct tuf_repository *r, enum role_nr nr, const json_t *payload, int64_t now)
+{
+	const struct tuf_metadata *md = r->published[nr];
+
+	return md && md->expires - now > kinds[nr].life_s / 2 && md->expires - now <= kinds[nr].life_s &&
+	       is_signed_by(md, signing_key_id(r->key)) &&
+	       json_equal(json_object_get(md->fields, kinds[nr].payload), payload);
+}
+
+/* Two newer ones are there: who read the timestamp before this one still finds what it led to. */
+static void remove_old(const struct tuf_repository *r, enum role_nr nr, int64_t newest)
+{
+	char path[PATH_MAX];
+	struct err ignored;
+
+	for (int64_t version = newest - 2; nr != ROLE_TIMESTAMP && version > 0; version--)
+		if (file_path(path, r, nr, version, &ignored) < 0 || unlink(path))
+			return;
+}
+
+/* Sign a role anew if it is not what it is to be: 1, or 0. */
+static int update_role(struct tuf_repository *r, enum role_nr nr, json_t *payload, struct err *err)
+{
+	const struct role_kind *kind = &kinds[nr];
+	int64_t now = time(NULL), version = r->published[nr] ? r->published[nr]->version + 1 : 1;
+	CLEANUP(tuf_metadata_free) struct tuf_metadata *md = NULL;
+	CLEANUP(json_free) json_t *envelope = NULL;
+	CLEANUP(free_str) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+	int rc;
+
+	if (is_current(r, nr, payload, now))
+		return 0;
+	envelope = tuf_envelope_new(tuf_signed_new(kind->type, version, now + kind->life_s));
+	if (!envelope || json_object_set(json_object_get(envelope, "signed"), kind->payload, payload))
+		return err_set(err, -ENOMEM, "out of memory");
+	if ((rc = signing_key_sign(envelope, r->key, err)) < 0 ||
+	    (rc = tuf_envelope_text(&text, &len, envelope, err)) < 0 ||
+	    (rc = tuf_metadata_parse(&md, kind->type, text, len, err)) < 0 ||
+	    (rc = file_path(path, r, nr, version, err)) < 0 || (rc = text_file_replace(path, text, len, err)) < 0 ||
+	    (rc = key_site_give(r->dir, path, err)) < 0)
+		return rc;
+	tuf_metadata_free(&r->published[nr]);
+	r->published[nr] = TAKE(md);
+	return 1;
+}
+
+static int add_meta(json_t *meta, const char *name, const struct tuf_metadata *md, struct err *err)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "%s.json", name);
+	if (json_object_set_new(meta, file, tuf_meta_new(md->version, md->text, md->bytes)))
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* targets/[machines/]SHA256.NAME */
+static int target_path(char out[static PATH_MAX], const struct tuf_repository *r, const char *name,
+		       const json_t *target, struct err *err)
+{
+	const char *sha256 = json_string_value(json_object_get(json_object_get(target, "hashes"), "sha256"));
+	const char *slash = strrchr(name, '/');
+	int folder = slash ? (int)(slash + 1 - name) : 0;
+	char file[256];
+
+	snprintf(file, sizeof(file), "targets/%.*s%s.%s", folder, name, sha256, name + folder);
+	return path_of(out, r, file, err);
+}
+
+static int make_folder(const struct tuf_repository *r, const char *name, struct err *err)
+{
+	char path[PATH_MAX];
+	int rc = path_of(path, r, name, err);
+
+	if (rc < 0)
+		return rc;
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return err_set(err, -errno, "make '%s': %s", path, strerror(errno));
+	return key_site_give(r->dir, path, err);
+}
+
+static int write_targets(const struct tuf_repository *r, const json_t *targets, json_t *files, struct err *err)
+{
+	char path[PATH_MAX];
+	const char *name;
+	json_t *text;
+	int rc;
+
+	if ((rc = make_folder(r, "targets", err)) < 0 || (rc = make_folder(r, "targets/machines", err)) < 0)
+		return rc;
+	json_object_foreach(files, name, text)
+	{
+		if ((rc = target_path(path, r, name, json_object_get(targets, name), err)) < 0)
+			return rc;
+		if (access(path, F_OK) == 0)
+			continue;
+		if ((rc = text_file_replace(path, json_string_value(text), json_string_length(text), err)) < 0 ||
+		    (rc = key_site_give(r->dir, path, err)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Files of the version before the one before, that neither of the two newer ones has. */
+static void remove_targets(struct tuf_repository *r, json_t *older, const json_t *newer)
+{
+	char path[PATH_MAX];
+	struct err ignored;
+	const char *name;
+	json_t *target;
+
+	json_object_foreach(older, name, target) if (!json_equal(target, json_object_get(newer, name)) &&
+						     !json_equal(target, json_object_get(r->previous, name)) &&
+						     target_path(path, r, name, target, &ignored) == 0) unlink(path);
+}
+
+static int update_machines(struct tuf_repository *r, struct err *err)
+{
+	CLEANUP(json_free) json_t *targets = NULL, *files = NULL, *older = r->previous, *before = NULL;
+	int rc;
+
+	r->previous = NULL;
+	if (r->published[ROLE_MACHINES])
+		before = json_incref(json_object_get(r->published[ROLE_MACHINES]->fields, "targets"));
+	if ((rc = tuf_catalog_machines(&targets, &files, r->config, r->store, err)) < 0 ||
+	    (rc = write_targets(r, targets, files, err)) < 0 ||
+	    (rc = update_role(r, ROLE_MACHINES, targets, err)) <= 0) {
+		r->previous = TAKE(older);
+		return rc;
+	}
+	r->previous = TAKE(before);
+	remove_targets(r, older, targets);
+	return rc;
+}
+
+static int update_items(struct tuf_repository *r, struct err *err)
+{
+	CLEANUP(json_free) json_t *targets = NULL;
+	int rc = tuf_catalog_items(&targets, &r->env, r->config, r->store, err);
+
+	return rc < 0 ? rc : update_role(r, ROLE_ITEMS, targets, err);
+}
+
+static int update_snapshot(struct tuf_repository *r, struct err *err)
+{
+	CLEANUP(json_free) json_t *meta = json_object();
+	int rc;
+
+	if ((rc = add_meta(meta, "targets", r->site.targets, err)) < 0 ||
+	    (rc = add_meta(meta, "items", r->published[ROLE_ITEMS], err)) < 0 ||
+	    (rc = add_meta(meta, "machines", r->published[ROLE_MACHINES], err)) < 0)
+		return rc;
+	return update_role(r, ROLE_SNAPSHOT, meta, err);
+}
+
+static int update_timestamp(struct tuf_repository *r, struct err *err)
+{
+	CLEANUP(json_free) json_t *meta = json_object();
+	int rc = add_meta(meta, "snapshot", r->published[ROLE_SNAPSHOT], err);
+
+	return rc < 0 ? rc : update_role(r, ROLE_TIMESTAMP, meta, err);
+}
+
+/* Timestamp last: until it is there, the one before leads to a whole that is still there. */
+static int publish(struct tuf_repository *r, struct err *err)
+{
+	int rc;
+
+	for (int nr = 0; nr < ROLES; nr++)
+		if ((rc = load_published(r, nr, err)) < 0)
+			return rc;
+	if ((rc = update_items(r, err)) < 0 || (rc = update_machines(r, err)) < 0 ||
+	    (rc = update_snapshot(r, err)) < 0 || (rc = update_timestamp(r, err)) < 0)
+		return rc;
+	if (rc > 0)
+		log_info("trust: signed items %" PRId64 ", machines %" PRId64 ", snapshot %" PRId64
+			 ", timestamp %" PRId64,
+			 r->published[ROLE_ITEMS]->version, r->published[ROLE_MACHINES]->version,
+			 r->published[ROLE_SNAPSHOT]->version, r->published[ROLE_TIMESTAMP]->version);
+	for (int nr = 0; nr < ROLES; nr++)
+		remove_old(r, nr, r->published[nr]->version);
+	return 0;
+}
+
+static void warn_of_end(const struct tuf_metadata *md, int64_t now)
+{
+	int64_t left = md->expires - now;
+
+	if (left <= 0)
+		log_warn("trust: %s version %" PRId64 " has expired: machines that check it refuse this service",
+			 tuf_type_name(md->type), md->version);
+	else if (left < WARN_S)
+		log_warn("trust: %s version %" PRId64 " expires in %" PRId64 " days", tuf_type_name(md->type),
+			 md->version, left / DAY_S);
+}
+
+static void warn_once_a_day(struct tuf_repository *r)
+{
+	int64_t now = time(NULL);
+
+	if (now - r->warned_at < DAY_S)
+		return;
+	r->warned_at = now;
+	warn_of_end(r->site.root, now);
+	warn_of_end(r->site.targets, now);
+}
+
+static json_t *status_of(const struct tuf_repository *r)
+{
+	const struct tuf_metadata *timestamp = r->published[ROLE_TIMESTAMP];
+
+	if (!r->key)
+		return json_object();
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "root_version", (json_int_t)r->site.root->version, "root_expires",
+			 (json_int_t)r->site.root->expires, "targets_version", (json_int_t)r->site.targets->version,
+			 "targets_expires", (json_int_t)r->site.targets->expires, "signed_at",
+			 timestamp ? json_integer(timestamp->expires - kinds[ROLE_TIMESTAMP].life_s) : json_null());
+}
+
+/* Bring what is published in step. `*has_root`: whether there is anything to be in step with. */
+static int look(struct tuf_repository *r, bool *has_root, bool wants_reload, struct err *err)
+{
+	int64_t root = key_site_newest(r->metadata, "root"), targets = key_site_newest(r->metadata, "targets");
+	int64_t now = time(NULL);
+	/* Before what it counts is read: what changes meanwhile is found by the next look. */
+	uint64_t changes = store_changes(r->store);
+	int rc;
+
+	*has_root = *has_root || root > 0;
+	if (!*has_root)
+		return 0;
+	if (!r->key || wants_reload || root != r->site.root->version || targets != r->site.targets->version) {
+		if ((rc = load_keys(r, err)) < 0)
+			return rc;
+		r->warned_at = 0;
+		r->read_at = 0;
+	}
+	warn_once_a_day(r);
+	if (r->read_at && changes == r->changes && now >= r->read_at && now - r->read_at < REREAD_S)
+		return 0;
+	r->read_at = 0;
+	if ((rc = publish(r, err)) < 0)
+		return rc;
+	r->changes = changes;
+	r->read_at = now;
+	return 0;
+}
+
+static void look_and_tell(struct tuf_repository *r)
+{
+	struct err err = { 0 };
+
+	pthread_mutex_lock(&r->lock);
+	uint64_t asked = r->asked;
+	bool has_root = r->has_root, wants_reload = r->wants_reload;
+	r->wants_reload = false;
+	pthread_mutex_unlock(&r->lock);
+
+	if (look(r, &has_root, wants_reload, &err) == 0)
+		err.code = 0;
+	json_t *status = status_of(r);
+
+	pthread_mutex_lock(&r->lock);
+	if (err.code && strcmp(err.text, r->fault.code ? r->fault.text : "") != 0)
+		log_error("trust: %s, retrying in %d s", err.text, LOOK_S);
+	r->has_root = has_root;
+	r->fault = err;
+	json_decref(r->status);
+	r->status = status;
+	r->answered = asked;
+	pthread_cond_broadcast(&r->settled);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void *run(void *arg)
+{
+	struct tuf_repository *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->is_stopping) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += LOOK_S;
+		if (r->asked == r->answered && !r->wants_reload)
+			pthread_cond_timedwait(&r->wake, &r->lock, &until);
+		pthread_mutex_unlock(&r->lock);
+		look_and_tell(r);
+		pthread_mutex_lock(&r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+static void free_all(struct tuf_repository *r)
+{
+	key_site_done(&r->site);
+	signing_key_free(&r->key);
+	for (int nr = 0; nr < ROLES; nr++)
+		tuf_metadata_free(&r->published[nr]);
+	json_decref(r->previous);
+	json_decref(r->status);
+	pthread_cond_destroy(&r->wake);
+	pthread_cond_destroy(&r->settled);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+int tuf_repository_start(struct tuf_repository **out, const struct config *config, struct store *store, struct err *err)
+{
+	struct tuf_repository *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return err_set(err, -ENOMEM, "out of memory");
+	r->config = config;
+	r->store = store;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->wake, NULL);
+	pthread_cond_init(&r->settled, NULL);
+	int rc = key_site_path(r->dir, config->state_dir, "trust", err);
+	if (rc == 0)
+		rc = path_of(r->metadata, r, "metadata", err);
+	if (rc == 0) {
+		look_and_tell(r);
+		if (r->fault.code) {
+			*err = r->fault;
+			rc = err->code;
+		}
+	}
+	if (rc == 0 && !r->has_root)
+		log_info("trust: '%s' has no root.json: nothing is signed", r->metadata);
+	if (rc == 0 && (errno = pthread_create(&r->thread, NULL, run, r)))
+		rc = err_set(err, -errno, "start a thread: %s", strerror(errno));
+	if (rc < 0) {
+		free_all(r);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
+void tuf_repository_stop(struct tuf_repository **r)
+{
+	if (!*r)
+		return;
+	pthread_mutex_lock(&(*r)->lock);
+	(*r)->is_stopping = true;
+	pthread_cond_signal(&(*r)->wake);
+	pthread_mutex_unlock(&(*r)->lock);
+	pthread_join((*r)->thread, NULL);
+	free_all(*r);
+	*r = NULL;
+}
+
+int tuf_repository_settle(struct tuf_repository *r, struct err *err)
+{
+	pthread_mutex_lock(&r->lock);
+	uint64_t asked = ++r->asked;
+	pthread_cond_signal(&r->wake);
+	while (r->answered < asked)
+		pthread_cond_wait(&r->settled, &r->lock);
+	int rc = r->has_root;
+	if (r->fault.code)
+		rc = err_set(err, -EAGAIN, "what is served cannot be signed: %s", r->fault.text);
+	pthread_mutex_unlock(&r->lock);
+	return rc;
+}
+
+void tuf_repository_reload(struct tuf_repository *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->wants_reload = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+json_t *tuf_repository_status(struct tuf_repository *r)
+{
+	json_t *status = json_null();
+
+	pthread_mutex_lock(&r->lock);
+	if (r->has_root) {
+		status = json_copy(r->status);
+		json_object_set_new(status, "error", json_text(r->fault.code ? r->fault.text : NULL));
+	}
+	pthread_mutex_unlock(&r->lock);
+	return status;
+}

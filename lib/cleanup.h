@@ -10,6 +10,7 @@
 #ifndef VMCAST_CLEANUP_H
 #define VMCAST_CLEANUP_H
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -44,6 +45,12 @@ static inline void free_str(char **p)
 static inline void free_mem(void *p)
 {
 	free(*(void **)p);
+}
+
+static inline void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
 }
 
 static inline void close_file(FILE **f)

@@ -15,12 +15,9 @@
 #include <limits.h>
 #include <string.h>
 
-/* The specification leaves these to the client. The lengths are those of python-tuf: ten times what the largest public
- * repositories have. */
+/* The specification leaves these to the client, too. */
 #define ROOT_ROTATIONS_MAX  256
 #define TIMESTAMP_BYTES_MAX 16384
-#define SNAPSHOT_BYTES_MAX  2000000
-#define TARGETS_BYTES_MAX   5000000
 #define DELEGATIONS_MAX     32
 
 struct tuf {
@@ -31,8 +28,8 @@ struct tuf {
 	size_t visited_values; /* in all of them */
 };
 
-static const size_t bytes_max[TUF_TYPES] = { TUF_ROOT_BYTES_MAX, TIMESTAMP_BYTES_MAX, SNAPSHOT_BYTES_MAX,
-					     TARGETS_BYTES_MAX };
+static const size_t bytes_max[TUF_TYPES] = { TUF_ROOT_BYTES_MAX, TIMESTAMP_BYTES_MAX, TUF_SNAPSHOT_BYTES_MAX,
+					     TUF_TARGETS_BYTES_MAX };
 
 /* Who must have signed the metadata of the role `name`; borrowed from the metadata that says so. */
 struct signers {

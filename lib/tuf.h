@@ -13,8 +13,11 @@
 #include "err.h"
 #include "tuf_fileinfo.h"
 
-/* More than this is no root metadata. */
-#define TUF_ROOT_BYTES_MAX 512000u
+/* A file that is longer is refused. The specification leaves these to the client; they are python-tuf's: ten times what the largest
+ * public repositories have. */
+#define TUF_ROOT_BYTES_MAX     512000u
+#define TUF_SNAPSHOT_BYTES_MAX 2000000u
+#define TUF_TARGETS_BYTES_MAX  5000000u
 
 struct http;
 struct tuf;

@@ -36,7 +36,7 @@ struct tuf_metadata {
 	size_t values; /* about how many JSON values it has, which is what takes memory */
 };
 
-/* Of one document. */
+/* Of one snapshot or targets document. The others, which are parsed before anything vouches for their bytes, may have fewer. */
 #define TUF_VALUES_MAX 200000
 
 /* `text` of `len` bytes is copied. -EBADMSG: it is no metadata of this type. -ENOTSUP: another specification. Nothing of

@@ -45,12 +45,6 @@ struct paths {
 	char part[PATH_MAX], file[PATH_MAX];
 };
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 size_t delta_files(struct delta_file *out, size_t max, const struct store *store, const char *id)
 {
 	size_t count = 0, id_len = strlen(id);

@@ -25,12 +25,6 @@ int key_site_path(char out[static PATH_MAX], const char *dir, const char *name, 
 	return 0;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 int64_t key_site_newest(const char *folder, const char *role)
 {
 	CLEANUP(close_dir) DIR *dir = opendir(folder);

@@ -15,12 +15,6 @@
 /* Room for the names a folder of ours holds, with the state folder's own path in front. */
 #define PATH_ROOM 4096
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static int path_in(char out[static PATH_ROOM], const struct store *store, const char *folder, const char *name,
 		   struct err *err)
 {

@@ -168,39 +168,46 @@ static int add_text(json_t *targets, json_t *files, const char *path, json_t *co
 }
 
 /* What the plan for this machine says, too: the rule of its assignment, or else the configuration's. */
-static int add_machine(json_t *targets, json_t *files, const struct store_machine *machine, const struct config *config,
-		       struct err *err)
+static int add_machine(struct tuf_catalog_files *files, const struct store_machine *machine,
+		       const struct config *config, struct err *err)
 {
 	const char *target = machine->target ? machine->target : config->target;
+	uint8_t digest[DIGEST_BYTES];
 	char path[64];
 
 	snprintf(path, sizeof(path), "machines/%s.json", machine->mac);
 	for (char *p = path; *p; p++)
 		if (*p == ':')
 			*p = '-';
+	digest_of(digest, path, strlen(path));
 	return add_text(
-		targets, files, path,
+		files->bins[digest[0] >> 4], files->texts, path,
 		json_pack("{s:i, s:s, s:o}", "version", 1, "item", machine->item_id, "target", json_text(target)), err);
 }
 
-int tuf_catalog_machines(json_t **out, json_t **files_out, const struct config *config, struct store *store,
-			 struct err *err)
+int tuf_catalog_files(struct tuf_catalog_files *out, const struct config *config, struct store *store, struct err *err)
 {
 	CLEANUP(store_machine_list_free) struct store_machine_list machines = { 0 };
-	CLEANUP(json_free) json_t *targets = json_object(), *files = json_object();
 	int rc = store_machine_list(store, &machines, err);
 
+	out->texts = json_object();
+	out->policy = json_object();
+	for (int nr = 0; nr < TUF_CATALOG_BINS; nr++)
+		out->bins[nr] = json_object();
 	for (size_t i = 0; rc >= 0 && i < machines.count; i++)
 		if (machines.rows[i].assignment == ASSIGNMENT_ASSIGNED)
-			rc = add_machine(targets, files, &machines.rows[i], config, err);
-	if (rc >= 0)
-		rc = add_text(targets, files, "policy.json",
-			      json_pack("{s:i, s:s}", "version", 1, "unassigned",
-					unassigned_policy_names[config->unassigned]),
-			      err);
+			rc = add_machine(out, &machines.rows[i], config, err);
 	if (rc < 0)
 		return rc;
-	*out = TAKE(targets);
-	*files_out = TAKE(files);
-	return 0;
+	return add_text(
+		out->policy, out->texts, "policy.json",
+		json_pack("{s:i, s:s}", "version", 1, "unassigned", unassigned_policy_names[config->unassigned]), err);
+}
+
+void tuf_catalog_files_done(struct tuf_catalog_files *files)
+{
+	json_decref(files->policy);
+	for (int nr = 0; nr < TUF_CATALOG_BINS; nr++)
+		json_decref(files->bins[nr]);
+	json_decref(files->texts);
 }

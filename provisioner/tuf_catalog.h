@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tuf_catalog: what the store serves and has assigned -> the "targets" of the roles `items` and `machines`. The same
+ * tuf_catalog: what the store serves and has assigned -> the "targets" of the roles `items`, `machines` and its bins. The same
  * store gives the same targets. docs/reference/formats.md has their fields.
  */
 #ifndef VMCAST_TUF_CATALOG_H
@@ -26,8 +26,17 @@ struct tuf_catalog_env {
 int tuf_catalog_items(json_t **out, struct tuf_catalog_env *env, const struct config *config, struct store *store,
 		      struct err *err);
 
-/* `*files`: target path -> text of the file, for each of `*out`. Caller frees both with json_decref. */
-int tuf_catalog_machines(json_t **out, json_t **files, const struct config *config, struct store *store,
-			 struct err *err);
+/* Machines are told apart by the first digit of the SHA-256 of their target's path, so that no list of them is long. */
+#define TUF_CATALOG_BINS 16
+
+/* Targets that are small files of their own. Zeroed at first; caller ends it with tuf_catalog_files_done. */
+struct tuf_catalog_files {
+	json_t *policy;                 /* targets of everybody: policy.json */
+	json_t *bins[TUF_CATALOG_BINS]; /* targets of the machines */
+	json_t *texts;                  /* target path -> text of the file, for each of these */
+};
+
+int tuf_catalog_files(struct tuf_catalog_files *out, const struct config *config, struct store *store, struct err *err);
+void tuf_catalog_files_done(struct tuf_catalog_files *files);
 
 #endif

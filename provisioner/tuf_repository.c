@@ -8,7 +8,9 @@
 #include "log.h"
 #include "signing_key.h"
 #include "text_file.h"
+#include "tuf.h"
 #include "tuf_catalog.h"
+#include "tuf_files.h"
 #include "tuf_writer.h"
 
 #include <errno.h>
@@ -17,29 +19,55 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_S       1  /* changes within it are one signing */
-#define REREAD_S     60 /* the environment's files and the clock change without the store */
-#define DAY_S        (24 * 60 * 60)
-#define WARN_S       (30 * DAY_S)
-#define METADATA_MAX (64u << 20) /* machines.json of STORE_MACHINES_MAX machines is 11 MB */
+#define LOOK_S   1  /* changes within it are one signing */
+#define REREAD_S 60 /* the environment's files and the clock change without the store */
+#define DAY_S    (24 * 60 * 60)
+#define WARN_S   (30 * DAY_S)
+#define SETTLE_S 20 /* signing takes milliseconds; a disk that hangs must not take the server's threads with it */
 
-enum role_nr { ROLE_ITEMS, ROLE_MACHINES, ROLE_SNAPSHOT, ROLE_TIMESTAMP, ROLES };
+/* Bins have the machines: 65,536 of them would make one file of 11 MB, of which clients take 5. */
+enum role_nr {
+	ROLE_ITEMS,
+	ROLE_MACHINES,
+	ROLE_BIN,
+	ROLE_SNAPSHOT = ROLE_BIN + TUF_CATALOG_BINS,
+	ROLE_TIMESTAMP,
+	ROLES
+};
 
 static const struct role_kind {
 	const char *name;
 	enum tuf_type type;
 	int64_t life_s;
-	const char *payload; /* the field that is ours to fill */
-} kinds[ROLES] = {
-	[ROLE_ITEMS] = { "items", TUF_TARGETS, 30 * DAY_S, "targets" },
-	[ROLE_MACHINES] = { "machines", TUF_TARGETS, 30 * DAY_S, "targets" },
-	[ROLE_SNAPSHOT] = { "snapshot", TUF_SNAPSHOT, 7 * DAY_S, "meta" },
-	[ROLE_TIMESTAMP] = { "timestamp", TUF_TIMESTAMP, DAY_S, "meta" },
+} kinds[] = {
+	[ROLE_ITEMS] = { "items", TUF_TARGETS, 30 * DAY_S },
+	[ROLE_MACHINES] = { "machines", TUF_TARGETS, 30 * DAY_S },
+	[ROLE_SNAPSHOT] = { "snapshot", TUF_SNAPSHOT, 7 * DAY_S },
+	[ROLE_TIMESTAMP] = { "timestamp", TUF_TIMESTAMP, DAY_S },
 };
+
+static const char hex_digits[] = "0123456789abcdef";
+
+static bool is_bin(enum role_nr nr)
+{
+	return nr >= ROLE_BIN && nr < ROLE_SNAPSHOT;
+}
+
+static const struct role_kind *kind_of(enum role_nr nr)
+{
+	return &kinds[is_bin(nr) ? ROLE_MACHINES : nr];
+}
+
+#define ROLE_NAME_MAX 16
+
+/* A bin is machines-0 to machines-f. */
+static void name_role(char out[static ROLE_NAME_MAX], enum role_nr nr)
+{
+	snprintf(out, ROLE_NAME_MAX, is_bin(nr) ? "%s-%c" : "%s", kind_of(nr)->name, hex_digits[(nr - ROLE_BIN) & 15]);
+}
 
 struct tuf_repository {
 	const struct config *config;
@@ -51,8 +79,9 @@ struct tuf_repository {
 	struct key_site site;
 	struct signing_key *key;               /* NULL: not loaded */
 	struct tuf_metadata *published[ROLES]; /* NULL: not made yet */
-	json_t *previous;                      /* targets of the machines' version before */
+	json_t *previous[ROLES];               /* targets of the version before, of the machines and the bins */
 	struct tuf_catalog_env env;
+	bool is_loaded;   /* what was published before */
 	uint64_t changes; /* of the store, before it was read last */
 	int64_t read_at;  /* when that was; 0: never, or it failed */
 	int64_t warned_at;
@@ -96,6 +125,9 @@ static int check_key(const struct key_site *site, const struct signing_key *key,
 	const json_t *top = json_object_get(site->root->fields, "roles");
 
 	for (int nr = 0; nr < ROLES; nr++) {
+		/* Bins get their key from the machines, which the service signs. */
+		if (is_bin(nr))
+			continue;
 		bool is_delegated = kinds[nr].type == TUF_TARGETS;
 		const json_t *role = is_delegated ? find_delegation(site->targets, kinds[nr].name)
 						  : json_object_get(top, kinds[nr].name);
@@ -136,34 +168,69 @@ static int load_keys(struct tuf_repository *r, struct err *err)
 static int file_path(char out[static PATH_MAX], const struct tuf_repository *r, enum role_nr nr, int64_t version,
 		     struct err *err)
 {
-	char name[64];
+	char name[64], role[ROLE_NAME_MAX];
 
+	name_role(role, nr);
 	if (nr == ROLE_TIMESTAMP)
-		snprintf(name, sizeof(name), "metadata/timestamp.json");
+		snprintf(name, sizeof(name), "metadata/%s.json", role);
 	else
-		snprintf(name, sizeof(name), "metadata/%" PRId64 ".%s.json", version, kinds[nr].name);
+		snprintf(name, sizeof(name), "metadata/%" PRId64 ".%s.json", version, role);
 	return path_of(out, r, name, err);
+}
+
+/* -ENOENT: it is not there. Caller frees with tuf_metadata_free. */
+static int load_version(struct tuf_metadata **out, const struct tuf_repository *r, enum role_nr nr, int64_t version,
+			struct err *err)
+{
+	CLEANUP(free_str) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+	int rc = file_path(path, r, nr, version, err);
+
+	if (rc < 0 || (rc = text_file_read(&text, &len, path, TUF_TARGETS_BYTES_MAX, err)) < 0)
+		return rc;
+	rc = tuf_metadata_parse(out, kind_of(nr)->type, text, len, err);
+	return rc < 0 ? err_wrap(err, "'%s'", path) : 0;
+}
+
+static json_t *targets_of(const struct tuf_metadata *md)
+{
+	return md ? json_incref(json_object_get(md->fields, "targets")) : NULL;
 }
 
 /* What a service before this one published. Numbers must go on from there, so that what cannot be read is an error. */
 static int load_published(struct tuf_repository *r, enum role_nr nr, struct err *err)
 {
-	int64_t version = key_site_newest(r->metadata, kinds[nr].name);
-	CLEANUP(free_str) char *text = NULL;
-	char path[PATH_MAX];
-	size_t len;
-	int rc;
+	CLEANUP(tuf_metadata_free) struct tuf_metadata *before = NULL;
+	char role[ROLE_NAME_MAX];
 
+	name_role(role, nr);
+	int64_t version = key_site_newest(r->metadata, role);
 	if (r->published[nr] || (nr != ROLE_TIMESTAMP && !version))
 		return 0;
-	if ((rc = file_path(path, r, nr, version, err)) < 0)
+	int rc = load_version(&r->published[nr], r, nr, version, err);
+	if (rc < 0)
+		return rc == -ENOENT && nr == ROLE_TIMESTAMP ? 0 : rc;
+	if ((nr == ROLE_MACHINES || is_bin(nr)) && (rc = load_version(&before, r, nr, version - 1, err)) < 0 &&
+	    rc != -ENOENT)
 		return rc;
-	rc = text_file_read(&text, &len, path, METADATA_MAX, err);
-	if (rc == -ENOENT && nr == ROLE_TIMESTAMP)
-		return 0;
-	if (rc < 0 || (rc = tuf_metadata_parse(&r->published[nr], kinds[nr].type, text, len, err)) < 0)
-		return err_wrap(err, "'%s'", path);
+	r->previous[nr] = targets_of(before);
 	return 0;
+}
+
+static int load_all(struct tuf_repository *r, struct err *err)
+{
+	const json_t *kept[2 * ROLES];
+	size_t count = 0;
+	int rc;
+
+	for (int nr = 0; nr < ROLES; nr++) {
+		if ((rc = load_published(r, nr, err)) < 0)
+			return rc;
+		kept[count++] = r->previous[nr];
+		kept[count++] = r->published[nr] ? json_object_get(r->published[nr]->fields, "targets") : NULL;
+	}
+	return tuf_files_sweep(r->dir, kept, count, err);
 }
 
 static bool is_signed_by(const struct tuf_metadata *md, const char *id)
@@ -176,13 +243,23 @@ static bool is_signed_by(const struct tuf_metadata *md, const char *id)
 	return false;
 }
 
-static bool is_current(const struct tuf_repository *r, enum role_nr nr, const json_t *payload, int64_t now)
+static bool has_fields(const struct tuf_metadata *md, const json_t *fields)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)fields, name,
+			    value) if (!json_equal(json_object_get(md->fields, name), value)) return false;
+	return true;
+}
+
+static bool is_current(const struct tuf_repository *r, enum role_nr nr, const json_t *fields, int64_t now)
 {
 	const struct tuf_metadata *md = r->published[nr];
+	int64_t life_s = kind_of(nr)->life_s;
 
-	return md && md->expires - now > kinds[nr].life_s / 2 && md->expires - now <= kinds[nr].life_s &&
-	       is_signed_by(md, signing_key_id(r->key)) &&
-	       json_equal(json_object_get(md->fields, kinds[nr].payload), payload);
+	return md && md->expires - now > life_s / 2 && md->expires - now <= life_s &&
+	       is_signed_by(md, signing_key_id(r->key)) && has_fields(md, fields);
 }
 
 /* Two newer ones are there: who read the timestamp before this one still finds what it led to. */
@@ -196,10 +273,22 @@ static void remove_old(const struct tuf_repository *r, enum role_nr nr, int64_t 
 			return;
 }
 
-/* Sign a role anew if it is not what it is to be: 1, or 0. */
-static int update_role(struct tuf_repository *r, enum role_nr nr, json_t *payload, struct err *err)
+static int check_length(enum role_nr nr, size_t len, struct err *err)
 {
-	const struct role_kind *kind = &kinds[nr];
+	size_t max = kind_of(nr)->type == TUF_TARGETS ? TUF_TARGETS_BYTES_MAX : TUF_SNAPSHOT_BYTES_MAX;
+	char role[ROLE_NAME_MAX];
+
+	name_role(role, nr);
+	if (len <= max)
+		return 0;
+	return err_set(err, -EFBIG, "role \"%s\": its metadata is %zu bytes, and no client takes more than %zu", role,
+		       len, max);
+}
+
+/* Sign a role anew if its `fields` are not what they are to be: 1, or 0. */
+static int update_role(struct tuf_repository *r, enum role_nr nr, json_t *fields, struct err *err)
+{
+	const struct role_kind *kind = kind_of(nr);
 	int64_t now = time(NULL), version = r->published[nr] ? r->published[nr]->version + 1 : 1;
 	CLEANUP(tuf_metadata_free) struct tuf_metadata *md = NULL;
 	CLEANUP(json_free) json_t *envelope = NULL;
@@ -208,13 +297,13 @@ static int update_role(struct tuf_repository *r, enum role_nr nr, json_t *payloa
 	size_t len;
 	int rc;
 
-	if (is_current(r, nr, payload, now))
+	if (is_current(r, nr, fields, now))
 		return 0;
 	envelope = tuf_envelope_new(tuf_signed_new(kind->type, version, now + kind->life_s));
-	if (!envelope || json_object_set(json_object_get(envelope, "signed"), kind->payload, payload))
+	if (!envelope || json_object_update(json_object_get(envelope, "signed"), fields))
 		return err_set(err, -ENOMEM, "out of memory");
 	if ((rc = signing_key_sign(envelope, r->key, err)) < 0 ||
-	    (rc = tuf_envelope_text(&text, &len, envelope, err)) < 0 ||
+	    (rc = tuf_envelope_text(&text, &len, envelope, err)) < 0 || (rc = check_length(nr, len, err)) < 0 ||
 	    (rc = tuf_metadata_parse(&md, kind->type, text, len, err)) < 0 ||
 	    (rc = file_path(path, r, nr, version, err)) < 0 || (rc = text_file_replace(path, text, len, err)) < 0 ||
 	    (rc = key_site_give(r->dir, path, err)) < 0)
@@ -224,121 +313,105 @@ static int update_role(struct tuf_repository *r, enum role_nr nr, json_t *payloa
 	return 1;
 }
 
-static int add_meta(json_t *meta, const char *name, const struct tuf_metadata *md, struct err *err)
+static int add_meta(json_t *meta, const char *role, const struct tuf_metadata *md, struct err *err)
 {
-	char file[64];
+	char file[ROLE_NAME_MAX + 8];
 
-	snprintf(file, sizeof(file), "%s.json", name);
+	snprintf(file, sizeof(file), "%s.json", role);
 	if (json_object_set_new(meta, file, tuf_meta_new(md->version, md->text, md->bytes)))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
 
-/* targets/[machines/]SHA256.NAME */
-static int target_path(char out[static PATH_MAX], const struct tuf_repository *r, const char *name,
-		       const json_t *target, struct err *err)
+/* A role whose targets are files of their own. */
+static int update_files(struct tuf_repository *r, enum role_nr nr, json_t *fields, const json_t *texts, struct err *err)
 {
-	const char *sha256 = json_string_value(json_object_get(json_object_get(target, "hashes"), "sha256"));
-	const char *slash = strrchr(name, '/');
-	int folder = slash ? (int)(slash + 1 - name) : 0;
-	char file[256];
+	const json_t *targets = json_object_get(fields, "targets");
+	CLEANUP(json_free) json_t *before = targets_of(r->published[nr]);
+	int rc = tuf_files_write(r->dir, targets, texts, err);
 
-	snprintf(file, sizeof(file), "targets/%.*s%s.%s", folder, name, sha256, name + folder);
-	return path_of(out, r, file, err);
+	if (rc < 0 || (rc = update_role(r, nr, fields, err)) <= 0)
+		return rc;
+	tuf_files_remove(r->dir, r->previous[nr], before, targets);
+	json_decref(r->previous[nr]);
+	r->previous[nr] = TAKE(before);
+	return rc;
 }
 
-static int make_folder(const struct tuf_repository *r, const char *name, struct err *err)
+/* What the role `machines` delegates to its bins. */
+static json_t *bin_delegations(const struct tuf_repository *r, struct err *err)
 {
-	char path[PATH_MAX];
-	int rc = path_of(path, r, name, err);
+	CLEANUP(json_free) json_t *delegations = tuf_delegations_new();
+	char name[ROLE_NAME_MAX];
 
-	if (rc < 0)
-		return rc;
-	if (mkdir(path, 0755) && errno != EEXIST)
-		return err_set(err, -errno, "make '%s': %s", path, strerror(errno));
-	return key_site_give(r->dir, path, err);
-}
-
-static int write_targets(const struct tuf_repository *r, const json_t *targets, json_t *files, struct err *err)
-{
-	char path[PATH_MAX];
-	const char *name;
-	json_t *text;
-	int rc;
-
-	if ((rc = make_folder(r, "targets", err)) < 0 || (rc = make_folder(r, "targets/machines", err)) < 0)
-		return rc;
-	json_object_foreach(files, name, text)
-	{
-		if ((rc = target_path(path, r, name, json_object_get(targets, name), err)) < 0)
-			return rc;
-		if (access(path, F_OK) == 0)
-			continue;
-		if ((rc = text_file_replace(path, json_string_value(text), json_string_length(text), err)) < 0 ||
-		    (rc = key_site_give(r->dir, path, err)) < 0)
-			return rc;
+	for (int nr = ROLE_BIN; nr < ROLE_SNAPSHOT; nr++) {
+		name_role(name, nr);
+		json_t *role = tuf_delegation_new_by_hash(name, (char[]){ hex_digits[nr - ROLE_BIN], '\0' });
+		if (json_array_append_new(json_object_get(delegations, "roles"), role)) {
+			err_set(err, -ENOMEM, "out of memory");
+			return NULL;
+		}
+		if (tuf_role_add_key(delegations, role, r->key, err) < 0)
+			return NULL;
 	}
-	return 0;
-}
-
-/* Files of the version before the one before, that neither of the two newer ones has. */
-static void remove_targets(struct tuf_repository *r, json_t *older, const json_t *newer)
-{
-	char path[PATH_MAX];
-	struct err ignored;
-	const char *name;
-	json_t *target;
-
-	json_object_foreach(older, name, target) if (!json_equal(target, json_object_get(newer, name)) &&
-						     !json_equal(target, json_object_get(r->previous, name)) &&
-						     target_path(path, r, name, target, &ignored) == 0) unlink(path);
+	return TAKE(delegations);
 }
 
 static int update_machines(struct tuf_repository *r, struct err *err)
 {
-	CLEANUP(json_free) json_t *targets = NULL, *files = NULL, *older = r->previous, *before = NULL;
+	CLEANUP(tuf_catalog_files_done) struct tuf_catalog_files files = { 0 };
+	CLEANUP(json_free) json_t *fields = json_object();
+	json_t *delegations = bin_delegations(r, err);
 	int rc;
 
-	r->previous = NULL;
-	if (r->published[ROLE_MACHINES])
-		before = json_incref(json_object_get(r->published[ROLE_MACHINES]->fields, "targets"));
-	if ((rc = tuf_catalog_machines(&targets, &files, r->config, r->store, err)) < 0 ||
-	    (rc = write_targets(r, targets, files, err)) < 0 ||
-	    (rc = update_role(r, ROLE_MACHINES, targets, err)) <= 0) {
-		r->previous = TAKE(older);
+	if (!delegations)
+		return err->code;
+	if (json_object_set_new(fields, "delegations", delegations))
+		return err_set(err, -ENOMEM, "out of memory");
+	if ((rc = tuf_catalog_files(&files, r->config, r->store, err)) < 0)
 		return rc;
+	json_object_set(fields, "targets", files.policy);
+	rc = update_files(r, ROLE_MACHINES, fields, files.texts, err);
+	for (int nr = ROLE_BIN; rc >= 0 && nr < ROLE_SNAPSHOT; nr++) {
+		CLEANUP(json_free) json_t *bin = json_pack("{s:O}", "targets", files.bins[nr - ROLE_BIN]);
+
+		rc = update_files(r, nr, bin, files.texts, err);
 	}
-	r->previous = TAKE(before);
-	remove_targets(r, older, targets);
 	return rc;
 }
 
 static int update_items(struct tuf_repository *r, struct err *err)
 {
-	CLEANUP(json_free) json_t *targets = NULL;
+	json_t *targets;
 	int rc = tuf_catalog_items(&targets, &r->env, r->config, r->store, err);
 
-	return rc < 0 ? rc : update_role(r, ROLE_ITEMS, targets, err);
+	if (rc < 0)
+		return rc;
+	CLEANUP(json_free) json_t *fields = json_pack("{s:o}", "targets", targets);
+	return update_role(r, ROLE_ITEMS, fields, err);
 }
 
 static int update_snapshot(struct tuf_repository *r, struct err *err)
 {
-	CLEANUP(json_free) json_t *meta = json_object();
-	int rc;
+	CLEANUP(json_free) json_t *fields = json_pack("{s:{}}", "meta");
+	json_t *meta = json_object_get(fields, "meta");
+	int rc = add_meta(meta, "targets", r->site.targets, err);
 
-	if ((rc = add_meta(meta, "targets", r->site.targets, err)) < 0 ||
-	    (rc = add_meta(meta, "items", r->published[ROLE_ITEMS], err)) < 0 ||
-	    (rc = add_meta(meta, "machines", r->published[ROLE_MACHINES], err)) < 0)
-		return rc;
-	return update_role(r, ROLE_SNAPSHOT, meta, err);
+	for (int nr = 0; rc >= 0 && nr < ROLE_SNAPSHOT; nr++) {
+		char name[ROLE_NAME_MAX];
+
+		name_role(name, nr);
+		rc = add_meta(meta, name, r->published[nr], err);
+	}
+	return rc < 0 ? rc : update_role(r, ROLE_SNAPSHOT, fields, err);
 }
 
 static int update_timestamp(struct tuf_repository *r, struct err *err)
 {
-	CLEANUP(json_free) json_t *meta = json_object();
-	int rc = add_meta(meta, "snapshot", r->published[ROLE_SNAPSHOT], err);
+	CLEANUP(json_free) json_t *fields = json_pack("{s:{}}", "meta");
+	int rc = add_meta(json_object_get(fields, "meta"), "snapshot", r->published[ROLE_SNAPSHOT], err);
 
-	return rc < 0 ? rc : update_role(r, ROLE_TIMESTAMP, meta, err);
+	return rc < 0 ? rc : update_role(r, ROLE_TIMESTAMP, fields, err);
 }
 
 /* Timestamp last: until it is there, the one before leads to a whole that is still there. */
@@ -346,17 +419,16 @@ static int publish(struct tuf_repository *r, struct err *err)
 {
 	int rc;
 
-	for (int nr = 0; nr < ROLES; nr++)
-		if ((rc = load_published(r, nr, err)) < 0)
-			return rc;
+	if (!r->is_loaded && (rc = load_all(r, err)) < 0)
+		return rc;
+	r->is_loaded = true;
 	if ((rc = update_items(r, err)) < 0 || (rc = update_machines(r, err)) < 0 ||
 	    (rc = update_snapshot(r, err)) < 0 || (rc = update_timestamp(r, err)) < 0)
 		return rc;
 	if (rc > 0)
-		log_info("trust: signed items %" PRId64 ", machines %" PRId64 ", snapshot %" PRId64
-			 ", timestamp %" PRId64,
-			 r->published[ROLE_ITEMS]->version, r->published[ROLE_MACHINES]->version,
-			 r->published[ROLE_SNAPSHOT]->version, r->published[ROLE_TIMESTAMP]->version);
+		log_info("trust: signed items %" PRId64 ", snapshot %" PRId64 ", timestamp %" PRId64,
+			 r->published[ROLE_ITEMS]->version, r->published[ROLE_SNAPSHOT]->version,
+			 r->published[ROLE_TIMESTAMP]->version);
 	for (int nr = 0; nr < ROLES; nr++)
 		remove_old(r, nr, r->published[nr]->version);
 	return 0;
@@ -394,7 +466,7 @@ static json_t *status_of(const struct tuf_repository *r)
 	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "root_version", (json_int_t)r->site.root->version, "root_expires",
 			 (json_int_t)r->site.root->expires, "targets_version", (json_int_t)r->site.targets->version,
 			 "targets_expires", (json_int_t)r->site.targets->expires, "signed_at",
-			 timestamp ? json_integer(timestamp->expires - kinds[ROLE_TIMESTAMP].life_s) : json_null());
+			 timestamp ? json_integer(timestamp->expires - kind_of(ROLE_TIMESTAMP)->life_s) : json_null());
 }
 
 /* Bring what is published in step. `*has_root`: whether there is anything to be in step with. */
@@ -476,9 +548,10 @@ static void free_all(struct tuf_repository *r)
 {
 	key_site_done(&r->site);
 	signing_key_free(&r->key);
-	for (int nr = 0; nr < ROLES; nr++)
+	for (int nr = 0; nr < ROLES; nr++) {
 		tuf_metadata_free(&r->published[nr]);
-	json_decref(r->previous);
+		json_decref(r->previous[nr]);
+	}
 	json_decref(r->status);
 	pthread_cond_destroy(&r->wake);
 	pthread_cond_destroy(&r->settled);
@@ -534,13 +607,19 @@ void tuf_repository_stop(struct tuf_repository **r)
 
 int tuf_repository_settle(struct tuf_repository *r, struct err *err)
 {
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += SETTLE_S;
 	pthread_mutex_lock(&r->lock);
 	uint64_t asked = ++r->asked;
 	pthread_cond_signal(&r->wake);
-	while (r->answered < asked)
-		pthread_cond_wait(&r->settled, &r->lock);
+	while (r->answered < asked && pthread_cond_timedwait(&r->settled, &r->lock, &until) == 0) {
+	}
 	int rc = r->has_root;
-	if (r->fault.code)
+	if (r->answered < asked)
+		rc = err_set(err, -EAGAIN, "what is served is not signed yet, after %d s", SETTLE_S);
+	else if (r->fault.code)
 		rc = err_set(err, -EAGAIN, "what is served cannot be signed: %s", r->fault.text);
 	pthread_mutex_unlock(&r->lock);
 	return rc;

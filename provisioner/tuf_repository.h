@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * tuf_repository: keeps STATE_DIR/trust, a TUF repository, in step with what the service serves: one thread that signs
- * the roles `items`, `machines`, snapshot and timestamp with the online key when something changed or half of an expiry
- * is over. Without STATE_DIR/trust/metadata/1.root.json nothing is signed, until there is one.
+ * the roles `items`, `machines`, `machines-0` to `machines-f`, snapshot and timestamp with the online key when something
+ * changed or half of an expiry is over. Without STATE_DIR/trust/metadata/1.root.json nothing is signed, until there is one.
  *
  * Source: the TUF specification 1.0.x, sections 4 and 6.2 (consistent snapshots).
  */
@@ -24,7 +24,7 @@ int tuf_repository_start(struct tuf_repository **out, const struct config *confi
 void tuf_repository_stop(struct tuf_repository **r);
 
 /* Wait until all that the store had before this call is signed and published: 1; 0: this service signs nothing. -EAGAIN: it
- * could not be signed, and why. Any thread may call. */
+ * could not be signed, and why, or not within 20 s. Any thread may call. */
 int tuf_repository_settle(struct tuf_repository *r, struct err *err);
 
 /* Read keys, root and targets metadata again, soon. */

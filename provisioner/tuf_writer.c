@@ -79,6 +79,12 @@ json_t *tuf_delegations_new(void)
 	return json_pack("{s:{}, s:[]}", "keys", "roles");
 }
 
+static json_t *delegation_new(const char *name, const char *by, json_t *list)
+{
+	return json_pack("{s:s, s:[], s:i, s:b, s:O}", "name", name, "keyids", "threshold", 1, "terminating", 1, by,
+			 list);
+}
+
 json_t *tuf_delegation_new(const char *name, const char *const *paths)
 {
 	CLEANUP(json_free) json_t *list = json_array();
@@ -86,8 +92,14 @@ json_t *tuf_delegation_new(const char *name, const char *const *paths)
 	for (; *paths; paths++)
 		if (json_array_append_new(list, json_string(*paths)))
 			return NULL;
-	return json_pack("{s:s, s:[], s:i, s:b, s:O}", "name", name, "keyids", "threshold", 1, "terminating", 1,
-			 "paths", list);
+	return delegation_new(name, "paths", list);
+}
+
+json_t *tuf_delegation_new_by_hash(const char *name, const char *prefix)
+{
+	CLEANUP(json_free) json_t *list = json_pack("[s]", prefix);
+
+	return delegation_new(name, "path_hash_prefixes", list);
 }
 
 int tuf_role_add_key(json_t *holder, json_t *role, const struct signing_key *key, struct err *err)

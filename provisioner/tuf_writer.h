@@ -35,6 +35,9 @@ json_t *tuf_delegations_new(void);
 /* A delegation to the role `name` of all that matches one of `paths` (which end with NULL), terminating, without keys. */
 json_t *tuf_delegation_new(const char *name, const char *const *paths);
 
+/* The same of all paths whose SHA-256 begins with the hex digits `prefix`. */
+json_t *tuf_delegation_new_by_hash(const char *name, const char *prefix);
+
 /* Let the key sign for `role` (of a root's "roles", or a delegation); `holder`: what has "keys", a root's fields or
  * "delegations". */
 int tuf_role_add_key(json_t *holder, json_t *role, const struct signing_key *key, struct err *err);

@@ -3,48 +3,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
+. tests/tuf/repository.sh
 
-trust=$work/state/trust
-mac=52:54:00:12:34:56
-
-# number NAME: the newest version of a role's file
-number()
-{
-	find "$trust/metadata" -name "*.$1.json" -printf '%f\n' | sort -n | tail -n 1 | cut -d. -f1
-}
-
-# signed FILTER FILE: a field of what is signed
-signed()
-{
-	jq -r ".signed$1" "$trust/metadata/$2"
-}
-
-tuf()
-{
-	"$BUILD/tests/tuf/client" --metadata-dir "$work/client" --metadata-url "http://127.0.0.1:$vmcastd_port/tuf/metadata/" "$@"
-}
-
-# target NAME: its bytes, by the client
-target()
-{
-	rm -rf "$work/files" && mkdir "$work/files"
-	tuf --target-name "$1" --target-base-url "http://127.0.0.1:$vmcastd_port/tuf/targets/" --target-dir "$work/files" download \
-		2>"$work/said" && cat "$work"/files/*
-}
-
-# plan: status; body in $work/plan
-plan()
-{
-	curl -s -o "$work/plan" -w '%{http_code}' -H 'Content-Type: application/json' -d "{\"version\":1,\"item\":\"$item\",\"macs\":[\"$mac\"]}" \
-		"http://127.0.0.1:$vmcastd_port/v1/plan"
-}
-
-(umask 077 && echo 'correct horse battery' >"$work/passphrase")
-mkdir -p "$work/state"
-"$BUILD/vmcast" key init --keys "$work/keys" --repository "$trust" --passphrase-file "$work/passphrase" >"$work/said" 2>&1 ||
-	{ cat "$work/said"; exit 1; }
+make_keys
 serve_image 4M 262144
-mkdir "$work/client"
 tuf init "$trust/metadata/1.root.json"
 
 is "a plan is made" "$(plan)" 200
@@ -77,12 +39,12 @@ ok "  the image" cmp "$image" "$work/disk"
 plan >/dev/null
 is "an assignment is signed before its plan is handed out" "$(target machines/52-54-00-12-34-56.json)" \
 	"{\"item\":\"$item\",\"target\":\"bus=nvme\",\"version\":1}"
-machines=$(number machines)
+machines=$(number "$bin")
 curl -s -H 'Content-Type: application/json' -H "Authorization: Bearer $(jq -r .ticket "$work/plan")" -d '{"phase":"done"}' \
 	"http://127.0.0.1:$vmcastd_port/v1/jobs/$(jq -r .job "$work/plan")"
 plan >/dev/null
 is "once it is installed it is not" "$(target machines/52-54-00-12-34-56.json || echo none)" none
-ok "by a newer version" test "$(number machines)" -gt "$machines"
+ok "by a newer version" test "$(number "$bin")" -gt "$machines"
 
 before=$(signed .version timestamp.json)
 plan >/dev/null

@@ -6,7 +6,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tuf"))
-from repository import ENDLESS, TOP, Client, Key, Repository, days, done, equal, json, ok, sign  # noqa: E402
+from repository import ENDLESS, SLOW, TOP, Client, Key, Repository, days, done, equal, json, ok, sign  # noqa: E402
 
 
 def refused(label, client, why, trusted=None, status=None):
@@ -148,7 +148,26 @@ def endless_data():
     refused("a target without an end", client, "longer", None, client.download("image"))
 
 
+def slow_retrieval():
+    repository, client = up_to_date()
+    trusted = client.trusted()
+    repository.publish()
+    good = repository.files["metadata/timestamp.json"]
+    repository.files["metadata/timestamp.json"] = SLOW
+    refused("a timestamp that drips", client, "timestamp.json': fewer than 1000 bytes/s", trusted)
+    repository.files["metadata/timestamp.json"] = good
+    repository.add_target("large", b"x" * 100000)
+    repository.publish()
+    repository.files["targets/" + repository.target_name("large", b"x" * 100000)] = SLOW
+    refused("a target that drips", client, "fewer than 1000 bytes/s", None, client.download("large"))
+    equal("and nothing of it is kept", os.listdir(client.targets), [])
+
+
 def many_values():
+    for name, most in (("2.root.json", 20000), ("timestamp.json", 1000)):
+        repository, client = up_to_date()
+        repository.files["metadata/" + name] = b'{"signed": [' + b"0," * most + b"0]}"
+        refused(f"a {name} of more values than it may have", client, f"more than {most} values")
     repository, client = up_to_date()
     repository.publish()
     repository.files["metadata/3.targets.json"] = b'{"signed": [' + b"{}," * 1600000 + b"{}]}"
@@ -250,6 +269,7 @@ rollback()
 fast_forward()
 freeze()
 endless_data()
+slow_retrieval()
 many_values()
 extraneous_dependencies()
 mix_and_match()

@@ -110,7 +110,9 @@ int main(int argc, char **argv)
 {
 	CLEANUP(http_close) struct http *http = NULL;
 	struct arguments args = { .tuf.now = time(NULL) };
-	const struct http_options options = { .stall_s = 10, .redirects_max = 5 };
+	const struct http_options options = {
+		.stall_s = 10, .slow_bytes_per_s = 1000, .slow_s = 4, .redirects_max = 5
+	};
 	struct err err = { 0 };
 	const char *command = parse(&args, argc, argv);
 	int rc = command ? http_open(&http, &options, &err) : -EINVAL;

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote, unquote
 
@@ -160,13 +161,16 @@ class Repository:
                     self.send_error(404)
                     return
                 self.send_response(200)
-                if data is not ENDLESS:
+                if data not in (ENDLESS, SLOW):
                     self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 try:
                     if data is ENDLESS:
                         while True:
                             self.wfile.write(b" " * 65536)
+                    while data is SLOW:
+                        self.wfile.write(b" ")
+                        time.sleep(0.1)
                     self.wfile.write(data)
                 except OSError:
                     pass
@@ -180,7 +184,7 @@ class Repository:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-ENDLESS = b"never ends"
+ENDLESS, SLOW = b"never ends", b"drips"
 
 
 class Client:

@@ -2,8 +2,8 @@
 /* tuf_key: see tuf_key.h */
 #include "tuf_key.h"
 
+#include "canonical_json.h"
 #include "cleanup.h"
-#include "digest.h"
 
 #include <errno.h>
 #include <mbedtls/pk.h>
@@ -224,4 +224,18 @@ bool tuf_key_same(const json_t *a, const json_t *b)
 
 	return key_bytes(bytes_a, &len_a, a) && key_bytes(bytes_b, &len_b, b) && len_a == len_b &&
 	       memcmp(bytes_a, bytes_b, len_a) == 0;
+}
+
+int tuf_key_id(char out[static DIGEST_HEX], const json_t *key, struct err *err)
+{
+	CLEANUP(free_str) char *text = NULL;
+	uint8_t digest[DIGEST_BYTES];
+	size_t len;
+	int rc = canonical_json(&text, &len, key, err);
+
+	if (rc)
+		return rc;
+	digest_of(digest, text, len);
+	digest_hex(out, digest);
+	return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef VMCAST_TUF_KEY_H
 #define VMCAST_TUF_KEY_H
 
+#include "digest.h"
 #include "err.h"
 
 #include <jansson.h>
@@ -20,5 +21,8 @@ int tuf_key_verify(const json_t *key, const char *sig, const void *data, size_t 
 
 /* Whether both are one key, whatever their ids, and however it is written (letter case of hex, lines of PEM). */
 bool tuf_key_same(const json_t *a, const json_t *b);
+
+/* Its id: the SHA-256 of the canonical JSON of the whole object, in hex. -EBADMSG: there is no such form. */
+int tuf_key_id(char out[static DIGEST_HEX], const json_t *key, struct err *err);
 
 #endif

@@ -68,6 +68,7 @@ static const char *const dhcp_choices[] = { "off", "own", "proxy", NULL };
 static const char *const ingest_choices[] = { "auto", "demand", "manual", NULL };
 static const char *const menu_default_choices[] = { "local", "first", NULL };
 
+static const char *const identity_choices[] = { "none", "ticket", "key", NULL };
 const char *const unassigned_policy_names[] = { "menu", "refuse", NULL };
 
 static const struct key keys[] = {
@@ -151,6 +152,10 @@ static const struct key keys[] = {
 	  .help = "What machines that check signatures do without an assignment: write what was chosen in their menu, "
 		  "or "
 		  "refuse. It is signed; without signed metadata it does nothing." },
+	{ "identity", KIND_CHOICE, FIELD(identity), .fallback = "ticket", .choices = identity_choices,
+	  .help = "What a machine shows before it gets a plan: the ticket that its boot script had; that, and a key in "
+		  "its TPM or "
+		  "UEFI variables; or none, for boot scripts of the site's own." },
 	{ "target", KIND_TEXT, FIELD(target), .check = target_rule_check, .form = "target rule",
 	  .help = "Rule that names the disk to write on machines whose assignment has none, such as bus=nvme. Without "
 		  "it "

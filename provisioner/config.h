@@ -17,6 +17,8 @@
 enum dhcp_mode { DHCP_OFF, DHCP_OWN, DHCP_PROXY };
 enum ingest_mode { INGEST_AUTO, INGEST_DEMAND, INGEST_MANUAL };
 enum unassigned_policy { UNASSIGNED_MENU, UNASSIGNED_REFUSE };
+/* What a machine shows before it gets a plan: nothing; its boot's ticket; that, and a key of its own that outlives the boot. */
+enum identity_policy { IDENTITY_NONE, IDENTITY_TICKET, IDENTITY_KEY };
 enum menu_default { MENU_DEFAULT_LOCAL, MENU_DEFAULT_FIRST };
 
 /* "menu", "refuse", NULL: as in configuration and signed policy. */
@@ -64,6 +66,7 @@ struct config {
 	uint64_t menu_timeout_s; /* 0: wait for ever */
 	enum menu_default menu_default;
 	enum unassigned_policy unassigned;
+	enum identity_policy identity;
 	char *target; /* default target rule, NULL: none */
 	enum zeros_policy zeros;
 	uint64_t connections_max;

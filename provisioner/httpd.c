@@ -294,8 +294,10 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 				     .started_at = time(NULL) };
 	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
 	h->operators = (struct side){ .httpd = h, .name = "operators", .routes = routes_operator };
-	int rc = connections_start(&h->connections, err);
+	int rc = store_secret(store, "boot ticket", h->server.ticket_secret, err);
 
+	if (rc == 0)
+		rc = connections_start(&h->connections, err);
 	if (rc == 0)
 		rc = listen_and_serve(h, err);
 	if (rc < 0) {

@@ -240,10 +240,11 @@ static bool is_one_word(const char *rule)
 }
 
 /*
- * Label `boot`: kernel and initramfs for the item named by `${item}`. iPXE hands every image it holds to the kernel as
+ * Label `boot`: kernel and initramfs for the item named by `${item}`, with this boot's ticket. iPXE hands every image it holds to the kernel as
  * an initramfs, so what was loaded before goes first. `initrd=` is how an EFI kernel finds the file by its name.
  */
-static void put_boot(FILE *to, const struct config *config, const struct menu_machine *machine, const char *target)
+static void put_boot(FILE *to, const struct config *config, const struct menu_machine *machine,
+		     const struct menu_start *start)
 {
 	fputs(":boot\nimgfree\nkernel --name vmlinuz ${server}/env/vmlinuz initrd=initramfs", to);
 	fputs(" vmcast.server=${server} vmcast.item=${item} BOOTIF=01-", to);
@@ -252,8 +253,10 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 			fputc(*p == ':' ? '-' : *p, to);
 	else
 		fputs("${netX/mac:hexhyp}", to);
-	if (target && is_one_word(target))
-		fprintf(to, " vmcast.disk=%s", target);
+	if (start->ticket)
+		fprintf(to, " vmcast.ticket=%s", start->ticket);
+	if (start->target && is_one_word(start->target))
+		fprintf(to, " vmcast.disk=%s", start->target);
 	if (config->kernel_args && config->kernel_args[0]) {
 		fputc(' ', to);
 		put_line_part(to, config->kernel_args);
@@ -286,6 +289,13 @@ static void put_iso(FILE *to, const struct store_content *content)
 {
 	fprintf(to, ":start\nimgfree\nsanboot --no-describe ${server}/images/%s/file || goto failed\n",
 		content->file.id);
+}
+
+/* Label `boot`: an item is chosen, and gets the ticket that only it is good for. */
+static void put_ask_write(FILE *to)
+{
+	fputs(":boot\nchain --replace --autofree ${server}/v1/start?item=${item}&write=1&${machine} || goto failed\n",
+	      to);
 }
 
 /* Label `start`: what is not known before the service is asked. */
@@ -562,7 +572,7 @@ char *menu_script(const struct config *config, const struct store_item_list *ite
 	if (channel_count)
 		put_asks(s.to, wanted);
 	if (offers & MENU_WRITE)
-		put_boot(s.to, config, machine, NULL);
+		put_ask_write(s.to);
 	if (offers & (MENU_START | MENU_FETCH))
 		put_ask_start(s.to);
 	put_failed(s.to);
@@ -671,7 +681,7 @@ char *menu_details_script(const struct config *config, const struct store_item *
 	fprintf(s.to, "item --gap\n%sitem -- retry Back to the menu\n", find_ask(offers)->lines);
 	fputs("choose --default retry pick || goto retry\ngoto ${pick}\n", s.to);
 	if (offers & MENU_WRITE)
-		put_boot(s.to, config, machine, NULL);
+		put_ask_write(s.to);
 	if (offers & (MENU_START | MENU_FETCH))
 		put_ask_start(s.to);
 	put_failed(s.to);
@@ -679,22 +689,22 @@ char *menu_details_script(const struct config *config, const struct store_item *
 }
 
 char *menu_boot_script(const struct config *config, const struct store_item *item, const struct store_content *content,
-		       const struct menu_machine *machine, const char *why, const char *target)
+		       const struct menu_machine *machine, const struct menu_start *start)
 {
 	struct script s;
 
 	if (!script_open(&s))
 		return NULL;
 	put_settings(s.to, config, machine);
-	fprintf(s.to, "echo vmcast: %s ", why);
+	fprintf(s.to, "echo vmcast: %s ", start->why);
 	put_quoted(s.to, item->announced.title, LINE_COLUMNS);
 	fprintf(s.to, "\nset item %s\n", item->id);
 	if (content->kind == ITEM_KERNEL)
 		put_kernel(s.to, item, content);
-	else if (content->kind == ITEM_ISO)
+	else if (content->kind == ITEM_ISO && !start->to_disk)
 		put_iso(s.to, content);
 	else
-		put_boot(s.to, config, machine, target);
+		put_boot(s.to, config, machine, start);
 	put_failed(s.to);
 	return script_close(&s);
 }

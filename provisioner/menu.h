@@ -58,9 +58,18 @@ char *menu_entry_script(const struct config *config); /* /boot.ipxe */
 char *menu_script(const struct config *config, const struct store_item_list *items, const struct menu_machine *machine);
 char *menu_details_script(const struct config *config, const struct store_item *item,
 			  const struct store_content *content, const struct menu_machine *machine, bool may_fetch);
-/* Without questions: `why` the item is started, as its kind is. `target`: rules for a disk; NULL: none. */
+
+/* How an item is started. */
+struct menu_start {
+	const char *why;    /* for people */
+	const char *target; /* rules for a disk; NULL: none */
+	const char *ticket; /* of this boot (boot_ticket.h); NULL: none */
+	bool to_disk;       /* an ISO image is written, not started */
+};
+
+/* Without questions. */
 char *menu_boot_script(const struct config *config, const struct store_item *item, const struct store_content *content,
-		       const struct menu_machine *machine, const char *why, const char *target);
+		       const struct menu_machine *machine, const struct menu_start *start);
 char *menu_local_script(const struct menu_machine *machine); /* boot from the local disk */
 /* `message` is shown, then /v1/script is asked again after 10 s; or, for `item` (an id, may be NULL), /v1/start soon. */
 char *menu_wait_script(const struct config *config, const struct menu_machine *machine, const char *message,

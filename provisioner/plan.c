@@ -6,6 +6,7 @@
 #include "delta_job.h"
 #include "demand.h"
 #include "digest.h"
+#include "identity.h"
 #include "json.h"
 #include "log.h"
 #include "mac.h"
@@ -325,10 +326,11 @@ static json_t *disks_json(const struct store_content *content, const char *targe
 static json_t *plan_json(const struct store_item *item, const struct store_content *content, const char *target,
 			 const char *job, const char *ticket, bool is_signed, const struct server *server)
 {
-	json_t *plan = json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o}, s:s, s:s, s:n}", "version", PLAN_VERSION, "job",
-				 job, "ticket", ticket, "item", "id", item->id, "title",
-				 json_text(item->announced.title), "uuid", json_text(item->announced.uuid), "zeros",
-				 zeros_policy_names[server->config->zeros], "landing", "reboot", "trust");
+	json_t *plan =
+		json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o, s:I}, s:s, s:s, s:n}", "version", PLAN_VERSION, "job", job,
+			  "ticket", ticket, "item", "id", item->id, "title", json_text(item->announced.title), "uuid",
+			  json_text(item->announced.uuid), "version", (json_int_t)item->version, "zeros",
+			  zeros_policy_names[server->config->zeros], "landing", "reboot", "trust");
 
 	if (is_signed)
 		json_object_set_new(plan, "trust",
@@ -363,7 +365,8 @@ static int reply_wait(struct request *rq, const struct store_item *item, struct 
 }
 
 static int make_job(char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS], const struct request *rq,
-		    const struct plan_request *p, const struct store_item *item, const json_t *json, struct err *err)
+		    const struct plan_request *p, const struct store_claim *claim, const struct store_item *item,
+		    const json_t *json, struct err *err)
 {
 	CLEANUP(free_str) char *inventory = inventory_of(json);
 	char address[64];
@@ -373,7 +376,7 @@ static int make_job(char id[static STORE_ID_CHARS], char ticket[static STORE_TIC
 	if (p->macs.count &&
 	    (rc = store_machine_seen(rq->server->store, p->macs.macs[0], p->arch, p->firmware, address, err)) < 0)
 		return rc;
-	rc = store_job_new(rq->server->store, &p->macs, item->id, item->version, inventory, id, ticket, err);
+	rc = store_job_new(rq->server->store, &p->macs, item->id, item->version, inventory, claim, id, ticket, err);
 	if (rc == -ESTALE)
 		return err_set(err, -EAGAIN, "item %s has just got another version", item->id);
 	return rc;
@@ -405,17 +408,48 @@ static const char *rules_of(const struct plan_request *p, bool is_signed, const 
 	return config->target;
 }
 
+static const char *describe_key(const struct store_claim *claim)
+{
+	if (!claim->key)
+		return "without a key";
+	return claim->is_durable ? "with the machine's key" : "with a key of this boot";
+}
+
+/* Empty without a key: then there are none. */
+static int last_receipt(char out[static STORE_HASH_CHARS], const struct store_claim *claim, struct store *store,
+			struct err *err)
+{
+	char chain[STORE_CHAIN_CHARS];
+
+	out[0] = '\0';
+	if (!claim->key)
+		return 0;
+	store_claim_chain(chain, claim);
+	return store_receipt_last(store, chain, out, err);
+}
+
+/* Who the service takes the machine for, and what its receipt follows. */
+static void add_identity(json_t *plan, const struct store_claim *claim, const char *previous)
+{
+	json_object_set_new(plan, "machine", json_text(claim->mac));
+	if (claim->key)
+		json_object_set_new(plan, "receipt",
+				    json_pack("{s:o}", "previous", json_text(previous[0] ? previous : NULL)));
+}
+
 int plan_make(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(plan_request_done) struct plan_request p = { 0 };
+	CLEANUP(identity_done) struct identity who = { 0 };
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	CLEANUP(store_content_free) struct store_content content = { 0 };
-	char job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], address[64], quoted[256];
+	char job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], previous[STORE_HASH_CHARS], quoted[256];
 	struct store *store = rq->server->store;
 	int rc, is_signed = 0;
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, store, err)) < 0 ||
+	    (rc = identity_admit(&who, rq, json, p.item_id, &p.macs, err)) < 0 ||
 	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, err)) < 0)
 		return rc;
 	if (demand_item(rq->server, &item))
@@ -425,15 +459,16 @@ int plan_make(struct request *rq, struct err *err)
 	    (is_signed = tuf_repository_settle(rq->server->trust, err)) < 0)
 		return is_signed < 0 ? is_signed : rc;
 	/* After it is signed: a job is made only of what serves still. */
-	if ((rc = make_job(job, ticket, rq, &p, &item, json, err)) < 0)
+	if ((rc = make_job(job, ticket, rq, &p, &who.claim, &item, json, err)) < 0 ||
+	    (rc = last_receipt(previous, &who.claim, store, err)) < 0)
 		return rc;
-	request_address(address, rq);
-	log_info("job %s: plan for %s at %s: item %s '%s'", job, p.macs.count ? p.macs.macs[0] : "a host", address,
-		 item.id, log_quote(quoted, sizeof(quoted), item.announced.title));
-	return reply_json(rq, MHD_HTTP_OK,
-			  plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), job, ticket,
-				    is_signed, rq->server),
-			  err);
+	log_info("job %s: plan for %s at %s, %s: item %s '%s'", job, who.claim.mac ? who.claim.mac : "a host",
+		 who.address, describe_key(&who.claim), item.id,
+		 log_quote(quoted, sizeof(quoted), item.announced.title));
+	json_t *plan = plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), job, ticket, is_signed,
+				 rq->server);
+	add_identity(plan, &who.claim, previous);
+	return reply_json(rq, MHD_HTTP_OK, plan, err);
 }
 
 /* The ticket of "Authorization: Bearer TICKET", or NULL. */
@@ -460,6 +495,7 @@ int plan_report(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
 	const char *phase, *disk = NULL, *message = NULL, *ticket = bearer(rq);
+	CLEANUP(identity_report_done) struct identity_report identity = { 0 };
 	struct store_job report = { 0 };
 	uint64_t status = 0;
 	int rc;
@@ -472,13 +508,17 @@ int plan_report(struct request *rq, struct err *err)
 	    (rc = json_want_u64(&report.done_bytes, json, "bytes_done", INT64_MAX, err)) < 0 ||
 	    (rc = json_want_u64(&report.total_bytes, json, "bytes_total", INT64_MAX, err)) < 0 ||
 	    (rc = json_want_u64(&report.bytes_per_s, json, "bytes_per_s", INT64_MAX, err)) < 0 ||
-	    (rc = json_want_u64(&status, json, "exit", 255, err)) < 0)
+	    (rc = json_want_u64(&status, json, "exit", 255, err)) < 0 ||
+	    (rc = identity_check_report(&identity, rq, json, phase, err)) < 0)
 		return rc;
 	/* Borrowed: the store copies what it keeps. */
 	report.phase = (char *)phase;
 	report.disk = (char *)disk;
 	report.message = (char *)message;
 	report.exit = (int)status;
+	report.seq = identity.seq;
+	report.digest = identity.digest;
+	report.receipt = identity.has_receipt ? &identity.receipt : NULL;
 	rc = store_job_report(rq->server->store, rq->param, ticket, &report, err);
 	if (rc < 0)
 		return rc;

@@ -24,7 +24,7 @@ static bool has_form(const char *placeholder, const char *value)
 
 	if (strcmp(placeholder, "{id}") == 0)
 		return is_hex(value, STORE_ID_CHARS - 1);
-	if (strcmp(placeholder, "{image}") == 0)
+	if (strcmp(placeholder, "{image}") == 0 || strcmp(placeholder, "{hash}") == 0)
 		return is_hex(value, STORE_IMAGE_CHARS - 1);
 	if (strcmp(placeholder, "{delta}") == 0)
 		return strlen(value) == 2 * STORE_IMAGE_CHARS - 1 && strspn(value, HEX) == STORE_IMAGE_CHARS - 1 &&

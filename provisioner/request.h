@@ -30,6 +30,7 @@ struct server {
 	struct dnsmasq *dnsmasq;
 	struct tuf_repository *trust;
 	int64_t started_at; /* seconds since 1970 */
+	uint8_t ticket_secret[STORE_SECRET_BYTES];
 };
 
 struct request {
@@ -49,7 +50,7 @@ struct request {
  */
 typedef int route_handler(struct request *rq, struct err *err);
 
-/* `path` has at most one placeholder: {id} 16 hex digits, {image} 64, {mac} a MAC address, {file} a plain file name. */
+/* `path` has at most one placeholder: {id} 16 hex digits, {image} and {hash} 64, {mac} a MAC address, {file} a plain file name. */
 struct route {
 	const char *method; /* GET serves HEAD, too; NULL ends a table */
 	const char *path;

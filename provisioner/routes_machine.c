@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* routes_machine: what machines may ask for: scripts, boot files, images, plans. Reachable by anybody on the network.
  */
+#include "boot_ticket.h"
 #include "cleanup.h"
 #include "demand.h"
 #include "json.h"
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SCRIPT_TYPE "text/plain; charset=us-ascii"
 #define AWAITED_MAX 1000 /* items that are not here yet; a menu shows no more of all channels together */
@@ -122,9 +124,23 @@ static bool note_reader(const struct server *server, const struct store_item *it
 	return rc != -ESTALE;
 }
 
+/* With a ticket for this machine and item; one that did not say who it is gets none, and no plan. */
+static char *boot_script(const struct server *server, const struct store_item *item,
+			 const struct store_content *content, const struct menu_machine *machine,
+			 struct menu_start start)
+{
+	char ticket[STORE_TICKET_CHARS];
+
+	if (machine->mac[0]) {
+		boot_ticket_make(ticket, server->ticket_secret, machine->mac, item->id, (int64_t)time(NULL));
+		start.ticket = ticket;
+	}
+	return menu_boot_script(server->config, item, content, machine, &start);
+}
+
 /* Start an item, or say how far it is. `row`: of a machine that it is assigned to; NULL: it was chosen in a menu. */
 static char *start_script(const struct server *server, const struct store_item *item, const struct store_machine *row,
-			  const struct menu_machine *machine)
+			  const struct menu_machine *machine, bool to_disk)
 {
 	CLEANUP(store_content_free) struct store_content content = { 0 };
 	struct err err = { 0 };
@@ -143,9 +159,11 @@ static char *start_script(const struct server *server, const struct store_item *
 	if (!note_reader(server, item, &content, machine))
 		return wait_script(server, item, machine, "has just got another version", !row);
 	if (!row)
-		return menu_boot_script(server->config, item, &content, machine, "starting", NULL);
-	return menu_boot_script(server->config, item, &content, machine, "this machine is assigned",
-				row->target ? row->target : server->config->target);
+		return boot_script(server, item, &content, machine,
+				   (struct menu_start){ .why = "starting", .to_disk = to_disk });
+	return boot_script(server, item, &content, machine,
+			   (struct menu_start){ .why = "this machine is assigned",
+						.target = row->target ? row->target : server->config->target });
 }
 
 static char *assigned_script(const struct server *server, const struct store_machine *row,
@@ -156,7 +174,7 @@ static char *assigned_script(const struct server *server, const struct store_mac
 
 	if (store_item_get(server->store, row->item_id, &item, &err) < 0)
 		return menu_wait_script(server->config, machine, "the image assigned to this machine is gone", NULL);
-	return start_script(server, &item, row, machine);
+	return start_script(server, &item, row, machine, false);
 }
 
 /* Whether the inventory, as plan_make kept it, lists other than one disk that can be written. Unknown: no. */
@@ -256,7 +274,8 @@ static int get_start(struct request *rq, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	return reply_text(rq, SCRIPT_TYPE, start_script(rq->server, &item, NULL, &machine), err);
+	return reply_text(rq, SCRIPT_TYPE,
+			  start_script(rq->server, &item, NULL, &machine, request_query(rq, "write") != NULL), err);
 }
 
 static int get_details(struct request *rq, struct err *err)

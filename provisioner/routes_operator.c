@@ -7,6 +7,7 @@
 #include "log.h"
 #include "request.h"
 #include "routes_feed.h"
+#include "routes_identity.h"
 #include "sweep.h"
 #include "target_rule.h"
 #include "version.h"
@@ -134,15 +135,22 @@ static json_t *version_json(const struct store_version *version)
 			 json_size(version->disk_bytes), "stored_bytes", json_size(version->stored_bytes));
 }
 
+static json_t *key_json(const char *text)
+{
+	return text ? json_loads(text, 0, NULL) : json_null();
+}
+
 static json_t *machine_json(const struct store_machine *machine)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mac", machine->mac,
-			 "architecture", json_text(machine->arch), "firmware", json_text(machine->firmware), "address",
-			 json_text(machine->address), "assignment", assignment_states[machine->assignment], "item",
-			 json_id(machine->item_id), "item_title", json_text(machine->item_title), "target",
-			 json_text(machine->target), "error", json_text(machine->error), "installed_at",
-			 json_time(machine->installed_at), "first_seen_at", json_time(machine->first_seen_at),
-			 "last_seen_at", json_time(machine->last_seen_at));
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mac",
+			 machine->mac, "architecture", json_text(machine->arch), "firmware",
+			 json_text(machine->firmware), "address", json_text(machine->address), "assignment",
+			 assignment_states[machine->assignment], "item", json_id(machine->item_id), "item_title",
+			 json_text(machine->item_title), "target", json_text(machine->target), "error",
+			 json_text(machine->error), "installed_at", json_time(machine->installed_at), "first_seen_at",
+			 json_time(machine->first_seen_at), "last_seen_at", json_time(machine->last_seen_at), "key",
+			 key_json(machine->key), "key_kept", json_text(machine->key_kept), "alert",
+			 json_text(machine->alert), "alert_at", json_time(machine->alert_at));
 }
 
 static json_t *job_json(const struct store_job *job)
@@ -203,7 +211,7 @@ static int get_status(struct request *rq, struct err *err)
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
 	CLEANUP(store_machine_list_free) struct store_machine_list machines = { 0 };
 	CLEANUP(store_job_list_free) struct store_job_list jobs = { 0 };
-	size_t failing = 0, running = 0;
+	size_t failing = 0, running = 0, alerts = 0;
 	int rc;
 
 	if ((rc = store_feed_list(server->store, &feeds, err)) < 0 ||
@@ -215,14 +223,17 @@ static int get_status(struct request *rq, struct err *err)
 		failing += feeds.rows[i].error != NULL;
 	for (size_t i = 0; i < jobs.count; i++)
 		running += !job_is_over(&jobs.rows[i]);
+	for (size_t i = 0; i < machines.count; i++)
+		alerts += machines.rows[i].alert != NULL;
 	return reply_json(rq, MHD_HTTP_OK,
-			  json_pack("{s:s, s:I, s:s, s:s, s:{s:o, s:o}, s:o, s:o, s:{s:o, s:o}, s:o, s:o}", "version",
-				    VMCAST_VERSION, "uptime_s", (json_int_t)(time(NULL) - server->started_at), "url",
-				    server->config->url, "state_dir", store_dir(server->store), "feeds", "count",
-				    json_size(feeds.count), "failing", json_size(failing), "items", count_items(&items),
-				    "machines", json_size(machines.count), "jobs", "running", json_size(running),
-				    "over", json_size(jobs.count - running), "dnsmasq", dnsmasq_json(server->dnsmasq),
-				    "trust", tuf_repository_status(server->trust)),
+			  json_pack("{s:s, s:I, s:s, s:s, s:{s:o, s:o}, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}",
+				    "version", VMCAST_VERSION, "uptime_s",
+				    (json_int_t)(time(NULL) - server->started_at), "url", server->config->url,
+				    "state_dir", store_dir(server->store), "feeds", "count", json_size(feeds.count),
+				    "failing", json_size(failing), "items", count_items(&items), "machines",
+				    json_size(machines.count), "alerts", json_size(alerts), "jobs", "running",
+				    json_size(running), "over", json_size(jobs.count - running), "dnsmasq",
+				    dnsmasq_json(server->dnsmasq), "trust", tuf_repository_status(server->trust)),
 			  err);
 }
 
@@ -510,6 +521,10 @@ const struct route routes_operator[] = {
 	{ "PUT", "/v1/machines/{mac}/assignment", put_assignment,
 	  "let a machine install an item: {\"item\", \"target\"}" },
 	{ "DELETE", "/v1/machines/{mac}/assignment", delete_assignment, "take the assignment back" },
+	{ "DELETE", "/v1/machines/{mac}/key", routes_identity_forget_key,
+	  "forget by which key the machine is known, and its alert" },
+	{ "GET", "/v1/receipts", routes_identity_receipts, "what machines have signed for; ?machine=MAC: of one" },
+	{ "GET", "/v1/receipts/{hash}", routes_identity_receipt, "one receipt" },
 	{ "GET", "/v1/jobs", get_jobs, "what machines write, or wrote" },
 	{ NULL, NULL, NULL, NULL },
 };

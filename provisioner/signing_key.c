@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "digest.h"
 #include "json.h"
+#include "tuf_key.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,20 +67,6 @@ static void encode_hex(char *out, const gnutls_datum_t *bytes)
 	out[2 * (size_t)bytes->size] = '\0';
 }
 
-static int name_key(struct signing_key *key, struct err *err)
-{
-	CLEANUP(free_str) char *text = NULL;
-	uint8_t digest[DIGEST_BYTES];
-	size_t len;
-	int rc = canonical_json(&text, &len, key->public_key, err);
-
-	if (rc)
-		return rc;
-	digest_of(digest, text, len);
-	digest_hex(key->id, digest);
-	return 0;
-}
-
 static int read_public(struct signing_key *key, struct err *err)
 {
 	CLEANUP(free_public) gnutls_pubkey_t public_key = NULL;
@@ -96,7 +83,7 @@ static int read_public(struct signing_key *key, struct err *err)
 	encode_hex(hex, &point);
 	key->public_key =
 		json_pack("{s:s, s:s, s:{s:s}}", "keytype", "ed25519", "scheme", "ed25519", "keyval", "public", hex);
-	return key->public_key ? name_key(key, err) : err_set(err, -ENOMEM, "out of memory");
+	return key->public_key ? tuf_key_id(key->id, key->public_key, err) : err_set(err, -ENOMEM, "out of memory");
 }
 
 /* `x509` stays the caller's. */

@@ -23,7 +23,11 @@
 #define STORE_JOBS_MAX      4096
 #define STORE_MACHINES_MAX  65536 /* the one not seen for longest is forgotten, never one assigned or installed */
 #define STORE_INVENTORY_MAX 8192  /* bytes, of each machine */
-#define STORE_KEEP          2     /* versions of an item, where its feed's options say nothing */
+#define STORE_RECEIPTS_MAX  50000 /* those received first are forgotten */
+#define STORE_SECRET_BYTES  32
+#define STORE_HASH_CHARS    65 /* 64 hex digits and NUL */
+#define STORE_CHAIN_CHARS   69 /* a MAC, or "key:" and a key id */
+#define STORE_KEEP          2  /* versions of an item, where its feed's options say nothing */
 
 enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED };
 enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED };
@@ -109,6 +113,10 @@ struct store_machine {
 				 assigned or not: its menu then defaults to the disk */
 	int64_t first_seen_at;
 	int64_t last_seen_at;
+	char *key;      /* JSON of the public key that it proves itself with; NULL: none is known */
+	char *key_kept; /* "tpm", "nvram" */
+	char *alert;    /* who else wanted to be this machine, NULL: nobody since it was looked at */
+	int64_t alert_at;
 };
 
 struct store_job {
@@ -125,6 +133,10 @@ struct store_job {
 	int exit; /* of a failed job */
 	int64_t started_at;
 	int64_t updated_at;
+	/* Of a report only: */
+	uint64_t seq;                        /* its number, 0: it has none */
+	const uint8_t *digest;               /* SHA-256 of the whole report; NULL: unknown */
+	const struct store_receipt *receipt; /* NULL: none */
 };
 
 /* What an item was at one time. The content's disks, files and machine are store_item_content's. */
@@ -323,6 +335,8 @@ int store_machine_list(struct store *s, struct store_machine_list *out, struct e
 int store_machine_get(struct store *s, const char *mac, struct store_machine *out, struct err *err);
 int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err);
 int store_machine_release(struct store *s, const char *mac, struct err *err);
+/* The next durable key of the machine is taken for its own; its alert is gone. */
+int store_machine_forget_key(struct store *s, const char *mac, struct err *err);
 
 /* The addresses of one machine, each once; the first names it where one is shown. None: a host run. */
 struct store_macs {
@@ -330,14 +344,72 @@ struct store_macs {
 	size_t count;
 };
 
+/* The service's own secret of this name, made at first. */
+int store_secret(struct store *s, const char *name, uint8_t out[static STORE_SECRET_BYTES], struct err *err);
+
+/* Who wants a plan. Strings are borrowed. */
+struct store_claim {
+	const char *mac;     /* the machine's; NULL: a host */
+	const char *key;     /* JSON of a public key that signed the request; NULL: none */
+	const char *key_id;  /* hex */
+	const char *kept;    /* "tpm", "nvram", "memory"; NULL: not said */
+	bool is_durable;     /* the key outlives the boot */
+	const char *ticket;  /* of the boot, that fits machine and item; NULL: none */
+	int64_t expires_at;  /* the ticket */
+	const char *address; /* for the alert */
+};
+
 /*
- * Jobs: one write of one item by one machine. The ticket is given out once and only its digest is kept. -ESTALE: the
- * item serves another version by now. -ENOSPC: there is no room to remember the machine, which must not be written then.
+ * May this be the machine? -EACCES: one of `macs` is known by another key, of which the machine's row keeps an alert; or the ticket
+ * was presented by another key, or its job has ended. From now on the ticket is this key's.
+ */
+int store_claim_take(struct store *s, const struct store_claim *claim, const struct store_macs *macs, struct err *err);
+
+/* Which chain its receipts belong to. */
+void store_claim_chain(char out[static STORE_CHAIN_CHARS], const struct store_claim *claim);
+
+/* What a job's reports must be signed with and its receipt say. */
+struct store_job_identity {
+	char *key;      /* JSON, NULL: reports are not signed */
+	char *key_kept; /* NULL: not said */
+	char chain[STORE_CHAIN_CHARS];
+	char mac[STORE_MAC_CHARS]; /* empty: a host */
+	char item_id[STORE_ID_CHARS];
+	uint64_t version;
+};
+int store_job_identity(struct store *s, const char *id, struct store_job_identity *out, struct err *err);
+void store_job_identity_free(struct store_job_identity *row);
+
+/* Receipts (receipt.h). Of each chain in the order in which they came. */
+struct store_receipt {
+	char hash[STORE_HASH_CHARS];
+	char previous[STORE_HASH_CHARS]; /* empty: it is the first */
+	char chain[STORE_CHAIN_CHARS];
+	char job_id[STORE_ID_CHARS];
+	char item_id[STORE_ID_CHARS];
+	int64_t received_at;
+	char *document; /* JSON; NULL in a list */
+};
+struct store_receipt_list {
+	struct store_receipt *rows;
+	size_t count;
+};
+/* `chain` NULL: of all. */
+int store_receipt_list(struct store *s, const char *chain, struct store_receipt_list *out, struct err *err);
+int store_receipt_get(struct store *s, const char *hash, struct store_receipt *out, struct err *err);
+/* Hash of the last one of the chain; empty: there is none. */
+int store_receipt_last(struct store *s, const char *chain, char out[static STORE_HASH_CHARS], struct err *err);
+void store_receipt_free(struct store_receipt *row);
+void store_receipt_list_free(struct store_receipt_list *list);
+
+/*
+ * Jobs: one write of one item by one machine. The ticket is given out once and only its digest is kept. A durable key of `claim`
+ * becomes the machine's, if it has none. -ESTALE: the item serves another version by now. -ENOSPC: there is no room to remember the machine, which must not be written then.
  * The STORE_JOBS_MAX jobs that were heard of last are kept.
  */
 int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, uint64_t version,
-		  const char *inventory, char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS],
-		  struct err *err);
+		  const char *inventory, const struct store_claim *claim, char id[static STORE_ID_CHARS],
+		  char ticket[static STORE_TICKET_CHARS], struct err *err);
 /*
  * A machine (`mac` NULL: which did not say) that reads this version's files by itself from now on, as iPXE does with a kernel
  * or an ISO: a job "started" of which nothing more is heard. It keeps them like any other. -ESTALE as above.
@@ -347,7 +419,8 @@ int store_job_started(struct store *s, const char *mac, const char *item_id, uin
  * -EACCES if the ticket is not the job's, -EINVAL if the phase is none. Phase "done" makes every address of the job an
  * installed machine, and their assignments of the same item INSTALLED if the job was made for them and not before;
  * "failed" leaves them assigned with the job's message shown. Both end the job: later reports are refused (-EALREADY),
- * but for a repetition of the same phase, whose answer may have been lost: it changes nothing and is 0. Returns 1 when
+ * but for a repetition of the same phase, whose answer may have been lost: it changes nothing and is 0. Numbers of a job with a key rise
+ * (-EALREADY if not; the very same report once more is 0), and its "done" has the receipt that follows the last one (-EINVAL). Returns 1 when
  * the phase is another one than that of the report before (for the log), else 0.
  */
 int store_job_report(struct store *s, const char *id, const char *ticket, const struct store_job *report,

@@ -129,6 +129,14 @@ int store_no_such_item(const char *id, struct err *err); /* -ENOENT */
 /* Within a transaction: the machine said something just now; its row is made if there is none (store_machine.c). */
 int store_machine_touch(struct store *s, const char *mac, struct err *err);
 
+/* Within a transaction: the plan is handed out. Job and ticket are the claim's; a durable key is the machine's, if it has none
+ * (store_identity.c). */
+int store_claim_job(struct store *s, const char *job_id, uint64_t version, const struct store_claim *claim,
+		    struct err *err);
+
+/* Within a transaction: -EINVAL if it does not follow the last one of its chain (store_receipt.c). */
+int store_receipt_add(struct store *s, const struct store_receipt *receipt, struct err *err);
+
 /* Within a transaction: the job ended well. Its machines are installed, and assignments it was made for fulfilled. */
 int store_machine_installed(struct store *s, const char *job_id, struct err *err);
 

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 static void read_job(void *row, sqlite3_stmt *q)
@@ -122,8 +123,8 @@ static int add_job(struct store *s, const char *mac, const char *item_id, uint64
 }
 
 int store_job_new(struct store *s, const struct store_macs *macs, const char *item_id, uint64_t version,
-		  const char *inventory, char id[static STORE_ID_CHARS], char ticket[static STORE_TICKET_CHARS],
-		  struct err *err)
+		  const char *inventory, const struct store_claim *claim, char id[static STORE_ID_CHARS],
+		  char ticket[static STORE_TICKET_CHARS], struct err *err)
 {
 	const char *mac = macs->count ? macs->macs[0] : NULL;
 	char new_id[STORE_ID_CHARS], new_ticket[STORE_TICKET_CHARS];
@@ -138,6 +139,8 @@ int store_job_new(struct store *s, const struct store_macs *macs, const char *it
 		rc = add_job(s, mac, item_id, version, "plan", new_id, new_ticket, err);
 	if (!rc)
 		rc = add_macs(s, new_id, macs, inventory, err);
+	if (!rc)
+		rc = store_claim_job(s, new_id, version, claim, err);
 	rc = store_end(s, rc, err);
 	if (rc < 0)
 		return rc;
@@ -170,17 +173,30 @@ struct open_job {
 	uint8_t ticket_digest[DIGEST_BYTES];
 	char phase[16];
 	bool ended;
+	bool has_key;
+	uint64_t seq; /* of the last report */
+	uint8_t report_digest[DIGEST_BYTES];
 };
+
+/* Zeros for another length. */
+static void read_digest(uint8_t out[static DIGEST_BYTES], sqlite3_stmt *q, int nr)
+{
+	const void *digest = sqlite3_column_blob(q, nr);
+
+	if (digest && sqlite3_column_bytes(q, nr) == DIGEST_BYTES)
+		memcpy(out, digest, DIGEST_BYTES);
+}
 
 static void read_open_job(void *row, sqlite3_stmt *q)
 {
 	struct open_job *job = row;
-	const void *digest = sqlite3_column_blob(q, 0);
 
-	if (digest && sqlite3_column_bytes(q, 0) == DIGEST_BYTES)
-		memcpy(job->ticket_digest, digest, DIGEST_BYTES);
+	read_digest(job->ticket_digest, q, 0);
 	column_fixed(job->phase, sizeof(job->phase), q, 1);
 	job->ended = column_number(q, 2);
+	job->has_key = sqlite3_column_type(q, 3) != SQLITE_NULL;
+	job->seq = column_number(q, 4);
+	read_digest(job->report_digest, q, 5);
 }
 
 /* Takes as long for a wrong ticket as for a right one: the digests are compared, and to their end. */
@@ -216,14 +232,29 @@ static int write_report(struct store *s, const char *id, const struct store_job 
 
 	int rc = store_run(s,
 			   "UPDATE job SET phase = ?2, disk = coalesce(?3, disk), message = ?4, done_bytes = ?5,"
-			   " total_bytes = ?6, bytes_per_s = ?7, exit = ?8, ended = ?9, updated_at = ?10 WHERE id = ?1",
+			   " total_bytes = ?6, bytes_per_s = ?7, exit = ?8, ended = ?9, updated_at = ?10, seq = ?11,"
+			   " report_digest = ?12 WHERE id = ?1",
 			   VALUES(text(id), text(report->phase), text(report->disk), text(report->message),
 				  number(report->done_bytes), number(report->total_bytes), number(report->bytes_per_s),
-				  number((uint64_t)report->exit), number(last), number((uint64_t)store_now())),
+				  number((uint64_t)report->exit), number(last), number((uint64_t)store_now()),
+				  number(report->seq), bytes(report->digest, DIGEST_BYTES)),
 			   err);
 	if (rc < 0 || strcmp(report->phase, "done") != 0)
 		return rc;
+	if (report->receipt && (rc = store_receipt_add(s, report->receipt, err)) < 0)
+		return rc;
 	return store_machine_installed(s, id, err);
+}
+
+/* A sniffed report that is sent again is an old one: 1 if it is the last. */
+static int check_number(const struct open_job *job, const char *id, const struct store_job *report, struct err *err)
+{
+	if (!job->has_key || report->seq > job->seq)
+		return 0;
+	if (report->seq == job->seq && report->digest && memcmp(report->digest, job->report_digest, DIGEST_BYTES) == 0)
+		return 1;
+	return err_set(err, -EALREADY, "field \"seq\": report %" PRIu64 " of job '%s' came after report %" PRIu64,
+		       report->seq, id, job->seq);
 }
 
 static int report_on(struct store *s, const char *id, const char *ticket, const struct store_job *report,
@@ -231,18 +262,21 @@ static int report_on(struct store *s, const char *id, const char *ticket, const 
 {
 	struct open_job job = { 0 };
 
-	int found = store_row(&job, read_open_job, s, "SELECT ticket_digest, phase, ended FROM job WHERE id = ?1",
+	int found = store_row(&job, read_open_job, s,
+			      "SELECT ticket_digest, phase, ended, key, seq, report_digest FROM job WHERE id = ?1",
 			      VALUES(text(id)), err);
 	if (found <= 0)
 		return found < 0 ? found : err_set(err, -ENOENT, "there is no job '%s'", id);
 	if (!ticket_fits(&job, ticket))
 		return err_set(err, -EACCES, "that is not the ticket of job '%s'", id);
+	int rc = check_number(&job, id, report, err);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	if (job.ended && strcmp(job.phase, report->phase) == 0)
 		return 0;
 	if (job.ended)
 		return err_set(err, -EALREADY, "job '%s' has ended (%s)", id, job.phase);
-	int rc = write_report(s, id, report, err);
-
+	rc = write_report(s, id, report, err);
 	return rc < 0 ? rc : strcmp(job.phase, report->phase) != 0;
 }
 

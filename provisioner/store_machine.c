@@ -17,7 +17,7 @@ static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INS
 	"SELECT m.mac, m.arch, m.firmware, m.address, " inventory ", m.item_id, i.title, m.target, m.assignment,"      \
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
 	"  AND phase <> 'started' ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                      \
-	" m.installed_at, m.first_seen_at, m.last_seen_at"                                                             \
+	" m.installed_at, m.first_seen_at, m.last_seen_at, m.key, m.key_kept, m.alert, m.alert_at"                     \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 
 static void read_machine(void *row, sqlite3_stmt *q)
@@ -37,7 +37,11 @@ static void read_machine(void *row, sqlite3_stmt *q)
 	machine->error = column_text(q, nr++);
 	machine->installed_at = (int64_t)column_number(q, nr++);
 	machine->first_seen_at = (int64_t)column_number(q, nr++);
-	machine->last_seen_at = (int64_t)column_number(q, nr);
+	machine->last_seen_at = (int64_t)column_number(q, nr++);
+	machine->key = column_text(q, nr++);
+	machine->key_kept = column_text(q, nr++);
+	machine->alert = column_text(q, nr++);
+	machine->alert_at = (int64_t)column_number(q, nr);
 }
 
 void store_machine_free(struct store_machine *row)
@@ -49,6 +53,9 @@ void store_machine_free(struct store_machine *row)
 	free(row->item_title);
 	free(row->target);
 	free(row->error);
+	free(row->key);
+	free(row->key_kept);
+	free(row->alert);
 	*row = (struct store_machine){ 0 };
 }
 
@@ -112,10 +119,11 @@ static int make_room(struct store *s, struct err *err)
 		return rc;
 	rc = store_run(s,
 		       "DELETE FROM machine WHERE mac IN (SELECT mac FROM machine WHERE item_id IS NULL AND"
-		       " installed_at = 0 ORDER BY last_seen_at LIMIT ?1)",
+		       " installed_at = 0 AND key IS NULL ORDER BY last_seen_at LIMIT ?1)",
 		       VALUES(number((uint64_t)count - STORE_MACHINES_MAX + 1)), err);
 	if (!rc)
-		rc = err_set(err, -ENOSPC, "%d machines are installed or assigned, which is as many as are kept",
+		rc = err_set(err, -ENOSPC,
+			     "%d machines are installed, assigned or known by a key, which is as many as are kept",
 			     STORE_MACHINES_MAX);
 	return rc < 0 ? rc : 0;
 }
@@ -201,16 +209,27 @@ int store_machine_assign(struct store *s, const char *mac, const char *item_id, 
 	return rc < 0 ? rc : 0;
 }
 
-int store_machine_release(struct store *s, const char *mac, struct err *err)
+/* A change of one machine's row. `sql` is a literal whose ?1 is the address. */
+static int change(struct store *s, const char *sql, const char *mac, struct err *err)
 {
 	int rc = store_begin(s, err);
 
 	if (rc < 0)
 		return rc;
-	rc = store_run(s, "UPDATE machine SET item_id = NULL, target = NULL, assignment = 0 WHERE mac = ?1",
-		       VALUES(text(mac)), err);
+	rc = store_run(s, sql, VALUES(text(mac)), err);
 	if (!rc)
 		rc = no_such_machine(mac, err);
 	rc = store_end(s, rc, err);
 	return rc < 0 ? rc : 0;
+}
+
+int store_machine_release(struct store *s, const char *mac, struct err *err)
+{
+	return change(s, "UPDATE machine SET item_id = NULL, target = NULL, assignment = 0 WHERE mac = ?1", mac, err);
+}
+
+int store_machine_forget_key(struct store *s, const char *mac, struct err *err)
+{
+	return change(s, "UPDATE machine SET key = NULL, key_kept = NULL, alert = NULL, alert_at = 0 WHERE mac = ?1",
+		      mac, err);
 }

@@ -220,6 +220,39 @@ static const char *const migrations[] = {
 	/* 8: whether a publisher's key signed for the bytes, as the feed said it and as they were made into a version */
 	("ALTER TABLE item ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;"
 	 "ALTER TABLE version ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;"),
+	/*
+	 * 9: who a machine is. key: JSON of its public key, always in one form; a machine's once it is one that outlives a boot. A ticket's
+	 * row says who presented it, and what came of it. A chain of receipts is a machine's address, or a host's key id.
+	 */
+	("ALTER TABLE machine ADD COLUMN key TEXT;"
+	 "ALTER TABLE machine ADD COLUMN key_kept TEXT;"
+	 "ALTER TABLE machine ADD COLUMN alert TEXT;"
+	 "ALTER TABLE machine ADD COLUMN alert_at INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE job ADD COLUMN version INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE job ADD COLUMN key TEXT;"
+	 "ALTER TABLE job ADD COLUMN key_kept TEXT;"
+	 "ALTER TABLE job ADD COLUMN chain TEXT;"
+	 "ALTER TABLE job ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE job ADD COLUMN report_digest BLOB;"
+	 "CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;"
+	 "CREATE TABLE boot_ticket ("
+	 "	digest BLOB PRIMARY KEY,"
+	 "	key TEXT NOT NULL," /* '': none */
+	 "	job_id TEXT,"       /* NULL: no plan was handed out yet */
+	 "	expires_at INTEGER NOT NULL"
+	 ") STRICT;"
+	 "CREATE INDEX boot_ticket_expires ON boot_ticket(expires_at);"
+	 "CREATE TABLE receipt ("
+	 "	nr INTEGER PRIMARY KEY,"
+	 "	hash TEXT NOT NULL UNIQUE,"
+	 "	previous TEXT NOT NULL," /* '': none */
+	 "	chain TEXT NOT NULL,"
+	 "	job_id TEXT NOT NULL,"
+	 "	item_id TEXT NOT NULL,"
+	 "	received_at INTEGER NOT NULL,"
+	 "	document TEXT NOT NULL"
+	 ") STRICT;"
+	 "CREATE INDEX receipt_chain ON receipt(chain, nr);"),
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

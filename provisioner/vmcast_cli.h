@@ -52,7 +52,7 @@ struct command {
 
 /* Each ends with an entry whose noun is NULL. */
 extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_store[],
-	commands_status[], commands_key[], commands_sign[];
+	commands_status[], commands_key[], commands_sign[], commands_receipt[];
 
 /* Commands that ask no service read their command line themselves: 0, 1 for help, or an error. */
 int publish_run(struct cli *cli, int argc, char **argv, struct err *err);

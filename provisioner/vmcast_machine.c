@@ -34,7 +34,7 @@ static int machine_call(struct cli *cli, const char *method, const char *mac, co
 
 static int machine_list(struct cli *cli, char **args, struct err *err)
 {
-	static const char *const headings[] = { "MAC", "ADDRESS", "KIND", "ASSIGNMENT", "ITEM", "SEEN" };
+	static const char *const headings[] = { "MAC", "ADDRESS", "KIND", "KEY", "ASSIGNMENT", "ITEM", "SEEN" };
 	CLEANUP(json_free) json_t *json = NULL;
 	char text[PRINT_TEXT];
 	size_t nr;
@@ -52,6 +52,7 @@ static int machine_list(struct cli *cli, char **args, struct err *err)
 		table_add(t, row_text(row, "address"));
 		snprintf(text, sizeof(text), "%.24s %.24s", row_text(row, "architecture"), row_text(row, "firmware"));
 		table_add(t, text);
+		table_add(t, row_text(row, "alert")[0] ? "ALERT" : row_text(row, "key_kept"));
 		table_add(t, row_text(row, "assignment"));
 		table_add(t, row_text(row, "item_title"));
 		table_add(t, print_time(text, row_number(row, "last_seen_at")));
@@ -89,6 +90,17 @@ static void print_disks(const json_t *disks)
 	}
 }
 
+static void print_alert(const json_t *row)
+{
+	char text[PRINT_TEXT], line[256];
+
+	if (!row_text(row, "alert")[0])
+		return;
+	snprintf(line, sizeof(line), "%s: %.160s", print_time(text, row_number(row, "alert_at")),
+		 row_text(row, "alert"));
+	print_fact("ALERT", line);
+}
+
 static void print_machine(const json_t *row)
 {
 	const json_t *inventory = json_object_get(row, "inventory");
@@ -103,6 +115,8 @@ static void print_machine(const json_t *row)
 	print_fact("title", row_text(row, "item_title"));
 	print_fact("target", row_text(row, "target"));
 	print_fact("error", row_text(row, "error"));
+	print_alert(row);
+	print_fact("key", row_text(row, "key_kept"));
 	print_fact("installed", print_time(text, row_number(row, "installed_at")));
 	print_fact("first seen", print_time(text, row_number(row, "first_seen_at")));
 	print_fact("last seen", print_time(text, row_number(row, "last_seen_at")));
@@ -171,6 +185,14 @@ static int machine_release(struct cli *cli, char **args, struct err *err)
 	return rc < 0 ? rc : machine_call(cli, "DELETE", mac, "/assignment", NULL, NULL, err);
 }
 
+static int machine_forget_key(struct cli *cli, char **args, struct err *err)
+{
+	char mac[MAC_CHARS];
+	int rc = check_mac(mac, args[0], err);
+
+	return rc < 0 ? rc : machine_call(cli, "DELETE", mac, "/key", NULL, NULL, err);
+}
+
 #define MAC_HELP "MAC may be written with colons, dashes, dots or nothing between its digits.\n"
 
 const struct command commands_machine[] = {
@@ -193,5 +215,12 @@ const struct command commands_machine[] = {
 	  "  vmcast machine assign 52:54:00:12:34:56 'Mail server' --target serial=S4EVNX0R --target bytes=4T\n" },
 	{ "machine", "release", "MAC", 1, 1, 0, machine_release,
 	  "take an assignment back: the machine gets the menu again", MAC_HELP },
+	{ "machine", "forget-key", "MAC", 1, 1, 0, machine_forget_key,
+	  "let a machine be known by another key from now on, and end its alert",
+	  "A machine with a TPM or UEFI variables proves itself with a key. Who comes with its address and another key "
+	  "is\n"
+	  "refused, and the machine has an ALERT. Forget the key when its board or TPM was changed; else find out who "
+	  "it was.\n"
+	  "\n" MAC_HELP },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },
 };

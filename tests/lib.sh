@@ -323,6 +323,13 @@ vmcast()
 	"$BUILD/vmcast" --socket "$work/run/api.sock" "$@"
 }
 
+# boot_ticket MAC ITEM: what the boot script of this machine has for its plan
+boot_ticket()
+{
+	curl -s "http://127.0.0.1:$vmcastd_port/v1/start?item=$2&write=1&mac=$1&arch=x86_64&platform=pcbios" |
+		sed -n 's/.* vmcast.ticket=\([0-9a-f]*\) .*/\1/p'
+}
+
 # item_of NAME: the id of the item whose enclosure is called so, empty if there is none
 item_of()
 {

@@ -45,7 +45,7 @@ like "assigned: boots unattended" "$(script)" "set item $item"$'\n:boot\n'
 like "with the assignment's rule" "$(script)" " vmcast.disk=name=vda,bus=virtio "
 ok "and without a menu" test -z "$(script | grep choose)"
 
-request='{"version":1,"item":"'$item'","macs":["52:54:00:aa:aa:aa","'$mac'"],"arch":"x86_64","firmware":"bios",
+request='{"version":1,"item":"'$item'","ticket":"'$(boot_ticket "$mac" "$item")'","macs":["52:54:00:aa:aa:aa","'$mac'"],"arch":"x86_64","firmware":"bios",
 	"memory_bytes":1073741824,"client":"test","disks":[{"name":"vda","bytes":4194304,"bus":"virtio"}]}'
 is "a plan" "$(post /v1/plan "$request")" 200
 job=$(answer .job)
@@ -102,7 +102,7 @@ times_read()
 }
 plan()
 {
-	post /v1/plan '{"version":1,"item":"'"$item"'","macs":["'$mac'"],"memory_bytes":'"$1"',"disks":['"$2"']}'
+	post /v1/plan '{"version":1,"item":"'"$item"'","ticket":"'"${boot:-$(boot_ticket "$mac" "$item")}"'","macs":["'$mac'"],"memory_bytes":'"$1"',"disks":['"$2"']}'
 }
 cp "$origin/feed.xml" "$origin/plain.xml"
 like "one of two disks may be any: the firmware's order" "$(
@@ -127,9 +127,11 @@ is "all disks too small" "$(plan 1073741824 '{"bytes":4194304},{"bytes":2097152}
 	"409 item $item needs a disk of 8.0 MiB, the largest of this machine has 4.0 MiB"
 is "one of them is not" "$(plan 1073741824 '{"bytes":4194304},{"bytes":8388608}')" 200
 is "a host run is not judged" "$(post /v1/plan '{"version":1,"item":"'"$item"'"}')" 200
+boot=$(boot_ticket "$mac" "$item")
 say_in_feed "<vmcast:landing>kexec</vmcast:landing>"
-is "an item that is not for a disk is refused" "$(plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
+is "an item that is not for a disk is refused" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
 	"409 item $item is made to be started by kexec: this version writes to disks only"
+boot=
 unlike "and is in no menu" "$(script)" "$item"
 
 # Rules that were given before anybody knew how many disks the item has.

@@ -48,6 +48,7 @@ target()
 # plan: status; body in $work/plan
 plan()
 {
-	curl -s -o "$work/plan" -w '%{http_code}' -H 'Content-Type: application/json' -d "{\"version\":1,\"item\":\"$item\",\"macs\":[\"$mac\"]}" \
+	curl -s -o "$work/plan" -w '%{http_code}' -H 'Content-Type: application/json' \
+		-d "{\"version\":1,\"item\":\"$item\",\"macs\":[\"$mac\"],\"ticket\":\"$(boot_ticket "$mac" "$item")\"}" \
 		"http://127.0.0.1:$vmcastd_port/v1/plan"
 }

@@ -55,6 +55,7 @@ static void fill_path(char *out, size_t room, const char *pattern)
 	static const struct {
 		const char *placeholder, *value;
 	} values[] = { { "{id}", "0123456789abcdef" },
+		       { "{hash}", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },
 		       { "{image}", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },
 		       { "{delta}", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef-"
 				    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },

@@ -155,12 +155,19 @@ static void kernels_and_isos(void)
 	memset(kernel.file.id, 'b', 64);
 	memset(kernel.initrd.id, 'c', 64);
 	memset(iso.file.id, 'd', 64);
-	is_golden(menu_boot_script(&config, &row, &kernel, &bios, "starting", NULL), "start-kernel");
+	is_golden(menu_boot_script(&config, &row, &kernel, &bios, &(struct menu_start){ .why = "starting" }),
+		  "start-kernel");
 	kernel.initrd.id[0] = '\0';
 	kernel.cmdline = NULL;
-	CLEANUP(free_str) char *plain = menu_boot_script(&config, &row, &kernel, &bios, "starting", NULL);
+	CLEANUP(free_str)
+	char *plain = menu_boot_script(&config, &row, &kernel, &bios, &(struct menu_start){ .why = "starting" });
 	ok(strstr(plain, "bbbb/file || goto failed\nboot"), "a kernel alone gets nothing besides");
-	is_golden(menu_boot_script(&config, &row, &iso, &bios, "starting", NULL), "start-iso");
+	is_golden(menu_boot_script(&config, &row, &iso, &bios, &(struct menu_start){ .why = "starting" }), "start-iso");
+	CLEANUP(free_str)
+	char *written = menu_boot_script(&config, &row, &iso, &bios,
+					 &(struct menu_start){ .why = "starting", .to_disk = true });
+	ok(strstr(written, " vmcast.item=") && !strstr(written, "sanboot"),
+	   "an ISO image that is to be written is not started");
 }
 
 static void command_lines(void)
@@ -198,7 +205,10 @@ static void other_scripts(void)
 	is_golden(menu_entry_script(&config), "entry");
 	is_golden(menu_script(&config, &none, &unknown), "nothing-fits");
 	is_golden(menu_details_script(&config, &row, &disk, &bios, true), "details");
-	is_golden(menu_boot_script(&config, &row, &disk, &uefi, "this machine is assigned", "bus=virtio,bytes=8G"),
+	is_golden(menu_boot_script(&config, &row, &disk, &uefi,
+				   &(struct menu_start){ .why = "this machine is assigned",
+							 .target = "bus=virtio,bytes=8G",
+							 .ticket = "00112233445566778899aabbccddeeff" }),
 		  "assigned");
 	is_golden(menu_local_script(&uefi), "local");
 	unknown.several_disks = true;
@@ -209,7 +219,9 @@ static void other_scripts(void)
 		  "fetching");
 
 	CLEANUP(free_str)
-	char *script = menu_boot_script(&config, &row, &disk, &bios, "starting", "model=QEMU HARDDISK || reboot");
+	char *script =
+		menu_boot_script(&config, &row, &disk, &bios,
+				 &(struct menu_start){ .why = "starting", .target = "model=QEMU HARDDISK || reboot" });
 
 	ok(!strstr(script, "reboot"), "a target rule of several words stays out of the script: the plan has it");
 }
@@ -286,7 +298,8 @@ static void hostile_texts_execute_nothing(void)
 	script = menu_details_script(&title, &row, &disk, &bios, true);
 	check_script(script, "details");
 	is_golden(script, "hostile-details");
-	script = menu_boot_script(&title, &row, &disk, &bios, "starting", hostile);
+	script = menu_boot_script(&title, &row, &disk, &bios,
+				  &(struct menu_start){ .why = "starting", .target = hostile });
 	check_script(script, "unattended");
 	free(script);
 	script = menu_wait_script(&title, &bios, hostile, row.id);

@@ -394,11 +394,13 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	add_feed(s, 1, feed_id);
 	store_item_list(s, NULL, &items, &err);
 	item = items.rows[0].id;
-	is_int(store_job_new(s, &card, item, 1, "{}", job, ticket, &err), -ESTALE, "no job for an image not served");
-	is_int(store_job_new(s, &card, "0000000000000000", 1, "{}", job, ticket, &err), -ENOENT, "nor for no item");
+	is_int(store_job_new(s, &card, item, 1, "{}", NULL, job, ticket, &err), -ESTALE,
+	       "no job for an image not served");
+	is_int(store_job_new(s, &card, "0000000000000000", 1, "{}", NULL, job, ticket, &err), -ENOENT,
+	       "nor for no item");
 	ingest_all(s, 'f');
 	store_machine_assign(s, MAC, item, "bus=nvme", &err);
-	is_int(store_job_new(s, &card, item, 1, "{\"a\":1}", job, ticket, &err), 0, "a job is made");
+	is_int(store_job_new(s, &card, item, 1, "{\"a\":1}", NULL, job, ticket, &err), 0, "a job is made");
 	store_machine_get(s, MAC, &machine, &err);
 	is_str(machine.inventory, "{\"a\":1}", "the machine's inventory is kept");
 	is_str(machine.target, "bus=nvme", "and its target rule");
@@ -440,7 +442,7 @@ static void a_clock_that_is_set_back_reinstalls_nothing(void)
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
 	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
-	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, NULL, job, ticket, &err);
 	run_sql("UPDATE job SET started_at = started_at - 3600");
 	ok(store_job_report(s, job, ticket, &report, &err) >= 0,
 	   "a job that by the clock began an hour before its assignment ends well");
@@ -461,7 +463,7 @@ static void a_machine_is_installed_by_all_its_addresses(void)
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
 	store_machine_assign(s, OTHER_MAC, items.rows[0].id, NULL, &err);
-	store_job_new(s, &two_cards, items.rows[0].id, 1, "{}", job, ticket, &err);
+	store_job_new(s, &two_cards, items.rows[0].id, 1, "{}", NULL, job, ticket, &err);
 	run_sql("DELETE FROM machine WHERE mac = '" MAC "'");
 	is_int(store_job_report(s, job, ticket, &report, &err), 1, "a machine of two addresses is written");
 	store_machine_list(s, &machines, &err);
@@ -486,7 +488,7 @@ static void what_was_installed_is_remembered_without_its_job(void)
 	add_feed(s, 1, feed_id);
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, NULL, job, ticket, &err);
 	store_job_report(s, job, ticket, &report, &err);
 	run_sql("DELETE FROM job; UPDATE machine SET last_seen_at = 1");
 	run_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65540) INSERT INTO machine"
@@ -495,7 +497,7 @@ static void what_was_installed_is_remembered_without_its_job(void)
 	is_int(store_machine_get(s, MAC, &machine, &err), 0, "a machine that was installed is not pushed out");
 	ok(machine.installed_at, "and is still known to be, when its job is forgotten");
 	run_sql("UPDATE machine SET installed_at = 1");
-	is_int(store_job_new(s, &two_cards, items.rows[0].id, 1, NULL, job, ticket, &err), -ENOSPC,
+	is_int(store_job_new(s, &two_cards, items.rows[0].id, 1, NULL, NULL, job, ticket, &err), -ENOSPC,
 	       "with all room taken by such machines there is no job for one that would not be remembered");
 	is_int(store_machine_seen(s, "52:54:00:00:00:02", NULL, NULL, NULL, &err), -ENOSPC, "nor room for its row");
 	is_int(store_machine_seen(s, "52:54:00:00:00:01", NULL, NULL, NULL, &err), 0, "but not one that is there");
@@ -512,14 +514,14 @@ static void a_job_from_before_does_not_fulfil_an_assignment(void)
 	add_feed(s, 1, feed_id);
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, NULL, job, ticket, &err);
 	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
 	ok(store_job_report(s, job, ticket, &report, &err) >= 0, "a job that began before the assignment ends well");
 	store_machine_get(s, MAC, &machine, &err);
 	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "and the machine is still to be written");
 
 	report = (struct store_job){ .phase = "failed", .exit = 5, .message = "no disk" };
-	store_job_new(s, &card, items.rows[0].id, 1, NULL, job, ticket, &err);
+	store_job_new(s, &card, items.rows[0].id, 1, NULL, NULL, job, ticket, &err);
 	store_job_report(s, job, ticket, &report, &err);
 	store_machine_free(&machine);
 	store_machine_get(s, MAC, &machine, &err);
@@ -554,7 +556,7 @@ static void images_are_wanted_by_items_and_running_jobs(void)
 	store_image_wanted(s, old.id, &wanted, &err);
 	ok(wanted, "one that an item serves is");
 	store_item_list(s, NULL, &items, &err);
-	store_job_new(s, &host, items.rows[0].id, 1, NULL, job, ticket, &err);
+	store_job_new(s, &host, items.rows[0].id, 1, NULL, NULL, job, ticket, &err);
 	store_item_ask(s, items.rows[0].id, &err);
 	ingest_all(s, '2');
 	store_image_wanted(s, old.id, &wanted, &err);
@@ -664,8 +666,8 @@ static void a_rollback_stays_until_there_is_something_newer(void)
 	is_str(versions_of(s, id), "2 *1", "and serves");
 	store_item_get(s, id, &item, &err);
 	ok(item.version == 1 && item.newest == 2 && item.image_id[0] == 'a', "as the item says");
-	is_int(store_job_new(s, &host, id, 2, NULL, job, ticket, &err), -ESTALE, "no job is made for the other");
-	is_int(store_job_new(s, &host, id, 1, NULL, job, ticket, &err), 0, "but for this one");
+	is_int(store_job_new(s, &host, id, 2, NULL, NULL, job, ticket, &err), -ESTALE, "no job is made for the other");
+	is_int(store_job_new(s, &host, id, 1, NULL, NULL, job, ticket, &err), 0, "but for this one");
 	ingest_again(s, id, 'b');
 	is_str(versions_of(s, id), "2 *1", "the newest ingested again changes nothing");
 	ingest_again(s, id, 'c');
@@ -954,7 +956,7 @@ static void room_is_made_of_what_nobody_reads(void)
 	ingest_again(s, id, 'a');
 	store_spare_bytes(s, &spare, &err);
 	is_int(spare, 0, "what serves is not spare");
-	store_job_new(s, &host, id, 1, NULL, job, ticket, &err);
+	store_job_new(s, &host, id, 1, NULL, NULL, job, ticket, &err);
 	ingest_again(s, id, 'b');
 	store_spare_bytes(s, &spare, &err);
 	is_int(spare, 0, "nor what a job reads");
@@ -969,7 +971,7 @@ static void room_is_made_of_what_nobody_reads(void)
 	is_int(store_drop_oldest_version(s, &err), 1, "the oldest that has one of its own goes first");
 	is_str(versions_of(s, id), "*4 3 1", "and no other");
 	is_int(store_item_rollback(s, id, 3, &err), 0, "another version is chosen");
-	is_int(store_job_new(s, &host, id, 3, NULL, job, ticket, &err), 0, "which a machine reads");
+	is_int(store_job_new(s, &host, id, 3, NULL, NULL, job, ticket, &err), 0, "which a machine reads");
 	is_int(store_item_rollback(s, id, 4, &err), 0, "and the newest again");
 	is_int(store_drop_oldest_version(s, &err), 0, "what a job reads does not go: it would free nothing");
 	store_job_report(s, job, ticket, &report, &err);
@@ -1024,7 +1026,7 @@ static void what_ipxe_started_by_itself_is_kept_while_it_may_be_read(void)
 	add_item(s, id);
 	keep_versions(s, 1);
 	ingest_again(s, id, 'a');
-	store_job_new(s, &card, id, 1, NULL, job, ticket, &err);
+	store_job_new(s, &card, id, 1, NULL, NULL, job, ticket, &err);
 	store_job_report(s, job, ticket, &report, &err);
 	for (int i = 0; i < 3; i++)
 		is_int(store_job_started(s, MAC, id, 1, &err), 0, "a machine starts it by itself");

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * identity: who asks for a plan, and who reports on it. A MAC address is not an identity: a boot's ticket and a key of the
+ * machine's own are. docs/explanation/threat-model.md has what each of them meets.
+ */
+#ifndef VMCAST_IDENTITY_H
+#define VMCAST_IDENTITY_H
+
+#include "request.h"
+
+/* Who wants a plan, in the store's words and with what these are borrowed from. */
+struct identity {
+	struct store_claim claim;
+	char *key_text;
+	char key_id[STORE_HASH_CHARS];
+	char address[64];
+};
+
+/*
+ * Whether a plan request may be answered, which is noted: its ticket is this key's from now on. `json` is its body; `item_id` and
+ * `macs` are of it. -EACCES: no, and the error names the field; -EINVAL. Caller ends it with identity_done.
+ */
+int identity_admit(struct identity *out, const struct request *rq, const json_t *json, const char *item_id,
+		   const struct store_macs *macs, struct err *err);
+void identity_done(struct identity *identity);
+
+/* What a report is to be kept with. */
+struct identity_report {
+	uint64_t seq;
+	uint8_t digest[DIGEST_BYTES];
+	struct store_receipt receipt;
+	bool has_receipt;
+};
+
+/*
+ * Whether the report `json` on the job of the request's path is signed by the key that its plan was handed to, if there was one, and
+ * its receipt is right. -EACCES: it is not signed; -EINVAL: a field is missing or wrong. Caller ends it with identity_report_done.
+ */
+int identity_check_report(struct identity_report *out, const struct request *rq, const json_t *json, const char *phase,
+			  struct err *err);
+void identity_report_done(struct identity_report *report);
+
+#endif

@@ -35,20 +35,30 @@ static json_t *disks_to_json(const struct disk_list *disks)
 	return list;
 }
 
-char *boot_plan_request(const char *item, const struct machine *machine, const struct disk_list *disks)
+static void add_machine(json_t *rq, const struct machine *machine)
+{
+	json_object_set_new(rq, "macs", macs_to_json(machine));
+	json_object_set_new(rq, "arch", json_string(machine->arch));
+	json_object_set_new(rq, "firmware", json_string(machine->firmware));
+	json_object_set_new(rq, "memory_bytes", json_integer((json_int_t)machine->memory_bytes));
+}
+
+char *boot_plan_request(const struct plan_question *question)
 {
 	CLEANUP(json_free)
-	json_t *rq = json_pack("{s:i, s:s, s:s}", "version", PLAN_VERSION, "item", item, "client",
+	json_t *rq = json_pack("{s:i, s:s, s:s}", "version", PLAN_VERSION, "item", question->item, "client",
 			       "vmcast-boot " VMCAST_VERSION);
 
-	if (machine) {
-		json_object_set_new(rq, "macs", macs_to_json(machine));
-		json_object_set_new(rq, "arch", json_string(machine->arch));
-		json_object_set_new(rq, "firmware", json_string(machine->firmware));
-		json_object_set_new(rq, "memory_bytes", json_integer((json_int_t)machine->memory_bytes));
+	if (question->ticket && question->ticket[0])
+		json_object_set_new(rq, "ticket", json_string(question->ticket));
+	if (question->key) {
+		json_object_set(rq, "machine_key", machine_key_public(question->key));
+		json_object_set_new(rq, "key_kept", json_string(machine_key_kept(question->key)));
 	}
-	if (disks)
-		json_object_set_new(rq, "disks", disks_to_json(disks));
+	if (question->machine)
+		add_machine(rq, question->machine);
+	if (question->disks)
+		json_object_set_new(rq, "disks", disks_to_json(question->disks));
 	return json_dumps(rq, JSON_COMPACT);
 }
 
@@ -278,6 +288,52 @@ static int parse_trust(struct boot_plan *plan, const json_t *root, const char *s
 	return rc ? err_wrap(err, "field \"trust\"") : 0;
 }
 
+/* What is only told again, in the receipt: a service that says none of it wants none. */
+static int parse_item(struct boot_plan *plan, const json_t *root, struct err *err)
+{
+	const char *title = "", *id = "", *uuid = "";
+	const json_t *item;
+	int rc = need_object(&item, root, "item", err);
+
+	if (!rc)
+		rc = json_want_string(&title, item, "title", SIZE_MAX, err);
+	if (!rc)
+		rc = json_want_string(&id, item, "id", sizeof(plan->item) - 1, err);
+	if (!rc)
+		rc = json_want_string(&uuid, item, "uuid", sizeof(plan->item_uuid) - 1, err);
+	if (!rc)
+		rc = json_want_u64(&plan->item_version, item, "version", INT64_MAX, err);
+	if (rc)
+		return err_wrap(err, "field \"item\"");
+	snprintf(plan->title, sizeof(plan->title), "%s", title);
+	strcpy(plan->item, id);
+	strcpy(plan->item_uuid, uuid);
+	return 0;
+}
+
+static int parse_receipt(struct boot_plan *plan, const json_t *root, struct err *err)
+{
+	const json_t *receipt = json_object_get(root, "receipt");
+	const char *machine = "", *previous = NULL;
+	uint8_t digest[DIGEST_BYTES];
+	int rc = json_want_string(&machine, root, "machine", sizeof(plan->machine) - 1, err);
+
+	if (rc)
+		return rc;
+	strcpy(plan->machine, machine);
+	if (!receipt || json_is_null(receipt))
+		return 0;
+	rc = json_want_string(&previous, receipt, "previous", DIGEST_HEX - 1, err);
+	if (!rc && previous && digest_parse(digest, previous) != 0)
+		rc = err_set(err, -EPROTO, "field \"previous\": not a SHA-256 digest");
+	if (rc)
+		return err_wrap(err, "field \"receipt\"");
+	plan->wants_receipt = true;
+	if (previous)
+		digest_hex(plan->previous_receipt, digest);
+	return 0;
+}
+
 static int parse_version(const json_t *root, struct err *err)
 {
 	uint64_t version;
@@ -292,8 +348,6 @@ static int parse_version(const json_t *root, struct err *err)
 
 static int parse_root(struct boot_plan *plan, const json_t *root, const char *server, struct err *err)
 {
-	const json_t *item;
-	const char *title = "";
 	int rc = parse_version(root, err);
 
 	if (!rc)
@@ -303,13 +357,10 @@ static int parse_root(struct boot_plan *plan, const json_t *root, const char *se
 	if (!rc)
 		rc = parse_zeros(plan, root, err);
 	if (!rc)
-		rc = need_object(&item, root, "item", err);
+		rc = parse_item(plan, root, err);
 	if (!rc)
-		rc = json_want_string(&title, item, "title", SIZE_MAX, err);
-	if (!rc)
-		rc = parse_disks(plan, root, server, err);
-	snprintf(plan->title, sizeof(plan->title), "%s", title);
-	return rc;
+		rc = parse_receipt(plan, root, err);
+	return rc ? rc : parse_disks(plan, root, server, err);
 }
 
 int boot_plan_parse(struct boot_plan *out, const char *text, size_t len, const char *server, struct err *err)

@@ -10,6 +10,7 @@
 #include "digest.h"
 #include "disk.h"
 #include "machine.h"
+#include "machine_key.h"
 #include "zeros_policy.h"
 
 #define PLAN_DISKS_MAX TARGET_RULES_MAX
@@ -47,20 +48,34 @@ struct plan_disk {
 };
 
 struct boot_plan {
-	char job[65];            /* letters and digits */
-	char ticket[129];        /* the same; goes into the Authorization field */
-	char title[256];         /* the item's, for people; not cleaned */
-	struct plan_disk *disks; /* the one that the machine boots from first */
-	size_t disk_count;       /* at least 1 */
+	char job[65];     /* letters and digits */
+	char ticket[129]; /* the same; goes into the Authorization field */
+	char item[65];    /* its id, uuid and version, as the service says them; empty, 0: it does not */
+	char item_uuid[256];
+	uint64_t item_version;
+	char title[256];                   /* the item's, for people; not cleaned */
+	char machine[MAC_TEXT];            /* what the service knows this machine by; empty: it is none */
+	bool wants_receipt;                /* else the service is one of before there were any */
+	char previous_receipt[DIGEST_HEX]; /* hash of this machine's last one; empty: it is the first */
+	struct plan_disk *disks;           /* the one that the machine boots from first */
+	size_t disk_count;                 /* at least 1 */
 	char landing[32];
 	char *metadata_url; /* of what the site has signed; NULL: the service has nothing signed */
 	char *targets_url;
 	enum zeros_policy zeros;
 };
 
-/* The request's text. `machine` and `disks` are NULL on a host that only borrows an image. Caller frees; NULL: out of
- * memory. */
-char *boot_plan_request(const char *item, const struct machine *machine, const struct disk_list *disks);
+/* Who asks for what. */
+struct plan_question {
+	const char *item;
+	const char *ticket;            /* of this boot; NULL or empty: none */
+	const struct machine_key *key; /* NULL: none */
+	const struct machine *machine; /* NULL on a host that only borrows an image */
+	const struct disk_list *disks; /* the same */
+};
+
+/* The request's text. Caller frees; NULL: out of memory, or the item's name is not UTF-8. */
+char *boot_plan_request(const struct plan_question *question);
 
 /*
  * Decode a response. Its URLs are resolved against `server`. -EPROTO: a field is missing or impossible; -ENOTSUP:

@@ -76,6 +76,16 @@ static int take_zeros(struct cmdline *c, const char *value, struct err *err)
 		       value);
 }
 
+/* What was given is not shown: it may be a ticket but for a digit. */
+static int take_ticket(struct cmdline *c, const char *value, struct err *err)
+{
+	if (strlen(value) != sizeof(c->ticket) - 1 || value[strspn(value, "0123456789abcdef")])
+		return err_set(err, -EINVAL, "kernel command line: vmcast.ticket: %zu hex digits are needed",
+			       sizeof(c->ticket) - 1);
+	strcpy(c->ticket, value);
+	return 0;
+}
+
 static int take_word(struct cmdline *c, const char *word, struct err *err)
 {
 	const char *value;
@@ -88,6 +98,8 @@ static int take_word(struct cmdline *c, const char *word, struct err *err)
 		snprintf(c->disk, sizeof(c->disk), "%s", value);
 	else if ((value = value_of(word, "vmcast.zeros")))
 		return take_zeros(c, value, err);
+	else if ((value = value_of(word, "vmcast.ticket")))
+		return take_ticket(c, value, err);
 	else if ((value = value_of(word, "BOOTIF")))
 		parse_bootif(c->boot_mac, value);
 	return 0;

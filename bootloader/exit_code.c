@@ -10,7 +10,7 @@ enum exit_code exit_code_of(enum phase phase, int code)
 {
 	if (code == 0)
 		return EXIT_DONE;
-	if (code == -ENOMEM || code == -ECANCELED)
+	if (code == -ENOMEM || code == -ECANCELED || code == -ENOKEY)
 		return EXIT_OTHER;
 	/* Devices report every failure as -EIO (device.h), so that a disk's time-out is not taken for the network's. */
 	if (code == -EIO)

@@ -10,7 +10,7 @@
 
 enum exit_code {
 	EXIT_DONE = 0,
-	EXIT_OTHER = 1,        /* out of memory, interrupted */
+	EXIT_OTHER = 1,        /* out of memory, interrupted, the machine's key does not sign */
 	EXIT_USAGE = 2,        /* command line or kernel command line */
 	EXIT_NETWORK = 3,      /* gave up on the network */
 	EXIT_NOT_TRUSTED = 4,  /* the plan is not what is signed, or index or image not what the plan says */

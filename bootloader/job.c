@@ -4,7 +4,9 @@
 
 #include "cleanup.h"
 #include "device_fd.h"
+#include "json.h"
 #include "log.h"
+#include "receipt.h"
 #include "remote_image.h"
 #include "remote_index.h"
 #include "report.h"
@@ -18,6 +20,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define FAILED_PATIENCE_S 10u
 #define ZEROS_TEXT        160
@@ -30,6 +33,7 @@ struct job_disk {
 	struct remote_delta *delta; /* NULL: none is offered */
 	struct disk target;
 	struct device *device;
+	struct write_stats stats;
 };
 
 struct job {
@@ -42,6 +46,7 @@ struct job {
 	size_t count;
 	enum zeros_policy zeros;
 	uint64_t left_bytes; /* as in struct job_result */
+	int64_t started_at;  /* seconds since 1970 */
 };
 
 static void job_done(struct job *job)
@@ -88,7 +93,14 @@ static int get_plan(struct job *job, struct err *err)
 
 	if (rc)
 		return rc;
-	CLEANUP(free_str) char *request = boot_plan_request(o->item, o->machine, is_host ? NULL : &job->list);
+	const struct plan_question question = {
+		.item = o->item,
+		.ticket = o->ticket,
+		.key = o->service->key,
+		.machine = o->machine,
+		.disks = is_host ? NULL : &job->list,
+	};
+	CLEANUP(free_str) char *request = boot_plan_request(&question);
 	if (!request)
 		return err_set(err, -EINVAL, "the plan's request cannot be written: is the item's name UTF-8?");
 	rc = service_get_plan(&job->plan, o->service, request, o->progress, err);
@@ -318,6 +330,7 @@ static int write_targets(struct job *job, struct err *err)
 			.index = remote_index_get(job->disks[i].index),
 			.source = remote_image_source(job->disks[i].image),
 			.delta = job->disks[i].delta,
+			.stats = &job->disks[i].stats,
 		};
 	int rc = write_images(&options, err);
 	if (!rc && zeros_text(text, sizeof(text), job)[0])
@@ -367,22 +380,50 @@ static void report_failure(struct job *job, enum exit_code code, const struct er
 		log_warn("the service could not be told of the failure: %s", err.text);
 }
 
+/* NULL where nobody wants one: without a key, and of a service that knew none yet. */
+static int make_receipt(json_t **out, const struct job *job, struct err *err)
+{
+	const struct service *service = job->options->service;
+	struct receipt_disk disks[PLAN_DISKS_MAX];
+
+	*out = NULL;
+	if (!service->key || !job->plan.wants_receipt)
+		return 0;
+	for (size_t i = 0; i < job->count; i++)
+		disks[i] = (struct receipt_disk){ .target = &job->disks[i].target,
+						  .plan = job->disks[i].plan,
+						  .stats = &job->disks[i].stats };
+	const struct receipt_of what = {
+		.plan = &job->plan,
+		.disks = disks,
+		.disk_count = job->count,
+		.started_at = job->started_at,
+		.ended_at = (int64_t)time(NULL),
+		.progress = job->options->progress,
+	};
+	return receipt_sign(out, &what, service->key, err);
+}
+
 /*
  * A machine that boots from the network first would be written again for as long as the service does not know, so it
  * does not give up; a host has somebody to tell.
  */
 static int deliver_receipt(struct job *job, struct err *err)
 {
+	CLEANUP(json_free) json_t *receipt = NULL;
 	char text[ZEROS_TEXT];
+	int rc = make_receipt(&receipt, job, err);
 	struct report_end end = {
+		.receipt = receipt,
 		.phase = PHASE_DONE,
 		.exit = EXIT_DONE,
 		.message = zeros_text(text, sizeof(text), job),
 		.retry_s = job->options->machine ? RETRY_FOREVER : job->options->service->retry_s,
 		.stop = job->options->service->stop,
 	};
-	int rc = reporter_finish(&job->reporter, &end, err);
 
+	if (!rc)
+		rc = reporter_finish(&job->reporter, &end, err);
 	if (rc)
 		return err_wrap(err, "the disk is written, but the service could not be told");
 	progress_mark(job->options->progress, "receipt", "the service knows");
@@ -391,7 +432,7 @@ static int deliver_receipt(struct job *job, struct err *err)
 
 int job_run(struct job_result *out, const struct job_options *options, struct err *err)
 {
-	CLEANUP(job_done) struct job job = { .options = options };
+	CLEANUP(job_done) struct job job = { .options = options, .started_at = (int64_t)time(NULL) };
 	enum phase phase;
 	int rc = run_steps(&phase, &job, err);
 

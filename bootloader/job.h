@@ -13,7 +13,8 @@
 struct job_options {
 	const struct service *service;
 	const char *item;
-	const char *root; /* file: what its keys have signed is done, nothing else; NULL: whatever the plan says */
+	const char *ticket; /* of this boot; NULL or empty: none */
+	const char *root;   /* file: what its keys have signed is done, nothing else; NULL: whatever the plan says */
 	const char *const *disk_paths;  /* the user named the targets, in the order of the item's disks */
 	size_t disk_path_count;         /* 0: choose among the machine's disks by rule */
 	const char *rules;              /* replace the plan's, see target_rule_split; NULL: the plan's */

@@ -73,6 +73,7 @@ struct pipeline {
 	size_t opener_count, worker_count;
 	pthread_t writer;
 	bool has_writer;
+	uint64_t fetched_bytes; /* the writer's */
 
 	pthread_mutex_t lock;  /* of all below, and of slots[].state */
 	pthread_cond_t work;   /* a slot was submitted, or quit */
@@ -187,6 +188,7 @@ static int place_parts(struct pipeline *p, const struct pipeline_slot *slot, uin
 		frame_bytes = 0;
 		for (uint64_t i = first; i < end; i++)
 			frame_bytes += slot->parts[i].entry.frame_bytes;
+		p->fetched_bytes += frame_bytes;
 	}
 	todo_done(p->target.todo, slot->nr + first, slot->nr + end);
 	progress_add(p->options.progress, frame_bytes);
@@ -321,6 +323,12 @@ void pipeline_begin(struct pipeline *p, const struct pipeline_target *target)
 {
 	assert(target->header->chunk_bytes <= p->options.chunk_bytes_max);
 	p->target = *target;
+	p->fetched_bytes = 0;
+}
+
+uint64_t pipeline_fetched_bytes(const struct pipeline *p)
+{
+	return p->fetched_bytes;
 }
 
 /* Each has one, and one more is on its way through the others. */

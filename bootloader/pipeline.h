@@ -79,6 +79,9 @@ void pipeline_submit(struct pipeline *p, struct pipeline_slot **slot);
  * pipeline_room does. */
 int pipeline_zeros(struct pipeline *p, uint64_t first, uint64_t end, uint64_t frame_bytes, struct err *err);
 
+/* Bytes of the frames that were fetched and placed since pipeline_begin. To be asked for when it has been drained. */
+uint64_t pipeline_fetched_bytes(const struct pipeline *p);
+
 /* Wait until nothing is on its way any more: everything submitted is done, on the list again, or dropped since it failed.
  */
 void pipeline_drain(struct pipeline *p);

@@ -18,6 +18,8 @@ struct progress {
 	/* For `state` and what was skipped, which other threads read and add to; the rest is the writer's alone. */
 	pthread_mutex_t lock;
 	struct progress_state state;
+	uint64_t phase_ms[PHASE_FAILED + 1]; /* up to the last change of the phase */
+	uint64_t since_ms;                   /* when that was */
 	FILE *to;
 	bool on_terminal;
 	bool since_boot;
@@ -40,7 +42,7 @@ struct progress *progress_new(FILE *to, bool since_boot)
 	p->to = to;
 	p->on_terminal = to && isatty(fileno(to));
 	p->since_boot = since_boot;
-	p->begin_ms = p->rate_ms = p->line_ms = clock_ms();
+	p->begin_ms = p->rate_ms = p->line_ms = p->since_ms = clock_ms();
 	return p;
 }
 
@@ -66,6 +68,9 @@ void progress_set_phase(struct progress *p, enum phase phase)
 	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
+	uint64_t now_ms = clock_ms();
+	p->phase_ms[p->state.phase] += now_ms - p->since_ms;
+	p->since_ms = now_ms;
 	p->state.phase = phase;
 	if (phase == PHASE_COMMIT)
 		take_mean_rate(p);
@@ -188,6 +193,16 @@ void progress_wait(struct progress *p, const char *phase, uint64_t done, uint64_
 		fprintf(p->to, ", %s", units_bytes(text, done));
 	fputs(p->on_terminal ? "\r" : "\n", p->to);
 	fflush(p->to);
+}
+
+uint64_t progress_phase_ms(struct progress *p, enum phase phase)
+{
+	if (!p)
+		return 0;
+	pthread_mutex_lock(&p->lock);
+	uint64_t ms = p->phase_ms[phase] + (phase == p->state.phase ? clock_ms() - p->since_ms : 0);
+	pthread_mutex_unlock(&p->lock);
+	return ms;
 }
 
 void progress_get(struct progress *p, struct progress_state *out)

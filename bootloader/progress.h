@@ -49,6 +49,9 @@ void progress_wait(struct progress *p, const char *phase, uint64_t done, uint64_
 /* A step was reached: its name, then what is worth knowing about it ("" if nothing). */
 void progress_mark(struct progress *p, const char *step, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* How long the phases so far took. */
+uint64_t progress_phase_ms(struct progress *p, enum phase phase);
+
 /* A consistent copy, from any thread; all zero when `p` is NULL. */
 void progress_get(struct progress *p, struct progress_state *out);
 

@@ -40,6 +40,7 @@ struct remote_delta {
 	uint64_t made, failed; /* records */
 	bool is_disk_failed;   /* what ended it is the disk's, not the network's */
 	uint64_t fetched_bytes;
+	uint64_t all_bytes; /* of all deltas that were tried */
 
 	/* The window. */
 	uint8_t *bytes;
@@ -121,6 +122,7 @@ static int fetch(struct remote_delta *r, uint64_t off, uint64_t bytes,
 	int rc = http_perform(r->http, &rq, &rs, err);
 
 	r->fetched_bytes += rs.body_bytes;
+	r->all_bytes += rs.body_bytes;
 	if (!rc)
 		rc = service_check_status(&rs, rq.url, err);
 	if (!rc && rs.body_bytes < bytes)
@@ -368,4 +370,9 @@ int remote_delta_apply(struct remote_delta *r, const struct delta_target *target
 			break;
 	}
 	return rc;
+}
+
+uint64_t remote_delta_fetched_bytes(const struct remote_delta *r)
+{
+	return r ? r->all_bytes : 0;
 }

@@ -28,4 +28,7 @@ void remote_delta_close(struct remote_delta **r);
  * to be fetched. */
 int remote_delta_apply(struct remote_delta *r, const struct delta_target *target, struct err *err);
 
+/* How many bytes that took from the network. */
+uint64_t remote_delta_fetched_bytes(const struct remote_delta *r);
+
 #endif

@@ -24,39 +24,41 @@ struct reporter {
 	char *url;
 	pthread_t thread;
 	bool is_running; /* there is a thread */
+	uint64_t seq;    /* of the last report; the thread's while there is one */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	atomic_bool quit; /* set under `lock`; also ends a report that is under way */
 };
 
-static char *report_text(const struct progress_state *s, const struct report_end *end)
+/* Each has a number of its own. NULL: out of memory. */
+static char *next_text(struct reporter *r, const struct report_end *end)
 {
+	struct progress_state state, *s = &state;
+
+	progress_get(r->progress, s);
 	CLEANUP(json_free)
-	json_t *report = json_pack("{s:s, s:I, s:I, s:I}", "phase", phase_name(end ? end->phase : s->phase),
-				   "bytes_done", (json_int_t)s->bytes_done, "bytes_total", (json_int_t)s->bytes_total,
-				   "bytes_per_s", (json_int_t)s->bytes_per_s);
+	json_t *report =
+		json_pack("{s:I, s:s, s:I, s:I, s:I}", "seq", (json_int_t)++r->seq, "phase",
+			  phase_name(end ? end->phase : s->phase), "bytes_done", (json_int_t)s->bytes_done,
+			  "bytes_total", (json_int_t)s->bytes_total, "bytes_per_s", (json_int_t)s->bytes_per_s);
 
 	if (s->disk[0])
 		json_object_set_new(report, "disk", json_text(s->disk));
 	if (end) {
 		json_object_set_new(report, "exit", json_integer(end->exit));
 		json_object_set_new(report, "message", json_text(end->message));
+		if (end->receipt)
+			json_object_set(report, "receipt", end->receipt);
 	}
 	return json_dumps(report, JSON_COMPACT);
 }
 
-static int post(struct http *http, unsigned *retry_after_s, const struct reporter *r, const struct report_end *end,
-		struct err *err)
+static int post(struct http *http, unsigned *retry_after_s, const struct reporter *r, const char *text,
+		const struct service *service, struct err *err)
 {
-	struct progress_state state;
-
-	progress_get(r->progress, &state);
-	CLEANUP(free_str) char *text = report_text(&state, end);
-	if (!text)
-		return err_set(err, -ENOMEM, "report: out of memory");
 	struct http_request rq = { .url = r->url, .json = text, .bearer = r->plan->ticket };
 	struct http_response rs = { 0 };
-	int rc = http_perform(http, &rq, &rs, err);
+	int rc = service_post(http, service, &rq, &rs, err);
 	*retry_after_s = rs.retry_after_s;
 	return rc ? rc : service_check_status(&rs, r->url, err);
 }
@@ -87,9 +89,12 @@ static void *run(void *ctx)
 	service.stop = &r->quit;
 	if (service_connect(&http, &service, &ignored) != 0)
 		return NULL;
-	do
-		post(http, &retry_after_s, r, NULL, &ignored);
-	while (wait_a_while(r));
+	do {
+		CLEANUP(free_str) char *text = next_text(r, NULL);
+
+		if (text)
+			post(http, &retry_after_s, r, text, &service, &ignored);
+	} while (wait_a_while(r));
 	return NULL;
 }
 
@@ -142,19 +147,23 @@ static void stop_thread(struct reporter *r)
 	pthread_join(r->thread, NULL);
 }
 
-static int deliver(const struct reporter *r, const struct report_end *end, struct err *err)
+/* What is tried again is the very same report: the service may have it, and only its answer was lost. */
+static int deliver(struct reporter *r, const struct report_end *end, struct err *err)
 {
+	CLEANUP(free_str) char *text = next_text(r, end);
 	struct service service = *r->service;
 	CLEANUP(http_close) struct http *http = NULL;
 	unsigned retry_after_s;
 	struct retry retry;
 
+	if (!text)
+		return err_set(err, -ENOMEM, "report: out of memory");
 	service.stop = end->stop;
 	retry_init(&retry, end->retry_s, end->stop);
 	int rc = service_connect(&http, &service, err);
 	if (rc)
 		return rc;
-	while ((rc = post(http, &retry_after_s, r, end, err)) != 0) {
+	while ((rc = post(http, &retry_after_s, r, text, &service, err)) != 0) {
 		rc = retry_wait(&retry, retry_after_s, err);
 		if (rc)
 			return rc;

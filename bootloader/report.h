@@ -21,6 +21,7 @@ struct report_end {
 	enum phase phase; /* PHASE_DONE: the receipt; PHASE_FAILED */
 	enum exit_code exit;
 	const char *message;
+	json_t *receipt;         /* receipt.h; borrowed; NULL: none */
 	unsigned retry_s;        /* how long errors that may pass are retried */
 	const atomic_bool *stop; /* ends the retries; NULL: nothing does */
 };

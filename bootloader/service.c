@@ -6,6 +6,7 @@
 #include "json.h"
 #include "log.h"
 #include "service_url.h"
+#include "signed_request.h"
 #include "version.h"
 
 #include <errno.h>
@@ -24,20 +25,68 @@ int service_connect(struct http **out, const struct service *service, struct err
 	return http_open(out, &options, err);
 }
 
-/* The service says what is wrong in {"error":"..."}; a proxy in between may say anything. */
-static void add_reason(struct err *err, const struct http_response *rs, const char *url)
+/* Of a URL that service_url made. */
+static const char *path_of(const char *url)
+{
+	return strchr(strstr(url, "://") + 3, '/');
+}
+
+/* `*out`: "KEYID:SIGNATURE"; NULL without a key. */
+static int sign(char **out, const struct service *service, const char *path, const char *body, struct err *err)
+{
+	CLEANUP(free_str) char *signature = NULL;
+	CLEANUP(free_str) char *text = NULL;
+
+	if (!service->key)
+		return 0;
+	text = signed_request_text("POST", path, body, strlen(body));
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = machine_key_sign(&signature, service->key, text, strlen(text), err);
+	if (rc)
+		return rc;
+	if (asprintf(out, "%s:%s", machine_key_id(service->key), signature) < 0) {
+		*out = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+int service_post(struct http *http, const struct service *service, const struct http_request *rq,
+		 struct http_response *rs, struct err *err)
+{
+	CLEANUP(free_str) char *signature = NULL;
+	struct http_request signed_rq = *rq;
+	int rc = sign(&signature, service, path_of(rq->url), rq->json, err);
+
+	if (rc)
+		return rc;
+	signed_rq.signature = signature;
+	return http_perform(http, &signed_rq, rs, err);
+}
+
+/* The service says what is wrong in {"error":"..."}; a proxy in between may say anything. False: it says nothing. */
+static bool read_reason(char *out, size_t room, const struct http_response *rs)
 {
 	CLEANUP(json_free) json_t *body = NULL;
 	struct err ignored = { 0 };
-	char shown[256], quoted[512];
 	const char *reason;
 
 	if (json_parse_object(&body, rs->error_body, strlen(rs->error_body), &ignored) != 0 ||
 	    json_need_string(&reason, body, "error", sizeof(rs->error_body), &ignored) != 0)
+		return false;
+	log_quote(out, room, reason);
+	return true;
+}
+
+static void add_reason(struct err *err, const struct http_response *rs, const char *url)
+{
+	char shown[256], reason[512];
+
+	if (!read_reason(reason, sizeof(reason), rs))
 		return;
 	http_url_for_log(shown, sizeof(shown), url);
-	err_set(err, err->code, "'%s': HTTP status %d: %s", shown, rs->status,
-		log_quote(quoted, sizeof(quoted), reason));
+	err_set(err, err->code, "'%s': HTTP status %d: %s", shown, rs->status, reason);
 }
 
 int service_check_status(const struct http_response *rs, const char *url, struct err *err)
@@ -92,6 +141,15 @@ static void read_ingest(struct tried *out, const struct http_response *rs)
 	out->is_ingested = true;
 }
 
+static int check_plan_status(const struct http_response *rs, const char *url, struct err *err)
+{
+	char reason[512];
+
+	if (rs->status == 403 && read_reason(reason, sizeof(reason), rs))
+		return err_set(err, -EPROTO, "the service refuses this machine: %s", reason);
+	return service_check_status(rs, url, err);
+}
+
 static int ask(struct boot_plan *out, struct tried *tried, struct http *http, const struct service *service,
 	       const char *url, const char *request, struct err *err)
 {
@@ -103,9 +161,9 @@ static int ask(struct boot_plan *out, struct tried *tried, struct http *http, co
 
 	if (!answer)
 		return err_set(err, -ENOMEM, "plan: out of memory");
-	int rc = http_perform(http, &rq, &rs, err);
+	int rc = service_post(http, service, &rq, &rs, err);
 	if (!rc)
-		rc = service_check_status(&rs, url, err);
+		rc = check_plan_status(&rs, url, err);
 	*tried = (struct tried){ .retry_after_s = rs.retry_after_s };
 	read_ingest(tried, &rs);
 	return rc ? rc : boot_plan_parse(out, answer->text, answer->len, service->server, err);

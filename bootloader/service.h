@@ -17,6 +17,7 @@ struct service {
 	unsigned stall_s;        /* a connection on which nothing comes for so long is given up */
 	unsigned retry_s;        /* how long errors that may pass are retried */
 	const atomic_bool *stop; /* the user wants out */
+	struct machine_key *key; /* signs what is posted; NULL: nothing does */
 };
 
 /* An HTTP client for the service: no redirects are followed, since it never sends any. Caller closes with http_close.
@@ -27,9 +28,14 @@ int service_connect(struct http **out, const struct service *service, struct err
  */
 int service_check_status(const struct http_response *rs, const char *url, struct err *err);
 
+/* http_perform of a request with a body, with the signature of the machine's key. -ENOKEY: the key does not sign. */
+int service_post(struct http *http, const struct service *service, const struct http_request *rq,
+		 struct http_response *rs, struct err *err);
+
 /*
  * Send `request` (boot_plan_request) and read the plan, with retries. While the service makes the image ready, that is
- * shown and waited for, however long it takes. Caller frees with boot_plan_free.
+ * shown and waited for, however long it takes. -EPROTO: the
+ * service refuses this machine, or its answer is no plan. Caller frees with boot_plan_free.
  */
 int service_get_plan(struct boot_plan *out, const struct service *service, const char *request,
 		     struct progress *progress, struct err *err);

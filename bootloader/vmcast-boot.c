@@ -11,6 +11,7 @@
 #include "disk.h"
 #include "job.h"
 #include "json.h"
+#include "machine_key.h"
 #include "service_url.h"
 #include "trust.h"
 #include "units.h"
@@ -114,8 +115,23 @@ static const char *root_of(const struct options *o)
 	return access(SITE_ROOT, F_OK) == 0 || errno != ENOENT ? SITE_ROOT : NULL;
 }
 
+/* Which key this machine has, and of better places why they could not be used. */
+static int open_key(struct machine_key **out, const struct machine_key_places *places, struct progress *progress,
+		    struct err *err)
+{
+	char why[MACHINE_KEY_WHY];
+	int rc = machine_key_open(out, why, places, err);
+
+	if (!rc)
+		progress_mark(progress, "key", "%.8s, in %s%s%s", machine_key_id(*out), machine_key_kept(*out),
+			      why[0] ? "; " : "", why);
+	return rc;
+}
+
 static int command_run(const struct options *o)
 {
+	static const struct machine_key_places places = { "/dev/tpmrm0", "/sys/firmware/efi/efivars" };
+	CLEANUP(machine_key_close) struct machine_key *key = NULL;
 	CLEANUP(progress_free) struct progress *progress = progress_new(stdout, true);
 	struct err err = { 0 };
 	struct machine machine;
@@ -127,15 +143,19 @@ static int command_run(const struct options *o)
 	if (!progress)
 		return out_of_memory();
 	machine_read(&machine, cmdline.boot_mac);
+	if (open_key(&key, &places, progress, &err) != 0)
+		return fail(EXIT_OTHER, &err);
 	struct service service = {
 		.server = cmdline.server,
 		.stall_s = o->stall_s,
 		.retry_s = o->retry_s ? o->retry_s : RUN_RETRY_S,
 		.stop = &stop,
+		.key = key,
 	};
 	struct job_options job = {
 		.service = &service,
 		.item = cmdline.item,
+		.ticket = cmdline.ticket,
 		.root = root_of(o),
 		.rules = cmdline.disk[0] ? cmdline.disk : NULL,
 		.zeros = cmdline.has_zeros ? &cmdline.zeros : NULL,
@@ -172,6 +192,9 @@ static void print_result(const struct job_result *result, const struct err *err,
 
 static int command_write(const struct options *o)
 {
+	static const struct machine_key_places nowhere = { NULL, NULL };
+	CLEANUP(machine_key_close) struct machine_key *key = NULL;
+	char why[MACHINE_KEY_WHY];
 	struct err err = { 0 };
 	struct job_result result;
 
@@ -183,11 +206,15 @@ static int command_write(const struct options *o)
 	CLEANUP(progress_free) struct progress *progress = progress_new(o->json ? stderr : stdout, false);
 	if (!progress)
 		return out_of_memory();
+	/* The host's own TPM and variables are nobody's business here. */
+	if (machine_key_open(&key, why, &nowhere, &err) != 0)
+		return fail(EXIT_OTHER, &err);
 	struct service service = {
 		.server = o->server,
 		.stall_s = o->stall_s,
 		.retry_s = o->retry_s ? o->retry_s : WRITE_RETRY_S,
 		.stop = &stop,
+		.key = key,
 	};
 	struct job_options job = {
 		.service = &service,

@@ -77,6 +77,8 @@ struct disk_write {
 	struct held ends[2];       /* their bytes are the writer's, which all disks use in turn */
 	struct held labels[2];     /* the outer parts of the ends, kept to the last */
 	uint64_t written, flushed; /* bytes of the body, by this run */
+	struct write_stats stats;
+	struct digest read_back;
 	struct zero_runs zeros;
 };
 
@@ -133,6 +135,7 @@ static int disk_init(struct disk_write *d, const struct write_disk *disk, const 
 	d->header = index_get_header(disk->index);
 	d->source = &disk->source;
 	d->delta = disk->delta;
+	digest_init(&d->read_back);
 	cut_ends(d->ends, d->header->disk_bytes, END_BYTES, END_BYTES);
 	cut_ends(d->labels, d->header->disk_bytes, LABEL_BYTES, BACKUP_BYTES);
 	for (size_t i = 0; i < 2; i++)
@@ -339,6 +342,9 @@ static int write_body(struct writer *w, struct disk_write *d, struct err *err)
 	/* Whatever the source did: nothing may be read or written after this. */
 	uint64_t found = scan_finish(w->scan);
 	pipeline_drain(w->pipeline);
+	d->stats.fetched_bytes = pipeline_fetched_bytes(w->pipeline) + remote_delta_fetched_bytes(d->delta);
+	/* The image's last chunk, which may be shorter, is not looked for: it reaches into an end. */
+	d->stats.found_bytes = found * d->header->chunk_bytes;
 	assert(rc || todo_left(w->todo) == 0);
 	if (!rc && found)
 		progress_mark(w->progress, "resume", "%" PRIu64 " of %" PRIu64 " chunks were already on the disk",
@@ -356,7 +362,7 @@ static bool part_of(struct range *out, const struct held *held, uint64_t from, u
 }
 
 /* Write what is held of from..to-1. */
-static int write_held(const struct disk_write *d, const struct held held[static 2], uint64_t from, uint64_t to,
+static int write_held(struct disk_write *d, const struct held held[static 2], uint64_t from, uint64_t to,
 		      struct err *err)
 {
 	int rc = 0;
@@ -364,14 +370,16 @@ static int write_held(const struct disk_write *d, const struct held held[static 
 	for (size_t i = 0; i < 2 && !rc; i++) {
 		struct range r;
 
-		if (part_of(&r, &held[i], from, to))
-			rc = device_write(d->dev, held[i].bytes + (r.off - held[i].off), (size_t)r.len, r.off, err);
+		if (!part_of(&r, &held[i], from, to))
+			continue;
+		rc = device_write(d->dev, held[i].bytes + (r.off - held[i].off), (size_t)r.len, r.off, err);
+		d->stats.written_bytes += r.len;
 	}
 	return rc;
 }
 
 /* Compare from..to-1 on the disk with what is held. */
-static int check_held(struct writer *w, const struct disk_write *d, const struct held held[static 2], uint64_t from,
+static int check_held(struct writer *w, struct disk_write *d, const struct held held[static 2], uint64_t from,
 		      uint64_t to, struct err *err)
 {
 	for (size_t i = 0; i < 2; i++) {
@@ -382,6 +390,8 @@ static int check_held(struct writer *w, const struct disk_write *d, const struct
 		int rc = device_read(d->dev, w->buffer, (size_t)r.len, r.off, err);
 		if (rc)
 			return rc;
+		digest_add(&d->read_back, w->buffer, (size_t)r.len);
+		d->stats.read_back_bytes += r.len;
 		if (memcmp(w->buffer, held[i].bytes + (r.off - held[i].off), (size_t)r.len) != 0)
 			return err_set(err, -EIO,
 				       "disk %s: byte %" PRIu64 " and what follows do not read back as written",
@@ -503,6 +513,15 @@ static int blank_all(struct writer *w, struct err *err)
 	return rc;
 }
 
+static void tell_stats(const struct write_disk *out, struct disk_write *d)
+{
+	if (!out->stats)
+		return;
+	d->stats.written_bytes += d->written;
+	digest_final(&d->read_back, d->stats.read_back_digest);
+	*out->stats = d->stats;
+}
+
 int write_images(const struct write_options *options, struct err *err)
 {
 	CLEANUP(writer_done) struct writer w = { 0 };
@@ -522,5 +541,7 @@ int write_images(const struct write_options *options, struct err *err)
 	progress_mark(w.progress, "commit", "flushed, read back, bootable");
 	for (size_t i = 0; options->left_bytes && i < w.count; i++)
 		*options->left_bytes += w.disks[i].zeros.left_bytes;
+	for (size_t i = 0; i < w.count; i++)
+		tell_stats(&options->disks[i], &w.disks[i]);
 	return 0;
 }

@@ -14,11 +14,24 @@
 
 #include <stdatomic.h>
 
+/* What became of one disk. */
+struct write_stats {
+	uint64_t fetched_bytes;   /* of compressed chunks and of deltas, from the network */
+	uint64_t written_bytes;   /* of the image: as bytes, not as areas that the disk was told to make zeros */
+	uint64_t found_bytes;     /* of the image: on the disk before, or made by a delta of what was */
+	uint64_t read_back_bytes; /* of the image, past the cache */
+	uint8_t read_back_digest
+		[DIGEST_BYTES]; /* of these in the order of reading: the ends without labels, the labels but
+						 * for the boot sectors, the boot sectors (write.c); the same for each disk
+						 * that the image is written to */
+};
+
 struct write_disk {
 	struct device *dev; /* at least as large as the image */
 	struct index *index;
 	struct chunk_source source;
 	struct remote_delta *delta; /* what to try first; NULL: nothing */
+	struct write_stats *stats;  /* filled on success; NULL: nobody asks */
 };
 
 struct write_options {

@@ -5,6 +5,7 @@
 #include "backoff.h"
 #include "cleanup.h"
 #include "log.h"
+#include "signed_request.h"
 #include "version.h"
 
 #include <arpa/inet.h>
@@ -439,6 +440,8 @@ static int add_fields(struct curl_slist **list, const struct http *h, const stru
 		rc = add_bearer(list, rq->bearer);
 	else if (!rc && may_have_credentials(h))
 		rc = add_bearer(list, h->options.token);
+	if (!rc)
+		rc = add_field(list, SIGNED_REQUEST_FIELD, rq->signature);
 	if (!rc)
 		rc = add_field(list, "Content-Type", rq->json ? "application/json" : NULL);
 	return rc ? err_set(err, rc, "request header: %s", strerror(-rc)) : 0;

@@ -69,10 +69,11 @@ struct http_request {
 	const char *url;
 	const char *if_none_match; /* ETag as it was sent, or NULL */
 	const char *if_modified_since;
-	const char *if_range; /* strong ETag, or NULL */
-	const char *bearer;   /* Authorization: Bearer, or NULL */
-	const char *json;     /* request body, or NULL */
-	bool ranged;          /* ask for range_off..; range_bytes 0: to the end */
+	const char *if_range;  /* strong ETag, or NULL */
+	const char *bearer;    /* Authorization: Bearer, or NULL */
+	const char *signature; /* Vmcast-Signature (signed_request.h), or NULL */
+	const char *json;      /* request body, or NULL */
+	bool ranged;           /* ask for range_off..; range_bytes 0: to the end */
 	uint64_t range_off;
 	uint64_t range_bytes;
 	uint64_t body_bytes_max; /* a longer body is -EFBIG; 0: no body is wanted */

@@ -6,7 +6,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "log.h"
-#include "receipt.h"
+#include "receipt_verify.h"
 #include "signed_request.h"
 #include "tuf_key.h"
 

@@ -380,7 +380,7 @@ struct store_job_identity {
 int store_job_identity(struct store *s, const char *id, struct store_job_identity *out, struct err *err);
 void store_job_identity_free(struct store_job_identity *row);
 
-/* Receipts (receipt.h). Of each chain in the order in which they came. */
+/* Receipts (receipt_verify.h). Of each chain in the order in which they came. */
 struct store_receipt {
 	char hash[STORE_HASH_CHARS];
 	char previous[STORE_HASH_CHARS]; /* empty: it is the first */

@@ -4,7 +4,7 @@
 
 #include "cleanup.h"
 #include "json.h"
-#include "receipt.h"
+#include "receipt_verify.h"
 
 #include <errno.h>
 #include <stdio.h>

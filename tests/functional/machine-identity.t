@@ -34,7 +34,7 @@ report()
 
 done_with()
 {
-	machine done "$1" "$2" "$url" "$work/plan" "${@:3}"
+	machine "done" "$1" "$2" "$url" "$work/plan" "${@:3}"
 }
 
 error()

@@ -209,16 +209,20 @@ static void test_request(void)
 	struct err err = { 0 };
 
 	strcpy(machine.macs[machine.mac_count++], "52:54:00:12:34:56");
-	CLEANUP(free_str) char *text = boot_plan_request("a\"b", &machine, &list);
+	CLEANUP(free_str)
+	char *text = boot_plan_request(
+		&(struct plan_question){ .item = "a\"b", .ticket = "00112233", .machine = &machine, .disks = &list });
 	is_int(json_parse_object(&rq, text, strlen(text), &err), 0, "the request is JSON");
 	is_str(json_string_value(json_object_get(rq, "item")), "a\"b", "the item is quoted");
 	is_str(json_string_value(json_array_get(json_object_get(rq, "macs"), 0)), "52:54:00:12:34:56", "macs");
+	is_str(json_string_value(json_object_get(rq, "ticket")), "00112233", "the ticket");
 	const json_t *found = json_object_get(rq, "disks");
 	ok(json_is_null(json_object_get(json_array_get(found, 0), "refused")), "a free disk is not refused");
 	is_str(json_string_value(json_object_get(json_array_get(found, 1), "refused")), "read-only",
 	       "one that is says why");
-	CLEANUP(free_str) char *host = boot_plan_request("x", NULL, NULL);
-	ok(!strstr(host, "macs") && !strstr(host, "disks"), "a host tells nothing about itself");
+	CLEANUP(free_str) char *host = boot_plan_request(&(struct plan_question){ .item = "x", .ticket = "" });
+	ok(!strstr(host, "macs") && !strstr(host, "disks") && !strstr(host, "ticket"),
+	   "a host tells nothing about itself");
 }
 
 int main(void)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * receipt: what a machine signs when its disks are written: {"signed": {...}, "signatures": [{"keyid", "sig"}]}. Each names the
+ * receipt_verify: what a machine signs when its disks are written: {"signed": {...}, "signatures": [{"keyid", "sig"}]}. Each names the
  * hash of the one before of the same machine, so that none can be altered, left out or put in another place unseen.
  * docs/reference/formats.md has the fields.
  */
-#ifndef VMCAST_RECEIPT_H
-#define VMCAST_RECEIPT_H
+#ifndef VMCAST_RECEIPT_VERIFY_H
+#define VMCAST_RECEIPT_VERIFY_H
 
 #include "digest.h"
 #include "err.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* receipt: see receipt.h */
-#include "receipt.h"
+/* receipt_verify: see receipt_verify.h */
+#include "receipt_verify.h"
 
 #include "canonical_json.h"
 #include "cleanup.h"

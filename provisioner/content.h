@@ -57,6 +57,7 @@ struct store_content {
 	char *machine; /* JSON object: name, cpus, memory_bytes, firmware, nics, os; NULL: nothing was said */
 	char **notes;  /* sentences for the operator */
 	size_t note_count;
+	bool gpg_signed; /* keys of the operator's keyring signed for all of it */
 };
 
 /* "disk", "rootfs", "kernel", "iso". Static storage. */

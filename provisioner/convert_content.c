@@ -360,6 +360,7 @@ static int add_files(struct store_content *out, const struct conversion *c, stru
 static int add_words(struct store_content *out, struct unpacked *u, struct err *err)
 {
 	out->kind = u->kind;
+	out->gpg_signed = u->gpg_signed;
 	out->form = TAKE(u->form);
 	out->machine = TAKE(u->machine);
 	out->cmdline = TAKE(u->cmdline);

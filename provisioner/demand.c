@@ -15,7 +15,7 @@ bool demand_item(const struct server *server, const struct store_item *item)
 {
 	struct err err = { 0 };
 
-	if (item->version || item->state == ITEM_FAILED)
+	if (item->version || store_item_is_stuck(item))
 		return false;
 	if (item->state == ITEM_INGESTING)
 		return true;

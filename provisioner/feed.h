@@ -9,6 +9,7 @@
 
 #include "digest.h"
 #include "err.h"
+#include "proof.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,7 +71,8 @@ struct feed_item {
 	uint64_t length;
 	bool has_digest;
 	uint8_t digest[DIGEST_BYTES];
-	bool is_signed; /* its publisher's key says so (feed_trust.h); no document says it of itself */
+	/* Of the weakest enclosure. No document says it of itself: it is found out when the document is fetched. */
+	enum proof proof;
 	/* Those to try in order when it cannot be had. They may be of another form and have other digests. */
 	struct feed_enclosure *mirrors;
 	size_t mirror_count;

@@ -223,6 +223,19 @@ static int read_root(struct feed_options *o, void *field, const char *value, str
 	return read_text(o, field, value, err);
 }
 
+static int read_policy(struct feed_options *o, void *field, const char *value, struct err *err)
+{
+	o->has_policy = *value;
+	if (*value && !proof_parse(field, value))
+		return err_set(err, -EINVAL, "write signed, gpg, digest or none");
+	return 0;
+}
+
+static int write_policy(FILE *to, const struct feed_options *o, const void *field)
+{
+	return o->has_policy ? fputs(proof_name(*(const enum proof *)field), to) : 0;
+}
+
 #define FIELD(name) offsetof(struct feed_options, name)
 
 /* A value that is not written is one that is not set. */
@@ -245,6 +258,7 @@ static const struct {
 	{ "proxy", FIELD(proxy), read_proxy, write_text },
 	{ "proxy_auth", FIELD(proxy_auth), read_name, write_text },
 	{ "root", FIELD(root), read_root, write_text },
+	{ "policy", FIELD(policy), read_policy, write_policy },
 };
 
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -362,6 +376,21 @@ int feed_options_text(char **out, const struct feed_options *options, struct err
 	return 0;
 }
 
+int feed_options_check(const struct feed_options *options, struct err *err)
+{
+	if (options->has_policy && options->policy == PROOF_SIGNED && !options->root)
+		return err_set(err, -EINVAL,
+			       "policy=signed: there is no root=FILE, the root metadata of the publisher who signs");
+	return 0;
+}
+
+enum proof feed_options_proof(const struct feed_options *options)
+{
+	if (options->has_policy)
+		return options->policy;
+	return options->root ? PROOF_SIGNED : PROOF_DIGEST;
+}
+
 int feed_options_split_line(char **url, char **text, const char *line, struct err *err)
 {
 	CLEANUP(feed_options_done) struct feed_options options = { 0 };
@@ -373,6 +402,8 @@ int feed_options_split_line(char **url, char **text, const char *line, struct er
 	int rc = config_value_check_feed_url(front, err);
 	if (!rc)
 		rc = feed_options_parse(&options, line + len, err);
+	if (!rc)
+		rc = feed_options_check(&options, err);
 	if (!rc)
 		rc = feed_options_text(text, &options, err);
 	if (!rc)

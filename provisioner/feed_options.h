@@ -14,6 +14,8 @@
  *   auth=NAME certificate=NAME                    of the secrets file, for the feed's own host
  *   proxy=URL proxy_auth=NAME
  *   root=FILE                                     only what its publisher signed (feed_trust.h); TUF root metadata
+ *   policy=signed | gpg | digest | none           what every item must prove at least (proof.h); without it `signed` where
+ *                                                 there is a root, else `digest`
  *
  * A value with spaces stands in double quotes. An empty one takes back what was set before.
  */
@@ -22,6 +24,7 @@
 
 #include "config.h"
 #include "err.h"
+#include "proof.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,6 +53,8 @@ struct feed_options {
 	char *auth, *certificate, *proxy_auth; /* names in the secrets file */
 	char *proxy;
 	char *root; /* path; NULL: the feed is not signed */
+	bool has_policy;
+	enum proof policy; /* if it has one */
 };
 
 /*
@@ -58,6 +63,12 @@ struct feed_options {
  */
 int feed_options_parse(struct feed_options *options, const char *text, struct err *err);
 void feed_options_done(struct feed_options *options);
+
+/* -EINVAL: what the options ask for together cannot be had. */
+int feed_options_check(const struct feed_options *options, struct err *err);
+
+/* The least that an item must prove before it is ingested. */
+enum proof feed_options_proof(const struct feed_options *options);
 
 /* The canonical text: every key that is set, in the order above; "" for none. Caller frees. */
 int feed_options_text(char **out, const struct feed_options *options, struct err *err);

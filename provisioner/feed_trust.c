@@ -234,7 +234,7 @@ static int check_item(struct feed_trust *t, struct feed_item *item, struct err *
 	item->length = first.length;
 	item->has_digest = true;
 	memcpy(item->digest, first.digest, DIGEST_BYTES);
-	item->is_signed = true;
+	item->proof = PROOF_SIGNED;
 	return 0;
 }
 

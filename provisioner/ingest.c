@@ -35,7 +35,11 @@ struct ingest {
 	const struct store_item *item;
 	const atomic_bool *stop;
 	struct source_policy *policy;
+	char *feed_url;
 	uint64_t disk_bytes_max;
+	enum proof wanted;         /* by the policy of its feed */
+	bool needs_gpg;            /* the document proves too little; the archive may prove enough */
+	char hint[STORE_ID_CHARS + 160]; /* what its operator can say about a refusal */
 	uint64_t room_bytes;         /* the most that can be made at all, UINT64_MAX: no limit */
 	char spool[PATH_ROOM];       /* what all names in the spool begin with */
 	char work[PATH_ROOM];        /* folder of what is made */
@@ -111,6 +115,52 @@ static int tell_download(void *ctx, uint64_t done, uint64_t total, struct err *e
 	return tell_progress(ctx, "download", done, total, err);
 }
 
+/* What the operator would have to say to have it nevertheless. */
+static void make_hint(struct ingest *in, const struct store_feed *feed, const struct feed_options *options)
+{
+	const char *wanted = proof_name(in->wanted);
+
+	if (options->has_policy || options->root)
+		snprintf(in->hint, sizeof(in->hint), "feed %s asks for '%s' of every item", feed->id, wanted);
+	else if (feed->configured)
+		snprintf(in->hint, sizeof(in->hint),
+			 "to take such items of feed %s: policy=none on its line of the configuration file", feed->id);
+	else
+		snprintf(in->hint, sizeof(in->hint), "to take such items: vmcast feed set %s policy=none", feed->id);
+}
+
+/* Why its document proves no more. */
+static const char *missing_proof(const struct ingest *in)
+{
+	const struct feed_item *said = &in->item->announced;
+	bool digests = said->has_digest;
+
+	for (size_t i = 0; i < said->mirror_count; i++)
+		digests = digests && said->mirrors[i].has_digest;
+	if (in->item->announced.proof == PROOF_DIGEST)
+		return "there is a digest and no signature";
+	return digests ? "its digest came over plain HTTP, where anybody on the way can write one"
+		       : "its feed has no digest of every enclosure";
+}
+
+static int refuse(const struct ingest *in, const char *why, struct err *err)
+{
+	char shown[160];
+
+	http_url_for_log(shown, sizeof(shown), in->feed_url);
+	return err_set(err, -EKEYREJECTED, "refused: nothing proves what feed '%s' announces: %s; %s", shown, why,
+		       in->hint);
+}
+
+/* What it must prove: the document does, or the archive may yet. */
+static int check_proof(struct ingest *in, struct err *err)
+{
+	if (in->item->announced.proof >= in->wanted)
+		return 0;
+	in->needs_gpg = in->config->keyring && in->wanted <= PROOF_GPG;
+	return in->needs_gpg ? 0 : refuse(in, missing_proof(in), err);
+}
+
 /* The feed's own limits and what it may name. */
 static int prepare(struct ingest *in, struct err *err)
 {
@@ -125,7 +175,12 @@ static int prepare(struct ingest *in, struct err *err)
 	if (rc)
 		return rc;
 	in->disk_bytes_max = options.disk_bytes_max ? options.disk_bytes_max : in->config->disk_bytes_max;
-	return source_policy_of_feed(&in->policy, in->config, feed.url, &options, err);
+	in->wanted = feed_options_proof(&options);
+	in->feed_url = TAKE(feed.url);
+	make_hint(in, &feed, &options);
+	if (check_proof(in, err))
+		return err->code;
+	return source_policy_of_feed(&in->policy, in->config, in->feed_url, &options, err);
 }
 
 /* Nothing is begun that can only end in a full store. */
@@ -204,6 +259,8 @@ static int take_enclosure(struct ingest *in, struct store_content *content, cons
 	part_path(part, in, "", nr);
 	if (!rc)
 		rc = check_declared(&declared, enclosure, err);
+	if (!rc && in->needs_gpg && declared && declared->kind != SNIFF_ARCHIVE)
+		rc = refuse(in, missing_proof(in), err);
 	if (!rc)
 		rc = open_enclosure(in, &fd, enclosure, part,
 				    nr < in->item->announced.mirror_count ? PATIENCE_MIRROR_S : PATIENCE_S, err);
@@ -229,7 +286,10 @@ static int take_enclosure(struct ingest *in, struct store_content *content, cons
 		.scratch_bytes_max = in->config->scratch_bytes_max,
 	};
 
-	return convert_content(content, fd, &options, err);
+	rc = convert_content(content, fd, &options, err);
+	if (!rc && in->needs_gpg && !content->gpg_signed)
+		rc = refuse(in, "no key of the keyring signed for all of the archive", err);
+	return rc;
 }
 
 static int fetch_disk(struct ingest *in, struct store_content *content, const struct feed_disk *disk, size_t nr,
@@ -361,7 +421,8 @@ static int take_any(struct ingest *in, struct store_content *content, struct err
 	char refused[sizeof(err->text) + 32] = "";
 	int rc = -ENOENT;
 
-	if (said->disk_count) {
+	/* The deployable form has no signatures of its own. */
+	if (said->disk_count && !in->needs_gpg) {
 		rc = take_deployable(in, content, err);
 		if (!rc || !is_of_source(rc))
 			return rc;
@@ -478,6 +539,7 @@ int ingest_item(struct store *store, const struct config *config, const struct s
 		 shown);
 	int rc = make_content(&in, &content, err);
 	source_policy_free(&in.policy);
+	free(in.feed_url);
 	clean_up(&in, rc);
 	if (!rc)
 		log_ready(&in, &content, begin_ms);
@@ -485,8 +547,10 @@ int ingest_item(struct store *store, const struct config *config, const struct s
 		log_info("item %s: ended: %s", item->id, err->text);
 	if (!rc || rc == -ECANCELED || rc == -ESTALE)
 		return rc;
-	log_error("item %s: %s", item->id, err->text);
-	if (store_item_failed(store, item->id, err->text, &cause))
+	log_error("item %s \"%s\": %s", item->id, title, err->text);
+	int stored = rc == -EKEYREJECTED ? store_item_refused(store, item->id, err->text, &cause)
+					 : store_item_failed(store, item->id, err->text, &cause);
+	if (stored)
 		log_error("item %s: its failure cannot be stored: %s", item->id, cause.text);
 	return rc;
 }

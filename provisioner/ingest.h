@@ -15,7 +15,7 @@
 
 /*
  * Ingest one claimed item and record the outcome in the store (ready, or failed with the reason). Progress goes to the store
- * about once a second. `*stop` ends it early with -ECANCELED, what was downloaded is kept and the item is announced again.
+ * about once a second. -EKEYREJECTED: it proves less than its feed's policy asks for; it is refused. `*stop` ends it early with -ECANCELED, what was downloaded is kept and the item is announced again.
  */
 int ingest_item(struct store *store, const struct config *config, const struct store_item *item,
 		const atomic_bool *stop, struct err *err);

@@ -19,7 +19,18 @@
 #define TITLE_COLUMNS 34
 /* So that with everything else the details fit the 20 lines of a menu. */
 #define DESCRIPTION_LINES 6
-#define UNSIGNED          " [unsigned]"
+
+/* Of what nobody signed it is said wherever it is shown. */
+static const char *const proof_marks[] = {
+	[PROOF_NONE] = " [unsigned]", [PROOF_DIGEST] = " [digest]", [PROOF_GPG] = " [gpg]", [PROOF_SIGNED] = ""
+};
+static const char *const proof_words[] = {
+	[PROOF_NONE] = "none: this image is unsigned",
+	[PROOF_DIGEST] = "digest of its feed; this image is unsigned",
+	[PROOF_GPG] = "gpg: a key of the site's keyring signed it",
+	[PROOF_SIGNED] = "verified: its publisher signed it",
+};
+
 #define WRITE_LINE        "item -- boot Write it to this machine's disk and boot it\n"
 #define START_LINE        "item -- start Start it from the network\n"
 #define FETCH_LINE        "item -- start Fetch it, then write it to this machine's disk and boot it\n"
@@ -174,7 +185,7 @@ unsigned menu_item_offers(const struct store_item *item, const struct menu_machi
 	if (!menu_item_fits(item, machine))
 		return 0;
 	if (!item->version)
-		return may_fetch && item->state != ITEM_FAILED && menu_lands_on_disk(item) ? MENU_FETCH : 0;
+		return may_fetch && !store_item_is_stuck(item) && menu_lands_on_disk(item) ? MENU_FETCH : 0;
 	if (item->kind == ITEM_KERNEL || item->kind == ITEM_ISO)
 		offers |= MENU_START;
 	if ((item->kind == ITEM_DISK || item->kind == ITEM_ISO) && item->image_id[0] && menu_lands_on_disk(item))
@@ -375,7 +386,7 @@ static void put_item_line(FILE *to, const struct store_item *item)
 	fprintf(to, "%s${s} ", size);
 	item_mark(mark, sizeof(mark), item);
 	put_quoted(to, item->announced.title, TITLE_COLUMNS - strlen(mark));
-	fprintf(to, "%s%s\n", mark, item->is_signed ? "" : UNSIGNED);
+	fprintf(to, "%s%s\n", mark, proof_marks[item->proof]);
 }
 
 static int compare_text(const char *a, const char *b)
@@ -640,7 +651,7 @@ static void put_content(FILE *to, const struct store_item *item, const struct st
 	char size[UNITS_TEXT];
 
 	if (!content) {
-		put_fact(to, "state", item->state == ITEM_FAILED ? item->error : "not here yet");
+		put_fact(to, "state", store_item_is_stuck(item) ? item->error : "not here yet");
 		return;
 	}
 	put_fact(to, "form", content->form);
@@ -672,7 +683,7 @@ char *menu_details_script(const struct config *config, const struct store_item *
 	put_fact(s.to, "machine", fact);
 	if (item->needs.memory_bytes_min)
 		put_fact(s.to, "memory", units_bytes(size, item->needs.memory_bytes_min));
-	put_fact(s.to, "signature", item->is_signed ? "verified" : "none: this image is unsigned");
+	put_fact(s.to, "signature", proof_words[item->proof]);
 	put_fact(s.to, "link", item->announced.link);
 	if (item->announced.description) {
 		fputs("item --gap\n", s.to);

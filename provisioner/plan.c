@@ -200,7 +200,7 @@ static int check_item(const struct store_item *item, const struct plan_request *
 
 	if (!item->version) {
 		log_quote(quoted, sizeof(quoted), item->announced.title);
-		if (item->state == ITEM_FAILED)
+		if (store_item_is_stuck(item))
 			return err_set(err, -EALREADY, "item %s '%s' has no image: its ingest failed: %s", item->id,
 				       quoted, item->error ? item->error : "");
 		return err_set(err, -EALREADY,

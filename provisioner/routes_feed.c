@@ -21,12 +21,19 @@ static json_t *json_time(int64_t value)
 
 static json_t *feed_json(const struct store_feed *feed)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:I, s:s, s:o, s:o, s:i}", "id", feed->id, "url",
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
+	struct err ignored;
+
+	/* They were checked when they were set. */
+	feed_options_parse(&options, feed->options, &ignored);
+	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:I, s:s, s:o, s:o, s:i, s:s, s:I}", "id", feed->id, "url",
 			 json_text(feed->url), "title", json_text(feed->title), "error", json_text(feed->error),
 			 "configured", feed->configured, "failures", (int)feed->failures, "tried_at",
 			 json_time(feed->tried_at), "fetched_at", json_time(feed->fetched_at), "item_count",
 			 (json_int_t)feed->item_count, "options", feed->options, "moved_url",
-			 json_text(feed->moved_url), "gone_at", json_time(feed->gone_at), "ttl_s", (int)feed->ttl_s);
+			 json_text(feed->moved_url), "gone_at", json_time(feed->gone_at), "ttl_s", (int)feed->ttl_s,
+			 "policy", proof_name(feed_options_proof(&options)), "refused_count",
+			 (json_int_t)feed->refused_count);
 }
 
 int routes_feed_list(struct request *rq, struct err *err)

@@ -85,7 +85,7 @@ static char *why_not_here(const struct store_item *item, bool is_awaited)
 	char *text;
 	int len;
 
-	if (item->state == ITEM_FAILED)
+	if (store_item_is_stuck(item))
 		len = asprintf(&text, "could not be ingested: %s", item->error ? item->error : "");
 	else if (!is_awaited)
 		len = asprintf(&text, "waits for the operator: vmcast item ingest %s", item->id);

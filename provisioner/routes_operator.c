@@ -20,7 +20,8 @@
 #include <time.h>
 
 static const char *const item_states[] = {
-	[ITEM_ANNOUNCED] = "announced", [ITEM_INGESTING] = "ingesting", [ITEM_READY] = "ready", [ITEM_FAILED] = "failed"
+	[ITEM_ANNOUNCED] = "announced", [ITEM_INGESTING] = "ingesting", [ITEM_READY] = "ready", [ITEM_FAILED] = "failed",
+	[ITEM_REFUSED] = "refused"
 };
 static const char *const assignment_states[] = {
 	[ASSIGNMENT_NONE] = "none", [ASSIGNMENT_ASSIGNED] = "assigned", [ASSIGNMENT_INSTALLED] = "installed"
@@ -52,9 +53,9 @@ static json_t *item_json(const struct store_item *item)
 			  "uuid", json_text(said->uuid), "description", json_text(said->description), "link",
 			  json_text(said->link), "published", json_time(said->published), "url", json_text(said->url),
 			  "type", json_text(said->type), "length", json_size(said->length));
-	json_t *more = json_pack("{s:s, s:b, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	json_t *more = json_pack("{s:s, s:b, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 				 "architecture", said->arch ? said->arch : "x86_64", "digested", said->has_digest,
-				 "state", item_states[item->state], "present", item->present, "signed", item->is_signed,
+				 "state", item_states[item->state], "present", item->present, "proof", proof_name(item->proof),
 				 "firmware", json_text(said->firmware), "image", json_id(item->image_id), "disk_bytes",
 				 json_size(item->disk_bytes), "image_bytes", json_size(item->image_bytes), "phase",
 				 json_text(item->phase), "done_bytes", json_size(item->done_bytes), "total_bytes",
@@ -127,12 +128,13 @@ static json_t *content_json(const struct store_content *content, const struct st
 
 static json_t *version_json(const struct store_version *version)
 {
-	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:o}", "version",
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:o, s:s}", "version",
 			 json_size(version->number), "serves", version->serves, "made_at", json_time(version->made_at),
 			 "title", json_text(version->title), "url", json_text(version->url), "published",
 			 json_time(version->published), "kind", content_kind_name(version->kind), "form",
 			 json_text(version->form), "disk_count", (int)version->disk_count, "disk_bytes",
-			 json_size(version->disk_bytes), "stored_bytes", json_size(version->stored_bytes));
+			 json_size(version->disk_bytes), "stored_bytes", json_size(version->stored_bytes), "proof",
+			 proof_name(version->proof));
 }
 
 static json_t *key_json(const char *text)
@@ -183,7 +185,7 @@ static int get_index(struct request *rq, struct err *err)
 /* How many items are in each state, and how many have an image. */
 static json_t *count_items(const struct store_item_list *items)
 {
-	size_t counts[] = { [ITEM_ANNOUNCED] = 0, [ITEM_INGESTING] = 0, [ITEM_READY] = 0, [ITEM_FAILED] = 0 };
+	size_t counts[sizeof(item_states) / sizeof(item_states[0])] = { 0 };
 	json_t *json = json_object();
 
 	for (size_t i = 0; i < items->count; i++)

@@ -29,7 +29,7 @@
 #define STORE_CHAIN_CHARS   69 /* a MAC, or "key:" and a key id */
 #define STORE_KEEP          2  /* versions of an item, where its feed's options say nothing */
 
-enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED };
+enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED, ITEM_REFUSED };
 enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED };
 
 /* Rows. Strings are owned by the row, NULL where unknown; the ..._list_free or ..._free function frees them all. Times:
@@ -53,6 +53,7 @@ struct store_feed {
 	int64_t tried_at;
 	int64_t fetched_at; /* last time a good document was in hand (new or not modified) */
 	uint64_t item_count;
+	uint64_t refused_count; /* items that prove less than the feed's policy asks for */
 };
 
 /* What an item asks of its machine, and how it is to be started. As in struct feed_item. */
@@ -76,8 +77,7 @@ struct store_item {
 	enum feed_ingest feed_ingest; /* policy of its feed */
 	enum item_state state;
 	bool present; /* still in the feed's last good document */
-	/* What serves, or is announced where nothing serves, is what its publisher signed (feed_trust.h). */
-	bool is_signed;
+	enum proof proof; /* of what serves, or of what is announced where nothing serves */
 	/* What serves. It survives a failed ingest of something newer; all of it is store_item_content's. */
 	uint64_t version; /* 0: nothing */
 	uint64_t newest;  /* version that was ingested last: another one after a rollback */
@@ -97,6 +97,12 @@ struct store_item {
 	int64_t retry_at;  /* when a failed ingest is tried again, 0: not by itself */
 	int64_t updated_at;
 };
+
+/* Whether it will not be ingested by itself. */
+static inline bool store_item_is_stuck(const struct store_item *item)
+{
+	return item->state == ITEM_FAILED || item->state == ITEM_REFUSED;
+}
 
 struct store_machine {
 	char mac[STORE_MAC_CHARS];
@@ -153,6 +159,7 @@ struct store_version {
 	unsigned disk_count;
 	uint64_t disk_bytes;   /* of all its disks */
 	uint64_t stored_bytes; /* below images/, some perhaps shared with other versions */
+	enum proof proof;
 };
 
 struct store_version_list {
@@ -217,7 +224,7 @@ int store_feed_gone(struct store *s, const char *id, const char *why, struct err
 int store_item_list(struct store *s, const char *feed_id, struct store_item_list *out, struct err *err);
 /*
  * For menus: items of which something serves and that are still announced, in no order, with what a menu shows of them:
- * ids, titles, date, architecture, firmware, landing, signature, version, kind, disk_bytes, disk_count. Costs what they are, however many others
+ * ids, titles, date, architecture, firmware, landing, proof, version, kind, disk_bytes, disk_count. Costs what they are, however many others
  * feeds announce.
  */
 int store_item_list_ready(struct store *s, struct store_item_list *out, struct err *err);
@@ -253,6 +260,9 @@ int store_item_progress(struct store *s, const char *id, const char *phase, uint
  */
 int store_item_ready(struct store *s, const char *id, const struct store_content *content, struct err *err);
 int store_item_failed(struct store *s, const char *id, const char *why, struct err *err);
+/* It proves less than its feed's policy asks for: until its announcement or its feed's options change, or the service is
+ * started again. */
+int store_item_refused(struct store *s, const char *id, const char *why, struct err *err);
 /* A failure that may pass: in `delay_s` seconds the item can be claimed again. Until then it is failed. */
 int store_item_retry(struct store *s, const char *id, unsigned delay_s, struct err *err);
 /* An ingest that was interrupted: the item is announced again. */

@@ -15,7 +15,8 @@
 #define FEED_SELECT                                                                                                    \
 	"SELECT id, url, title, etag, last_modified, error, configured, failures, tried_at, fetched_at,"               \
 	" options, moved_url, notes, gone_at, ttl_s, skip_hours, skip_days,"                                           \
-	" (SELECT count(*) FROM item WHERE feed_id = feed.id AND gone_at = 0) FROM feed"
+	" (SELECT count(*) FROM item WHERE feed_id = feed.id AND gone_at = 0),"                                        \
+	" (SELECT count(*) FROM item WHERE feed_id = feed.id AND gone_at = 0 AND state = 4) FROM feed"
 
 static void read_feed(void *row, sqlite3_stmt *q)
 {
@@ -39,7 +40,8 @@ static void read_feed(void *row, sqlite3_stmt *q)
 	feed->ttl_s = (uint32_t)column_number(q, nr++);
 	feed->skip_hours = (uint32_t)column_number(q, nr++);
 	feed->skip_days = (uint8_t)column_number(q, nr++);
-	feed->item_count = column_number(q, nr);
+	feed->item_count = column_number(q, nr++);
+	feed->refused_count = column_number(q, nr);
 }
 
 void store_feed_free(struct store_feed *row)
@@ -185,6 +187,15 @@ static int choose_ahead(struct store *s, const char *feed_id, const struct feed_
 	return rc;
 }
 
+/* Items that were refused, of one feed or (NULL) of all, whose policy may be met by now. */
+static int judge_anew(struct store *s, const char *feed_id, struct err *err)
+{
+	return store_run(s,
+			 "UPDATE item SET state = 0, error = NULL, updated_at = ?2"
+			 " WHERE state = 4 AND (?1 IS NULL OR feed_id = ?1)",
+			 VALUES(text(feed_id), number((uint64_t)store_now())), err);
+}
+
 static int write_options(struct store *s, const char *id, const char *text_of_options, struct err *err)
 {
 	CLEANUP(feed_options_done) struct feed_options options = { 0 };
@@ -193,6 +204,8 @@ static int write_options(struct store *s, const char *id, const char *text_of_op
 	if (rc >= 0)
 		rc = store_run(s, "UPDATE feed SET options = ?2, ingest = ?3 WHERE id = ?1",
 			       VALUES(text(id), text(text_of_options), number(options.ingest)), err);
+	if (rc >= 0)
+		rc = judge_anew(s, id, err);
 	return rc < 0 ? rc : choose_ahead(s, id, &options, err);
 }
 
@@ -232,6 +245,10 @@ int store_feed_configure(struct store *s, char *const *lines, size_t count, stru
 
 	if (rc < 0)
 		return rc;
+	/* The configuration may be another one, its keyring, too. */
+	rc = judge_anew(s, NULL, err);
+	if (rc < 0)
+		return store_end(s, rc, err);
 	/* 2 marks, within this transaction, those that were configured and may not be any more. */
 	rc = store_run(s, "UPDATE feed SET configured = 2 WHERE configured", NO_VALUES, err);
 	for (size_t i = 0; i < count && rc >= 0; i++)
@@ -257,6 +274,8 @@ static int change_options(struct store *s, const char *id, const char *changes, 
 		rc = feed_options_parse(&options, feed.options, err);
 	if (rc >= 0)
 		rc = feed_options_parse(&options, changes, err);
+	if (rc >= 0)
+		rc = feed_options_check(&options, err);
 	if (rc >= 0)
 		rc = feed_options_text(&changed, &options, err);
 	return rc < 0 ? rc : write_options(s, id, changed, err);
@@ -295,6 +314,7 @@ int store_feed_add_with(struct store *s, const char *url, const char *changes, c
 struct known {
 	bool other_bytes; /* the enclosure cannot be the one that was announced before */
 	bool other_url;
+	bool other_proof;
 	bool unmade; /* it was not made into the newest version before, either */
 	enum item_state state;
 };
@@ -307,6 +327,7 @@ static void read_known(void *row, sqlite3_stmt *q)
 	known->other_url = column_number(q, 1);
 	known->unmade = column_number(q, 2);
 	known->state = (enum item_state)column_number(q, 3);
+	known->other_proof = column_number(q, 4);
 }
 
 static struct value digest_value(const struct feed_item *item)
@@ -328,18 +349,18 @@ static int write_item(struct store *s, const char *id, const char *feed_id, cons
 		"INSERT INTO item (id, feed_id, uuid, title, description, link, published, url, type, length, digest, "
 		"arch,"
 		" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, queued_at, updated_at, details,"
-		" signed)"
+		" proof)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, "
 		"?20)"
 		" ON CONFLICT (id) DO UPDATE SET title = ?4, description = ?5, link = ?6, published = ?7, url = ?8, "
 		"type = ?9,"
 		" length = ?10, digest = ?11, arch = ?12, firmware = ?13, disk_bytes_min = ?14, memory_bytes_min = ?15,"
-		" landing = ?16, cmdline = ?17, gone_at = 0, details = ?19, signed = ?20",
+		" landing = ?16, cmdline = ?17, gone_at = 0, details = ?19, proof = ?20",
 		VALUES(text(id), text(feed_id), text(item->uuid), text(item->title), text(item->description),
 		       text(item->link), number((uint64_t)item->published), text(item->url), text(item->type),
 		       number(item->length), digest_value(item), text(item->arch), text(item->firmware),
 		       number(item->disk_bytes_min), number(item->memory_bytes_min), text(item->landing),
-		       text(item->cmdline), number((uint64_t)now), text(details), number(item->is_signed)),
+		       text(item->cmdline), number((uint64_t)now), text(details), number(item->proof)),
 		err);
 }
 
@@ -348,12 +369,12 @@ static int correct_version(struct store *s, const char *id, struct err *err)
 {
 	return store_run(s,
 			 "UPDATE version SET (arch, firmware, disk_bytes_min, memory_bytes_min, landing,"
-			 " announced_cmdline, signed) = (i.arch, i.firmware, i.disk_bytes_min, i.memory_bytes_min,"
-			 " i.landing, i.cmdline, i.signed) FROM item i WHERE i.id = ?1 AND version.item_id = i.id"
+			 " announced_cmdline, proof) = (i.arch, i.firmware, i.disk_bytes_min, i.memory_bytes_min,"
+			 " i.landing, i.cmdline, i.proof) FROM item i WHERE i.id = ?1 AND version.item_id = i.id"
 			 " AND version.number = i.newest"
 			 " AND (version.arch, version.firmware, version.disk_bytes_min, version.memory_bytes_min,"
-			 " version.landing, version.announced_cmdline, version.signed) IS NOT (i.arch, i.firmware,"
-			 " i.disk_bytes_min, i.memory_bytes_min, i.landing, i.cmdline, i.signed)",
+			 " version.landing, version.announced_cmdline, version.proof) IS NOT (i.arch, i.firmware,"
+			 " i.disk_bytes_min, i.memory_bytes_min, i.landing, i.cmdline, i.proof)",
 			 VALUES(text(id)), err);
 }
 
@@ -369,13 +390,17 @@ static int announce_item(struct store *s, const struct store_feed *feed, const s
 	store_id(id, feed->url, item->uuid);
 	int found = store_row(&known, read_known, s,
 			      "SELECT length IS NOT ?2 OR digest IS NOT ?3 OR (digest IS NULL AND url IS NOT ?4),"
-			      " url IS NOT ?4, unmade, state FROM item WHERE id = ?1",
-			      VALUES(text(id), number(item->length), digest_value(item), text(item->url)), err);
+			      " url IS NOT ?4, unmade, state, proof IS NOT ?5 FROM item WHERE id = ?1",
+			      VALUES(text(id), number(item->length), digest_value(item), text(item->url),
+				     number(item->proof)),
+			      err);
 	if (found < 0 || write_item(s, id, feed->id, item, err) < 0)
 		return err->code;
 	if (found && !known.other_bytes && !known.unmade && correct_version(s, id, err) < 0)
 		return err->code;
-	if (!found || !(known.other_bytes || (known.other_url && known.state == ITEM_FAILED)))
+	bool again = (known.other_url && (known.state == ITEM_FAILED || known.state == ITEM_REFUSED)) ||
+		     (known.other_proof && known.state == ITEM_REFUSED);
+	if (!found || !(known.other_bytes || again))
 		return 0;
 	if (known.other_bytes && known.state != ITEM_ANNOUNCED)
 		log_warn("item %s '%s': its feed announces other bytes under the same uuid, ingesting it anew", id,

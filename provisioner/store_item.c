@@ -13,7 +13,12 @@
 #define RETRY_AHEAD_S 86400
 
 /* States stand in SQL as the numbers they are stored as. */
-static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && ITEM_FAILED == 3, "as in the database");
+static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && ITEM_FAILED == 3 &&
+		      ITEM_REFUSED == 4 && PROOF_GPG == 2,
+	      "as in the database");
+
+/* Of version v: what the feed proves of its bytes, or what is signed in them. */
+#define VERSION_PROOF "max(v.proof, 2 * v.gpg)"
 
 #define ITEM_SELECT                                                                                                    \
 	"SELECT i.id, i.feed_id, f.title, i.uuid, i.title, i.description, i.link, i.published, i.url, i.type, "        \
@@ -27,7 +32,7 @@ static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && I
 	" iif(i.version, v.arch, i.arch), iif(i.version, v.firmware, i.firmware),"                                     \
 	" iif(i.version, v.disk_bytes_min, i.disk_bytes_min), iif(i.version, v.memory_bytes_min, i.memory_bytes_min)," \
 	" iif(i.version, v.landing, i.landing), iif(i.version, v.announced_cmdline, i.cmdline),"                       \
-	" iif(i.version, v.signed, i.signed)"                                                                          \
+	" iif(i.version, " VERSION_PROOF ", i.proof)"                                                                   \
 	" FROM item i JOIN feed f ON f.id = i.feed_id"                                                                 \
 	" LEFT JOIN version v ON v.item_id = i.id AND v.number = i.version"                                            \
 	" LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0 AND d.nr = 0"
@@ -95,7 +100,7 @@ static void read_item(void *row, sqlite3_stmt *q)
 	item->needs.memory_bytes_min = column_number(q, nr++);
 	item->needs.landing = column_text(q, nr++);
 	item->needs.cmdline = column_text(q, nr++);
-	item->is_signed = column_number(q, nr);
+	item->proof = (enum proof)column_number(q, nr);
 }
 
 void store_item_free(struct store_item *row)
@@ -150,7 +155,7 @@ static int read_listed(struct store_item *item, sqlite3_stmt *q)
 	item->needs.firmware = column_text(q, nr++);
 	item->needs.landing = column_text(q, nr++);
 	item->state = (enum item_state)column_number(q, nr++);
-	item->is_signed = column_number(q, nr++);
+	item->proof = (enum proof)column_number(q, nr++);
 	item->present = true;
 	return nr;
 }
@@ -174,7 +179,7 @@ int store_item_list_ready(struct store *s, struct store_item_list *out, struct e
 
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_ready, s,
 			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, v.arch, v.firmware, v.landing,"
-			    " i.state, v.signed, i.version, v.kind, d.id, d.disk_bytes,"
+			    " i.state, " VERSION_PROOF ", i.version, v.kind, d.id, d.disk_bytes,"
 			    " (SELECT count(*) FROM version_blob WHERE item_id = i.id AND number = i.version"
 			    "  AND role = 0) FROM item i INDEXED BY item_ready"
 			    " JOIN feed f ON f.id = i.feed_id"
@@ -208,7 +213,7 @@ int store_item_list_awaited(struct store *s, bool by_default, size_t max, struct
 		      "as in the database");
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_awaited, s,
 			    "SELECT i.id, i.feed_id, f.title, i.title, i.published, i.arch, i.firmware, i.landing,"
-			    " i.state, i.signed, i.length, f.ingest FROM item i INDEXED BY item_awaited"
+			    " i.state, i.proof, i.length, f.ingest FROM item i INDEXED BY item_awaited"
 			    " JOIN feed f ON f.id = i.feed_id"
 			    " WHERE i.version = 0 AND i.gone_at = 0 AND i.state < 2"
 			    " AND iif(f.ingest = 0, ?1, i.ahead = 0 AND f.ingest <> 4)"
@@ -336,6 +341,14 @@ int store_item_failed(struct store *s, const char *id, const char *why, struct e
 	return change(s, id,
 		      "UPDATE item SET state = 3, failures = failures + 1, error = ?2, retry_at = 0, phase = NULL,"
 		      " updated_at = ?3"
+		      " WHERE id = ?1 AND state = 1",
+		      VALUES(text(id), text(why), number((uint64_t)store_now())), NULL, err);
+}
+
+int store_item_refused(struct store *s, const char *id, const char *why, struct err *err)
+{
+	return change(s, id,
+		      "UPDATE item SET state = 4, error = ?2, retry_at = 0, phase = NULL, updated_at = ?3"
 		      " WHERE id = ?1 AND state = 1",
 		      VALUES(text(id), text(why), number((uint64_t)store_now())), NULL, err);
 }

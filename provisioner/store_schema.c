@@ -253,6 +253,17 @@ static const char *const migrations[] = {
 	 "	document TEXT NOT NULL"
 	 ") STRICT;"
 	 "CREATE INDEX receipt_chain ON receipt(chain, nr);"),
+	 * 9: more than "signed" can be proven: an enum proof, and whether an archive's own signatures held. What the documents
+	 * prove is known when they have been read once more.
+	 */
+	("ALTER TABLE item ADD COLUMN proof INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE version ADD COLUMN proof INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE version ADD COLUMN gpg INTEGER NOT NULL DEFAULT 0;"
+	 "UPDATE item SET proof = 3 WHERE signed;"
+	 "UPDATE version SET proof = 3 WHERE signed;"
+	 "ALTER TABLE item DROP COLUMN signed;"
+	 "ALTER TABLE version DROP COLUMN signed;"
+	 "UPDATE feed SET etag = NULL, last_modified = NULL;"),
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -175,11 +175,12 @@ static int write_version(struct store *s, const char *id, uint64_t version, cons
 			s,
 			"INSERT INTO version (item_id, number, made_at, title, url, published, kind, form, cmdline,"
 			" machine, notes, arch, firmware, disk_bytes_min, memory_bytes_min, landing,"
-			" announced_cmdline, signed) SELECT id, ?2, ?3, title, url, published, ?4, ?5, ?6, ?7, ?8, "
+			" announced_cmdline, proof, gpg) SELECT id, ?2, ?3, title, url, published, ?4, ?5, ?6, ?7, ?8, "
 			"arch,"
-			" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, signed FROM item WHERE id = ?1",
+			" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, proof, ?9 FROM item WHERE id = ?1",
 			VALUES(text(id), number(version), number((uint64_t)store_now()), number(content->kind),
-			       text(content->form), text(content->cmdline), text(content->machine), text(notes)),
+			       text(content->form), text(content->cmdline), text(content->machine), text(notes),
+			       number(content->gpg_signed)),
 			err);
 	for (size_t i = 0; i < content->disk_count && rc >= 0; i++)
 		rc = write_blob(s, id, version, BLOB_DISK, i, &content->disks[i], err);
@@ -307,7 +308,7 @@ static int settle(struct store *s, const char *id, struct err *err)
 {
 	return store_run(s,
 			 "UPDATE item SET state = 2, asked = 0, failures = 0, error = NULL, phase = NULL, retry_at = 0"
-			 " WHERE id = ?1 AND (state = 3 OR (NOT unmade AND NOT EXISTS"
+			 " WHERE id = ?1 AND (state IN (3, 4) OR (NOT unmade AND NOT EXISTS"
 			 "  (SELECT 1 FROM version WHERE item_id = ?1 AND number = item.newest)))",
 			 VALUES(text(id)), err);
 }
@@ -353,7 +354,8 @@ static void read_version(void *row, sqlite3_stmt *q)
 	version->form = column_text(q, nr++);
 	version->disk_count = (unsigned)column_number(q, nr++);
 	version->disk_bytes = column_number(q, nr++);
-	version->stored_bytes = column_number(q, nr);
+	version->stored_bytes = column_number(q, nr++);
+	version->proof = (enum proof)column_number(q, nr);
 }
 
 void store_version_free(struct store_version *row)
@@ -379,7 +381,7 @@ int store_item_versions(struct store *s, const char *id, struct store_version_li
 	int rc = store_rows(&rows, &list.count, sizeof(*list.rows), read_version, s,
 			    "SELECT v.number, v.number = i.version, v.made_at, v.title, v.url, v.published, v.kind,"
 			    " v.form, coalesce(sum(b.role = 0), 0), coalesce(sum(b.disk_bytes), 0),"
-			    " coalesce(sum(b.bytes + b.index_bytes), 0)"
+			    " coalesce(sum(b.bytes + b.index_bytes), 0), max(v.proof, 2 * v.gpg)"
 			    " FROM version v JOIN item i ON i.id = v.item_id"
 			    " LEFT JOIN version_blob b ON b.item_id = v.item_id AND b.number = v.number"
 			    " WHERE v.item_id = ?1 GROUP BY v.number ORDER BY v.number DESC",

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #define FETCH_S_MAX 300 /* a server that drips must not keep the other feeds waiting for longer */
@@ -270,6 +271,27 @@ static int keep(const struct store *store, const char *feed_id, const struct doc
 	return 0;
 }
 
+static bool is_https(const char *url)
+{
+	return strncasecmp(url, "https://", strlen("https://")) == 0;
+}
+
+/* Whether nobody on its way could have written the document: from the operator's own URL on it was HTTPS (of which no
+ * redirect leads away), or it is a file of this host. */
+static bool is_authentic(const struct store_feed *feed, const struct document *doc)
+{
+	return source_policy_is_file(feed->url) || (is_https(feed->url) && is_https(doc->base));
+}
+
+static void prove_by_digest(struct feed_item *item)
+{
+	bool all = item->has_digest;
+
+	for (size_t i = 0; i < item->mirror_count; i++)
+		all = all && item->mirrors[i].has_digest;
+	item->proof = all ? PROOF_DIGEST : PROOF_NONE;
+}
+
 static int use(struct store *store, const struct config *config, const struct store_feed *feed,
 	       const struct document *doc, struct err *err)
 {
@@ -281,6 +303,8 @@ static int use(struct store *store, const struct config *config, const struct st
 	    make_urls_absolute(document, doc->base, err) < 0 ||
 	    (doc->trust && feed_trust_check(doc->trust, document, err) < 0))
 		return err->code;
+	for (size_t i = 0; !doc->trust && is_authentic(feed, doc) && i < document->item_count; i++)
+		prove_by_digest(&document->items[i]);
 	http_url_for_log(shown, sizeof(shown), feed->url);
 	log_notes(shown, document);
 	if (keep(store, feed->id, doc, err) < 0)

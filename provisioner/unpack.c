@@ -374,6 +374,8 @@ static int check_signatures(struct report *report, const struct unpack_options *
 			if (rc)
 				return err_wrap(err, "signature of '%s'", name);
 			rc = report_note(report, err, "signature of '%s': good, by %s", name, signer);
+			if (strcmp(s->name, "manifest.txt") == 0)
+				report->unpacked->gpg_signed = true;
 		}
 		if (rc)
 			return rc;

@@ -52,6 +52,8 @@ struct unpacked {
 	char *cmdline; /* of a kernel; NULL: none */
 	char **notes;  /* what an operator should know, each a sentence: "manifest.mf: 3 digests match" */
 	size_t note_count;
+	/* A key of the keyring signed the manifest, which has a digest of every member that something was made of. */
+	bool gpg_signed;
 };
 
 struct unpack_options {

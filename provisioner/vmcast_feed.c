@@ -41,6 +41,14 @@ static const char *state_of(const json_t *row)
 	return row_text(row, "error")[0] ? "failing" : row_number(row, "fetched_at") ? "ok" : "new";
 }
 
+/* What of a feed's items its policy keeps out. */
+static const char *refused_text(char out[static PRINT_TEXT * 2], const json_t *row)
+{
+	snprintf(out, PRINT_TEXT * 2, "%" PRIu64 " of %" PRIu64 " items prove less than '%.10s' (vmcast item list)",
+		 row_number(row, "refused_count"), row_number(row, "item_count"), row_text(row, "policy"));
+	return out;
+}
+
 static int feed_list(struct cli *cli, char **args, struct err *err)
 {
 	static const char *const headings[] = { "ID", "STATE", "ITEMS", "FETCHED", "TITLE", "URL" };
@@ -75,6 +83,13 @@ static int feed_list(struct cli *cli, char **args, struct err *err)
 	{
 		printf("\n%s ", row_text(row, "id"));
 		print_fact("moved to:", row_text(row, "moved_url"));
+	}
+	json_array_foreach(json_object_get(json, "feeds"), nr, row) if (row_number(row, "refused_count"))
+	{
+		char text[PRINT_TEXT * 2];
+
+		printf("\n%s ", row_text(row, "id"));
+		print_fact("refused:", refused_text(text, row));
 	}
 	return 0;
 }
@@ -240,7 +255,7 @@ static int feed_show(struct cli *cli, char **args, struct err *err)
 {
 	CLEANUP(json_free) json_t *found = NULL;
 	CLEANUP(json_free) json_t *row = NULL;
-	char text[PRINT_TEXT];
+	char text[PRINT_TEXT], refused[PRINT_TEXT * 2];
 	json_t *note;
 	size_t nr;
 	int rc = api_find_feed(cli, &found, args[0], err);
@@ -260,6 +275,8 @@ static int feed_show(struct cli *cli, char **args, struct err *err)
 	print_fact("fetched:", print_time(text, row_number(row, "fetched_at")));
 	snprintf(text, sizeof(text), "%" PRIu64, row_number(row, "item_count"));
 	print_fact("items:", text);
+	print_fact("policy:", row_text(row, "policy"));
+	print_fact("refused:", row_number(row, "refused_count") ? refused_text(refused, row) : "");
 	json_array_foreach(json_object_get(row, "notes"), nr, note)
 	{
 		char line[32] = "";
@@ -409,6 +426,7 @@ static int feed_remove(struct cli *cli, char **args, struct err *err)
 	"  auth=NAME  certificate=NAME          of the secrets file, for the feed's own host\n"                        \
 	"  proxy=URL  proxy_auth=NAME\n"                                                                               \
 	"  root=FILE                            only what the publisher signed: FILE is his TUF root metadata\n"       \
+	"  policy=signed|gpg|digest|none        what every item must prove at least; default: signed with root=, else digest\n"\
 	"\n"                                                                                                           \
 	"vmcastd.conf(5) says more. An empty value takes back what was set.\n"
 

@@ -65,7 +65,7 @@ static const char *version_of(char out[static PRINT_TEXT], const json_t *row)
 static int item_list(struct cli *cli, char **args, struct err *err)
 {
 	static const char *const headings[] = {
-		"ID", "STATE", "KIND", "VERSION", "DISK", "PUBLISHED", "FEED", "TITLE"
+		"ID", "STATE", "PROOF", "KIND", "VERSION", "DISK", "PUBLISHED", "FEED", "TITLE"
 	};
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(json_free) json_t *feed = NULL;
@@ -88,6 +88,7 @@ static int item_list(struct cli *cli, char **args, struct err *err)
 	{
 		table_add(t, row_text(row, "id"));
 		table_add(t, state_of(text, row));
+		table_add(t, row_text(row, "proof"));
 		table_add(t, kind_of(text, row));
 		table_add(t, version_of(text, row));
 		table_add(t, print_bytes(text, row_number(row, "disk_bytes")));
@@ -166,7 +167,7 @@ static void print_item(const json_t *row)
 	print_fact("published", print_date(text, row_number(row, "published")));
 	print_fact("state", state_of(text, row));
 	print_fact("error", row_text(row, "error"));
-	print_fact("signature", row_flag(row, "signed") ? "verified" : "none (unsigned)");
+	print_fact("proof", strcmp(row_text(row, "proof"), "none") == 0 ? "none (unsigned)" : row_text(row, "proof"));
 	print_fact("architecture", row_text(row, "architecture"));
 	print_fact("firmware", row_text(row, "firmware"));
 	print_fact("enclosure", row_text(row, "url"));
@@ -200,6 +201,12 @@ static int item_show(struct cli *cli, char **args, struct err *err)
 	return 0;
 }
 
+/* Failed, or refused. */
+static bool is_stuck(const json_t *row)
+{
+	return strcmp(row_text(row, "state"), "failed") == 0 || strcmp(row_text(row, "state"), "refused") == 0;
+}
+
 /* Until the ingest has ended, well or not. `*row` is replaced by its last state. */
 static int wait_ingested(struct cli *cli, json_t **row, struct err *err)
 {
@@ -210,7 +217,7 @@ static int wait_ingested(struct cli *cli, json_t **row, struct err *err)
 		const char *state = row_text(*row, "state"), *phase = row_text(*row, "phase");
 		json_t *next = NULL;
 
-		if (strcmp(state, "ready") == 0 || strcmp(state, "failed") == 0)
+		if (strcmp(state, "ready") == 0 || is_stuck(*row))
 			break;
 		progress_show(&progress, cli,
 			      phase[0]                          ? phase
@@ -241,7 +248,7 @@ static int item_ingest(struct cli *cli, char **args, struct err *err)
 		return rc;
 	if (cli->json && print_json(row, err) < 0)
 		return err->code;
-	if (cli->wait && strcmp(row_text(row, "state"), "failed") == 0)
+	if (cli->wait && is_stuck(row))
 		return err_set(err, -EIO, "item %s: %s", row_text(row, "id"), row_text(row, "error"));
 	if (!cli->json)
 		printf("%s  %s\n", row_text(row, "id"), state_of(text, row));
@@ -251,7 +258,7 @@ static int item_ingest(struct cli *cli, char **args, struct err *err)
 static int item_versions(struct cli *cli, char **args, struct err *err)
 {
 	static const char *const headings[] = { "VERSION", "SERVES", "INGESTED", "PUBLISHED", "KIND",
-						"DISK",    "STORED", "FORM",     "TITLE" };
+						"PROOF", "DISK",    "STORED", "FORM",     "TITLE" };
 	CLEANUP(json_free) json_t *found = NULL;
 	CLEANUP(json_free) json_t *json = NULL;
 	char text[PRINT_TEXT];
@@ -273,6 +280,7 @@ static int item_versions(struct cli *cli, char **args, struct err *err)
 		table_add(t, print_time(text, row_number(row, "made_at")));
 		table_add(t, print_date(text, row_number(row, "published")));
 		table_add(t, kind_of(text, row));
+		table_add(t, row_text(row, "proof"));
 		table_add(t, print_bytes(text, row_number(row, "disk_bytes")));
 		table_add(t, print_bytes(text, row_number(row, "stored_bytes")));
 		table_add(t, row_text(row, "form"));

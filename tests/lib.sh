@@ -270,7 +270,8 @@ stop_proxy()
 at_exit stop_proxy
 
 # start_vmcastd [KEY=VALUE...]: a service of its own below $work, the same one again if it ran before; sets vmcastd_port
-# and vmcastd_pid, logs to $work/vmcastd.log. Publishers on 127.0.0.1 are allowed.
+# and vmcastd_pid, logs to $work/vmcastd.log. Publishers on 127.0.0.1 are allowed; feeds over plain HTTP prove nothing, so
+# those without a policy of their own get `none`.
 start_vmcastd()
 {
 	vmcastd_port=${vmcastd_port:-$(free_port)}
@@ -283,7 +284,7 @@ start_vmcastd()
 		allow_host = 127.0.0.1
 		unpack = $(realpath -m "$BUILD/vmcast-unpack")
 		$([[ $* == *chunk_bytes* ]] || echo "chunk_bytes = 64K")
-		$(printf '%s\n' "$@")
+		$(printf '%s\n' "$@" | sed '/^feed = http:/{/ root=\| policy=/!s/$/ policy=none/}')
 	END
 	"$BUILD/vmcastd" --config "$work/vmcastd.conf" 2>>"$work/vmcastd.log" &
 	vmcastd_pid=$!
@@ -346,7 +347,7 @@ wait_ingest()
 {
 	wait_for 60 eval "[[ -n \$(item_of '$1') ]]" || { diag "no item of '$1': $(field /v1/feeds '.feeds[].error')"; return 1; }
 	item=$(item_of "$1")
-	wait_for 120 item_is "$item" "ready|failed" || { diag "item of '$1' stays $(field "/v1/items/$item" .state)"; return 1; }
+	wait_for 120 item_is "$item" "ready|failed|refused" || { diag "item of '$1' stays $(field "/v1/items/$item" .state)"; return 1; }
 }
 
 # make_image FILE SIZE DATA-BYTES: a disk with an MBR, a GPT and random data spread over it in 64 KiB pieces; holes between

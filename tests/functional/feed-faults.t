@@ -35,7 +35,7 @@ many()
 add()
 {
 	status=0
-	said=$(vmcast feed add --wait "$1" 2>&1) || status=$?
+	said=$(vmcast feed add --wait "$1" policy=none 2>&1) || status=$?
 }
 
 feed_of()

@@ -42,7 +42,7 @@ END
 add()
 {
 	status=0
-	said=$(vmcast feed add --wait "$1" 2>&1) || status=$?
+	said=$(vmcast feed add --wait "$1" policy=none 2>&1) || status=$?
 }
 
 # outcome FEED-ID TITLE

@@ -46,7 +46,7 @@ feed "$origin/old/feed.xml"
 url=http://127.0.0.1:$other_port/old/feed.xml
 set_rules 'location = /old/feed.xml { return 302 /new/feed.xml; }'
 start_vmcastd
-id=$(vmcast feed add --wait "$url" | cut -d' ' -f1)
+id=$(vmcast feed add --wait "$url" policy=none | cut -d' ' -f1)
 is "a feed that is elsewhere for now is read" "$(field "/v1/feeds/$id" .item_count)" 1
 is "and stays where it was" "$(field "/v1/feeds/$id" .moved_url)" null
 wait_ingest disk
@@ -98,7 +98,7 @@ before=$(requests /old/feed.xml)
 stop_vmcastd TERM
 start_vmcastd
 feed "$origin/old/other.xml"
-vmcast feed add --wait "http://127.0.0.1:$other_port/old/other.xml" >/dev/null
+vmcast feed add --wait "http://127.0.0.1:$other_port/old/other.xml" policy=none >/dev/null
 is "it is not asked for again" "$(requests /old/feed.xml)" "$before"
 set_rules
 ok "unless an operator asks" vmcast feed refresh "$id"

@@ -78,7 +78,7 @@ settled()
 
 add()
 {
-	vmcast feed add --wait "$@" | cut -d' ' -f1
+	vmcast feed add --wait "$@" policy=none | cut -d' ' -f1
 }
 
 base=http://127.0.0.1:$origin_port
@@ -89,7 +89,7 @@ vmcast feed list >"$work/list"
 configured=$(field /v1/feeds '.feeds[0].id')
 settles "the configuration's policy holds: the newest of those with such a title" "$configured" \
 	"Other 4 announced, Debian 3 ready, Debian 2 announced, Debian 1 announced"
-is "and shows" "$(field "/v1/feeds/$configured" .options)" 'ingest=newest title="debian *" keep=2'
+is "and shows" "$(field "/v1/feeds/$configured" .options)" 'ingest=newest title="debian *" keep=2 policy=none'
 status=0
 said=$(vmcast feed set "$configured" keep=3 2>&1) || status=$?
 like "it is changed in the configuration only" "$status $said" "^1 .*configuration file"

@@ -47,15 +47,15 @@ item()
 	field /v1/items ".items[0]$1"
 }
 
-# item_has "IMAGE SIGNED"
+# item_has "IMAGE PROOF"
 item_has()
 {
-	[[ "$(item .image) $(item .signed)" == "$1" ]]
+	[[ "$(item .image) $(item .proof)" == "$1" ]]
 }
 
 goes_on()
 {
-	is "  and the last good state keeps serving" "$(item .image) $(item .present)" "$image true"
+	is "  and the last good state keeps serving" "$(item .image) $(item .present)" "$image signed"
 }
 
 coproc shell { exec tests/tuf/shell.py; }
@@ -70,7 +70,7 @@ start_vmcastd
 id=$(vmcast feed add --wait "$folder/feed.xml" "root=$work/root.json" | cut -d' ' -f1)
 wait_for 60 eval "[[ \$(item .state) == ready ]]"
 image=$(item .image)
-is "what is signed is ready, and said to be signed" "$(item .state) $(item .signed)" "ready true"
+is "what is signed is ready, and said to be signed" "$(item .state) $(item .proof)" "ready signed"
 is "its digest is the signed one, which the document has not" "$(item .digested)" true
 like "a machine's menu does not call it unsigned" \
 	"$(curl -fsS "http://127.0.0.1:$vmcastd_port/v1/script?mac=52:54:00:12:34:56&arch=x86_64&platform=efi")" 'item'
@@ -136,7 +136,7 @@ publish
 is "a new image is announced" "$(refreshed)" ok
 wait_for 60 eval "[[ \$(item .state) == failed ]]"
 like "bytes that are not those signed for are no image" "$(item .error)" 'its SHA-256 is'
-is "  the one before serves" "$(item .image) $(item .signed)" "$image true"
+is "  the one before serves" "$(item .image) $(item .proof)" "$image signed"
 publisher "sign_file('disk.img', '$work/disk.img'); r.publish()"
 vmcast item ingest "$(item .id)" >/dev/null
 wait_for 60 eval "[[ \$(item .state) == ready ]]"
@@ -151,9 +151,9 @@ goes_on
 like "a path that is not whole" "$(vmcast feed set "$id" root=root.json 2>&1)" 'write the full path'
 vmcast feed set "$id" root= >/dev/null
 is "taken back, the feed is read as others" "$(refreshed)" ok
-ok "  and what it announces is signed no more" wait_for 60 item_has "$image false"
+ok "  and what it announces is signed no more" wait_for 60 item_has "$image none"
 vmcast feed set "$id" "root=$work/root.json" >/dev/null
 is "put back" "$(refreshed)" ok
-ok "  it is again" wait_for 60 item_has "$image true"
+ok "  it is again" wait_for 60 item_has "$image signed"
 like "a signed feed at a file: URL" "$(vmcast feed add --wait "file://$work/feed.xml" "root=$work/root.json" 2>&1)" 'only a feed at an http or https URL'
 done_testing

@@ -64,7 +64,7 @@ feed_url=http://127.0.0.1:$origin_port/feed.xml
 run 0 "status" status
 like "it says whether dnsmasq runs" "$out" "dnsmasq +off"
 like "of an empty service" "$out" "feeds +0, 0 failing"
-run 0 "feed add --wait" feed add --wait "$feed_url"
+run 0 "feed add --wait" feed add --wait "$feed_url" policy=none
 like "has fetched it" "$out" "3 items"
 feed=${out%% *}
 run 0 "feed add of one that is there" feed add "$feed_url"
@@ -115,7 +115,7 @@ while read -r -a words; do
 done <<END
 status
 feed list
-feed add $feed_url
+feed add $feed_url policy=none
 feed refresh $feed
 item list
 item show $item

@@ -50,7 +50,7 @@ announce()
 {
 	"$top/qemu/feed" http://10.77.0.1:8088 --title "Test image" "$1" >"$work/feed.xml"
 	lab serve "$1" "$work/feed.xml"
-	lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml "${@:2}" >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
+	lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml policy=none "${@:2}" >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
 	item=$(api item list | jq -r '.items[0].id')
 }
 

@@ -78,7 +78,7 @@ static void two_channels(void)
 	struct config first = config;
 	struct menu_machine again = bios;
 
-	rows[2].is_signed = true;
+	rows[2].proof = PROOF_SIGNED;
 	rows[2].disk_bytes = 700;
 	rows[3].version = 0;
 	rows[3].state = ITEM_FAILED;

@@ -148,7 +148,7 @@ static int refuse(const struct ingest *in, const char *why, struct err *err)
 	char shown[160];
 
 	http_url_for_log(shown, sizeof(shown), in->feed_url);
-	return err_set(err, -EKEYREJECTED, "refused: nothing proves what feed '%s' announces: %s; %s", shown, why,
+	return err_set(err, -EKEYREJECTED, "nothing proves what feed '%s' announces: %s; %s", shown, why,
 		       in->hint);
 }
 
@@ -547,8 +547,9 @@ int ingest_item(struct store *store, const struct config *config, const struct s
 		log_info("item %s: ended: %s", item->id, err->text);
 	if (!rc || rc == -ECANCELED || rc == -ESTALE)
 		return rc;
-	log_error("item %s \"%s\": %s", item->id, title, err->text);
-	int stored = rc == -EKEYREJECTED ? store_item_refused(store, item->id, err->text, &cause)
+	bool refused = rc == -EKEYREJECTED;
+	log_error("item %s \"%s\": %s%s", item->id, title, refused ? "refused: " : "", err->text);
+	int stored = refused ? store_item_refused(store, item->id, err->text, &cause)
 					 : store_item_failed(store, item->id, err->text, &cause);
 	if (stored)
 		log_error("item %s: its failure cannot be stored: %s", item->id, cause.text);

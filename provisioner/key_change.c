@@ -14,13 +14,15 @@ static const char *const service_roles[] = { "snapshot", "timestamp" };
 
 #define SERVICE_ROLES (sizeof(service_roles) / sizeof(service_roles[0]))
 
-/* What the service may sign for: nothing but these paths. */
+/* What the online key of a service, or of a publisher, may sign for: nothing but these paths. */
 static const struct {
+	bool is_feed;
 	const char *name;
 	const char *paths[4];
 } delegated[] = {
-	{ "items", { "items/*/*", "items/*/*/*", "env/*", NULL } },
-	{ "machines", { "machines/*", "policy.json", NULL } },
+	{ false, "items", { "items/*/*", "items/*/*/*", "env/*", NULL } },
+	{ false, "machines", { "machines/*", "policy.json", NULL } },
+	{ true, "feed", { "*", "*/*", "*/*/*", NULL } },
 };
 
 #define DELEGATED (sizeof(delegated) / sizeof(delegated[0]))
@@ -64,12 +66,14 @@ static int add_root_keys(json_t *root, struct keyring *ring, const struct key_pl
 	return rc;
 }
 
-static int add_delegations(json_t *targets, const struct signing_key *online, struct err *err)
+static int add_delegations(json_t *targets, const struct signing_key *online, bool is_feed, struct err *err)
 {
 	json_t *delegations = tuf_delegations_new();
 	int rc = json_object_set_new(fields_of(targets), "delegations", delegations) ? out_of_memory(err) : 0;
 
 	for (size_t i = 0; !rc && i < DELEGATED; i++) {
+		if (delegated[i].is_feed != is_feed)
+			continue;
 		json_t *role = tuf_delegation_new(delegated[i].name, delegated[i].paths);
 
 		if (json_array_append_new(json_object_get(delegations, "roles"), role))
@@ -95,7 +99,7 @@ int key_change_first(struct key_change *out, struct keyring *ring, const struct 
 		rc = tuf_role_add_key(fields_of(out->root), role_of(out->root, "targets"), targets, err);
 	for (size_t i = 0; !rc && i < SERVICE_ROLES; i++)
 		rc = tuf_role_add_key(fields_of(out->root), role_of(out->root, service_roles[i]), online, err);
-	return rc ? rc : add_delegations(out->targets, online, err);
+	return rc ? rc : add_delegations(out->targets, online, plan->is_feed, err);
 }
 
 /* The next version of what there is: the same fields, unsigned. */

@@ -17,6 +17,7 @@ struct signing_key;
 struct key_plan {
 	unsigned root_keys, root_threshold; /* of new root keys */
 	int64_t expires;                    /* seconds since 1970 */
+	bool is_feed;                       /* of key_change_first: a publisher's, of whom `online` signs the feed */
 };
 
 /* All of them: free what a change holds with key_change_done, also after an error. New keys are made in `ring`. */

@@ -212,6 +212,47 @@ static bool role_has(const json_t *role, const char *id)
 	return false;
 }
 
+static const json_t *find_delegation(const struct tuf_metadata *targets, const char *name)
+{
+	const json_t *delegations = json_object_get(targets->fields, "delegations"), *role;
+	size_t nr;
+
+	json_array_foreach(json_object_get(delegations, "roles"), nr,
+			   role) if (strcmp(json_string_value(json_object_get(role, "name")), name) == 0) return role;
+	return NULL;
+}
+
+static int check_role(const json_t *role, const char *name, const struct tuf_metadata *by, const char *id,
+		      const char *path, struct err *err)
+{
+	if (role_has(role, id))
+		return 0;
+	return err_set(err, -EACCES,
+		       "'%s': key %s is not the one that %s version %" PRId64 " names for the role \"%s\"", path, id,
+		       tuf_type_name(by->type), by->version, name);
+}
+
+int key_site_load_online(struct signing_key **out, const struct key_site *site, const char *const *delegated,
+			 struct err *err)
+{
+	static const char *const top[] = { "snapshot", "timestamp" };
+	const json_t *roles = json_object_get(site->root->fields, "roles");
+	CLEANUP(signing_key_free) struct signing_key *key = NULL;
+	char path[PATH_MAX];
+	int rc = key_site_path(path, site->dir, "online.pem", err);
+
+	if (!rc)
+		rc = signing_key_load(&key, path, NULL, err);
+	for (size_t i = 0; !rc && i < 2; i++)
+		rc = check_role(json_object_get(roles, top[i]), top[i], site->root, signing_key_id(key), path, err);
+	for (; !rc && *delegated; delegated++)
+		rc = check_role(find_delegation(site->targets, *delegated), *delegated, site->targets,
+				signing_key_id(key), path, err);
+	if (!rc)
+		*out = TAKE(key);
+	return rc;
+}
+
 /* A service with another key than the root's could sign nothing that a client takes. */
 static int check_online(const struct key_site *site, const char *name, const struct tuf_metadata *root, struct err *err)
 {

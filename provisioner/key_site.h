@@ -42,6 +42,13 @@ int key_site_load(struct tuf_metadata **out, const char *dir, const char *folder
 int key_site_open(struct key_site *site, const char *dir, struct err *err);
 void key_site_done(struct key_site *site);
 
+struct signing_key;
+
+/* DIR/online.pem, which must be the key of snapshot, timestamp, and of the roles in `delegated` (ends with NULL): else -EACCES.
+ * Caller frees with signing_key_free. */
+int key_site_load_online(struct signing_key **out, const struct key_site *site, const char *const *delegated,
+			 struct err *err);
+
 /* What comes next: envelopes, NULL where nothing changes. */
 struct key_change {
 	json_t *root, *targets;

@@ -35,6 +35,7 @@ struct publish {
 	const struct publish_options *options;
 	int lock; /* the folder, open */
 	struct publish_feed *feed;
+	struct publish_signed last;
 	char work[PATH_ROOM]; /* what is being made, in the folder itself */
 };
 
@@ -113,7 +114,7 @@ void publish_close(struct publish **pp)
 
 bool publish_is_absolute(const struct publish *p)
 {
-	return publish_feed_has_base(p->feed);
+	return publish_feed_base(p->feed)[0];
 }
 
 /* Whatever the file is called at home, its name in URLs and on any file system is a plain one. */
@@ -396,6 +397,35 @@ static int make_forms(struct publish *p, struct publish_result *out, const struc
 	return rc;
 }
 
+int publish_renew(struct publish *p, struct err *err)
+{
+	const struct publish_sign_options options = {
+		.folder = p->options->folder,
+		.base_url = publish_feed_base(p->feed),
+		.repository = p->options->key,
+		.days = p->options->key_days,
+	};
+
+	return publish_sign(&p->last, &options, err);
+}
+
+struct publish_signed publish_signed(const struct publish *p)
+{
+	return p->last;
+}
+
+/* What the document of before named goes when nobody is led to that any more. */
+static int save(struct publish *p, struct err *err)
+{
+	int rc = publish_feed_save(p->feed, err);
+
+	if (!rc && p->options->key)
+		rc = publish_renew(p, err);
+	if (!rc)
+		publish_feed_sweep(p->feed);
+	return rc;
+}
+
 static int announce(struct publish *p, struct publish_result *out, const struct publish_image *image, struct err *err)
 {
 	const struct publish_item item = {
@@ -420,10 +450,7 @@ static int announce(struct publish *p, struct publish_result *out, const struct 
 	if (rc < 0)
 		return rc;
 	out->replaced = rc;
-	rc = publish_feed_save(p->feed, err);
-	if (!rc)
-		publish_feed_sweep(p->feed);
-	return rc;
+	return save(p, err);
 }
 
 static int choose_uuid(const struct publish *p, struct publish_result *out, const struct publish_image *image,
@@ -468,11 +495,7 @@ int publish_remove(struct publish *p, const char *uuid, struct err *err)
 {
 	int rc = publish_feed_remove(p->feed, uuid, err);
 
-	if (!rc)
-		rc = publish_feed_save(p->feed, err);
-	if (!rc)
-		publish_feed_sweep(p->feed);
-	return rc;
+	return rc ? rc : save(p, err);
 }
 
 void publish_result_free(struct publish_result *result)

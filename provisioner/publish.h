@@ -3,6 +3,7 @@
  * publish: disk images -> a folder that any web server can serve as a VMcast feed:
  *
  *   feed.xml                        replaced as one step, after all that it names is on the disk
+ *   metadata/, <digest>.feed.xml    what followers of its publisher's keys go by, where there is a key (publish_sign.h)
  *   files/<digest>-<name>           an image in its publisher's form, or packed for other readers (publish_package.h)
  *   images/<id>/index, image.zst    its disks in the form that machines are given: subscribers need not convert
  *
@@ -15,6 +16,7 @@
 #include "content.h"
 #include "err.h"
 #include "publish_feed.h"
+#include "publish_sign.h"
 #include "watch.h"
 
 #include <stdbool.h>
@@ -31,6 +33,8 @@ struct publish_options {
 	const char *arch, *firmware;  /* of every image; NULL: not told */
 	uint64_t memory_bytes;        /* what its machine needs; 0: not told */
 	unsigned cpus;
+	const char *key;   /* the publisher's repository, whose online key signs (publish_sign.h); NULL: nothing is signed */
+	unsigned key_days; /* for how long */
 	struct watch watch; /* phases: "converting", "verifying", "packing", "copying", "digesting" */
 };
 
@@ -68,6 +72,12 @@ void publish_close(struct publish **p);
 int publish_add(struct publish *p, struct publish_result *out, const struct publish_image *image, struct err *err);
 /* Take an item away, and the files that only it named. -ENOENT: there is none. */
 int publish_remove(struct publish *p, const char *uuid, struct err *err);
+
+/* Sign the feed as it is, again or for the first time. Adding and removing do so by themselves, where there is a key. */
+int publish_renew(struct publish *p, struct err *err);
+
+/* What was signed last; all 0: nothing yet. */
+struct publish_signed publish_signed(const struct publish *p);
 
 /* Whether the feed's URLs are absolute, as readers other than vmcast need them. */
 bool publish_is_absolute(const struct publish *p);

@@ -407,9 +407,9 @@ void publish_feed_close(struct publish_feed **feed)
 	*feed = NULL;
 }
 
-bool publish_feed_has_base(const struct publish_feed *feed)
+const char *publish_feed_base(const struct publish_feed *feed)
 {
-	return feed->base[0];
+	return feed->base;
 }
 
 void publish_feed_uuid(const struct publish_feed *feed, char out[static PUBLISH_UUID_CHARS], const char *title)

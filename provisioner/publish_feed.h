@@ -53,8 +53,8 @@ int publish_feed_open(struct publish_feed **out, const char *folder, const struc
 		      struct err *err);
 void publish_feed_close(struct publish_feed **feed);
 
-/* Whether URLs in the document are absolute. */
-bool publish_feed_has_base(const struct publish_feed *feed);
+/* What stands in front of paths in the document, ending in a slash; "": nothing, they are relative. Borrowed. */
+const char *publish_feed_base(const struct publish_feed *feed);
 
 /* The uuid that an item of this title has in this feed: the same every time, so that a title names an item. */
 void publish_feed_uuid(const struct publish_feed *feed, char out[static PUBLISH_UUID_CHARS], const char *title);

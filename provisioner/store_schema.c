@@ -253,7 +253,8 @@ static const char *const migrations[] = {
 	 "	document TEXT NOT NULL"
 	 ") STRICT;"
 	 "CREATE INDEX receipt_chain ON receipt(chain, nr);"),
-	 * 9: more than "signed" can be proven: an enum proof, and whether an archive's own signatures held. What the documents
+	/*
+	 * 10: more than "signed" can be proven: an enum proof, and whether an archive's own signatures held. What the documents
 	 * prove is known when they have been read once more.
 	 */
 	("ALTER TABLE item ADD COLUMN proof INTEGER NOT NULL DEFAULT 0;"

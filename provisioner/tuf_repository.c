@@ -100,60 +100,17 @@ static int path_of(char out[static PATH_MAX], const struct tuf_repository *r, co
 	return key_site_path(out, r->dir, name, err);
 }
 
-static bool role_names_key(const json_t *role, const char *id)
-{
-	const json_t *entry;
-	size_t nr;
-
-	json_array_foreach(json_object_get(role, "keyids"), nr,
-			   entry) if (strcmp(json_string_value(entry), id) == 0) return true;
-	return false;
-}
-
-static const json_t *find_delegation(const struct tuf_metadata *targets, const char *name)
-{
-	const json_t *delegations = json_object_get(targets->fields, "delegations"), *role;
-	size_t nr;
-
-	json_array_foreach(json_object_get(delegations, "roles"), nr,
-			   role) if (strcmp(json_string_value(json_object_get(role, "name")), name) == 0) return role;
-	return NULL;
-}
-
-static int check_key(const struct key_site *site, const struct signing_key *key, const char *path, struct err *err)
-{
-	const json_t *top = json_object_get(site->root->fields, "roles");
-
-	for (int nr = 0; nr < ROLES; nr++) {
-		/* Bins get their key from the machines, which the service signs. */
-		if (is_bin(nr))
-			continue;
-		bool is_delegated = kinds[nr].type == TUF_TARGETS;
-		const json_t *role = is_delegated ? find_delegation(site->targets, kinds[nr].name)
-						  : json_object_get(top, kinds[nr].name);
-		const struct tuf_metadata *by = is_delegated ? site->targets : site->root;
-
-		if (!role_names_key(role, signing_key_id(key)))
-			return err_set(err, -EACCES,
-				       "'%s': key %s is not the one that %s version %" PRId64
-				       " names for the role \"%s\"",
-				       path, signing_key_id(key), tuf_type_name(by->type), by->version, kinds[nr].name);
-	}
-	return 0;
-}
-
 /* What is loaded is replaced as a whole, or stays as it is. */
 static int load_keys(struct tuf_repository *r, struct err *err)
 {
 	CLEANUP(key_site_done) struct key_site site = { 0 };
 	CLEANUP(signing_key_free) struct signing_key *key = NULL;
-	char path[PATH_MAX];
+	static const char *const delegated[] = { "items", "machines", NULL };
 	int rc;
 
 	if ((rc = key_site_open(&site, r->dir, err)) < 0 ||
 	    (rc = tuf_metadata_verify_by_root(site.targets, site.root, err)) < 0 ||
-	    (rc = path_of(path, r, "online.pem", err)) < 0 || (rc = signing_key_load(&key, path, NULL, err)) < 0 ||
-	    (rc = check_key(&site, key, path, err)) < 0)
+	    (rc = key_site_load_online(&key, &site, delegated, err)) < 0)
 		return rc;
 	key_site_done(&r->site);
 	signing_key_free(&r->key);

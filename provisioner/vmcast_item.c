@@ -65,7 +65,7 @@ static const char *version_of(char out[static PRINT_TEXT], const json_t *row)
 static int item_list(struct cli *cli, char **args, struct err *err)
 {
 	static const char *const headings[] = {
-		"ID", "STATE", "PROOF", "KIND", "VERSION", "DISK", "PUBLISHED", "FEED", "TITLE"
+		"ID", "STATE", "KIND", "VERSION", "DISK", "PUBLISHED", "PROOF", "FEED", "TITLE"
 	};
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(json_free) json_t *feed = NULL;
@@ -88,11 +88,11 @@ static int item_list(struct cli *cli, char **args, struct err *err)
 	{
 		table_add(t, row_text(row, "id"));
 		table_add(t, state_of(text, row));
-		table_add(t, row_text(row, "proof"));
 		table_add(t, kind_of(text, row));
 		table_add(t, version_of(text, row));
 		table_add(t, print_bytes(text, row_number(row, "disk_bytes")));
 		table_add(t, print_date(text, row_number(row, "published")));
+		table_add(t, row_text(row, "proof"));
 		table_add(t, row_text(row, "feed_title"));
 		table_add(t, row_text(row, "title"));
 	}

@@ -28,13 +28,13 @@
 #define DAYS_MAX     3650
 
 /* Options that not all commands take. */
-enum { GIVEN_KEYS = 1, GIVEN_COUNTS = 2, GIVEN_DAYS = 4, GIVEN_WHICH = 8, GIVEN_OUTPUT = 16 };
+enum { GIVEN_KEYS = 1, GIVEN_COUNTS = 2, GIVEN_DAYS = 4, GIVEN_WHICH = 8, GIVEN_OUTPUT = 16, GIVEN_FEED = 32 };
 
 struct request {
 	struct cli *cli;
 	const char *keys, *repository, *passphrase_file, *output, *replace;
 	unsigned root_keys, root_threshold, days;
-	bool all, help;
+	bool all, is_feed, help;
 	unsigned given; /* options, as GIVEN_ */
 	int64_t now;
 };
@@ -53,7 +53,8 @@ const struct command commands_key[] = {
 	  "that says\n"
 	  "which key may sign for what. Nothing is overwritten.\n"
 	  "\n" KEYS_OPTIONS "  --root-keys N           how many root keys are made (default 1)\n"
-	  "  --root-threshold M      how many of them must sign (default 1)\n" },
+	  "  --root-threshold M      how many of them must sign (default 1)\n"
+	  "  --feed                  the keys of a publisher, for `vmcast publish --key DIR`, instead of a site's\n" },
 	{ "key", "list", "--repository DIR", 0, 0, 0, NULL, "roles, their keys, and until when they hold",
 	  "Exit status 5 if a role has expired.\n" },
 	{ "key", "rotate", "ROLE --keys KEYDIR --repository DIR", 1, 1, 0, NULL, "put new keys in place of old ones",
@@ -84,6 +85,7 @@ enum option_id {
 	OPTION_DAYS,
 	OPTION_REPLACE,
 	OPTION_ALL,
+	OPTION_FEED,
 	OPTION_JSON,
 	OPTION_SOCKET,
 	OPTION_HELP,
@@ -98,6 +100,7 @@ static const struct option long_options[] = {
 	{ "days", required_argument, NULL, OPTION_DAYS },
 	{ "replace", required_argument, NULL, OPTION_REPLACE },
 	{ "all", no_argument, NULL, OPTION_ALL },
+	{ "feed", no_argument, NULL, OPTION_FEED },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -146,6 +149,10 @@ static int take_option(struct request *rq, int id, const char *value, struct err
 		rq->given |= GIVEN_WHICH;
 		rq->all = true;
 		return 0;
+	case OPTION_FEED:
+		rq->given |= GIVEN_FEED;
+		rq->is_feed = true;
+		return 0;
 	case 'o':
 		rq->given |= GIVEN_OUTPUT;
 		rq->output = value;
@@ -171,7 +178,7 @@ static int64_t end_of(const struct request *rq)
 
 static struct key_plan plan_of(const struct request *rq)
 {
-	return (struct key_plan){ rq->root_keys, rq->root_threshold, end_of(rq) };
+	return (struct key_plan){ rq->root_keys, rq->root_threshold, end_of(rq), rq->is_feed };
 }
 
 /* ok, soon, expired */
@@ -302,9 +309,10 @@ static int tell_init(const struct request *rq, const struct keyring *ring, struc
 		return all ? print_json(all, err) : err_set(err, -ENOMEM, "out of memory");
 	}
 	print_keys("key", ring, 0);
-	printf("%-14s %s/online.pem\n", "service's key", rq->repository);
+	printf("%-14s %s/online.pem\n", rq->is_feed ? "signing key" : "service's key", rq->repository);
 	printf("%-14s %s/metadata/1.root.json\n", "root", rq->repository);
-	printf("Take %s away, and keep it and its passphrase apart. Machines trust what those keys sign.\n", rq->keys);
+	printf("Take %s away, and keep it and its passphrase apart. %s trust what those keys sign.\n", rq->keys,
+	       rq->is_feed ? "Subscribers" : "Machines");
 	return 0;
 }
 
@@ -645,7 +653,7 @@ static const struct verb {
 	unsigned takes;
 	int (*run)(struct request *rq, const char *role, struct err *err);
 } verbs[] = {
-	{ "init", false, GIVEN_KEYS | GIVEN_COUNTS | GIVEN_DAYS, key_init },
+	{ "init", false, GIVEN_KEYS | GIVEN_COUNTS | GIVEN_DAYS | GIVEN_FEED, key_init },
 	{ "list", false, 0, key_list },
 	{ "rotate", true, GIVEN_KEYS | GIVEN_COUNTS | GIVEN_DAYS | GIVEN_WHICH, key_rotate },
 	{ "renew", true, GIVEN_KEYS | GIVEN_DAYS, key_renew },

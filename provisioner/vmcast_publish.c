@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,10 @@
 #define QUIET_MS 1000u
 #define SHOW_MS  200u
 
+#define CPUS_MAX 1024u
+#define DAYS     30u
+#define DAYS_MAX 3650u
+
 static atomic_bool stop;
 
 /* What was asked for. */
@@ -30,7 +35,7 @@ struct request {
 	struct publish_options options;
 	struct publish_image image; /* of each IMAGE, but for its path */
 	const char *remove;
-	bool help;
+	bool help, has_days;
 	json_t *items; /* what has been done */
 	struct progress progress;
 	char phase[32];
@@ -38,7 +43,7 @@ struct request {
 };
 
 const struct command commands_publish[] = {
-	{ "publish", NULL, "IMAGE... --to DIR [--title TITLE]", 0, 0, 0, NULL,
+	{ "publish", NULL, "[IMAGE...] --to DIR [--title TITLE] [--key DIR]", 0, 0, 0, NULL,
 	  "make a feed that others can subscribe to",
 	  "DIR is made, or extended: it holds feed.xml and what that names, and is all that a web server has to serve. "
 	  "Each\n"
@@ -60,6 +65,10 @@ const struct command commands_publish[] = {
 	  "                      subscriber the conversion; both (default)\n"
 	  "  --xvm2, --ova       the original form is a package made of the disks\n"
 	  "  --feed-title TITLE  --feed-description TEXT  --feed-link URL  --language CODE     about the feed\n"
+	  "  --key DIR           sign the feed with the publisher's key: DIR is what vmcast key init --feed --repository "
+	  "DIR\n"
+	  "                      made. Without IMAGE it is signed as it is, for longer\n"
+	  "  --days N            until it must be signed again (default 30)\n"
 	  "  --remove UUID       take an item away, and the files that only it named\n"
 	  "  --json              what was done, as one JSON document\n" },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },
@@ -116,6 +125,8 @@ enum option_id {
 	OPTION_FEED_LINK,
 	OPTION_LANGUAGE,
 	OPTION_REMOVE,
+	OPTION_KEY,
+	OPTION_DAYS,
 	OPTION_JSON,
 	OPTION_SOCKET,
 	OPTION_HELP,
@@ -140,6 +151,8 @@ static const struct option long_options[] = {
 	{ "feed-link", required_argument, NULL, OPTION_FEED_LINK },
 	{ "language", required_argument, NULL, OPTION_LANGUAGE },
 	{ "remove", required_argument, NULL, OPTION_REMOVE },
+	{ "key", required_argument, NULL, OPTION_KEY },
+	{ "days", required_argument, NULL, OPTION_DAYS },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -170,14 +183,14 @@ static int take_form(struct publish_options *o, const char *value, struct err *e
 	return 0;
 }
 
-static int take_cpus(unsigned *out, const char *value, struct err *err)
+static int take_number(unsigned *out, const char *value, const char *what, unsigned max, struct err *err)
 {
 	char *rest;
-	unsigned long cpus = strtoul(value, &rest, 10);
+	unsigned long number = strtoul(value, &rest, 10);
 
-	if (*rest || cpus < 1 || cpus > 1024)
-		return err_set(err, -EINVAL, "--cpus '%s': write a number from 1 to 1024", value);
-	*out = (unsigned)cpus;
+	if (*rest || number < 1 || number > max)
+		return err_set(err, -EINVAL, "--%s '%s': write a number from 1 to %u", what, value, max);
+	*out = (unsigned)number;
 	return 0;
 }
 
@@ -220,7 +233,7 @@ static int take_option(struct request *rq, int id, const char *value, struct err
 			       ? err_set(err, -EINVAL, "--memory '%s': write a size such as 512M", value)
 			       : 0;
 	case OPTION_CPUS:
-		return take_cpus(&o->cpus, value, err);
+		return take_number(&o->cpus, value, "cpus", CPUS_MAX, err);
 	case OPTION_FORM:
 		return take_form(o, value, err);
 	case OPTION_XVM2:
@@ -245,6 +258,12 @@ static int take_option(struct request *rq, int id, const char *value, struct err
 	case OPTION_REMOVE:
 		rq->remove = value;
 		return 0;
+	case OPTION_KEY:
+		o->key = value;
+		return 0;
+	case OPTION_DAYS:
+		rq->has_days = true;
+		return take_number(&o->key_days, value, "days", DAYS_MAX, err);
 	case OPTION_JSON:
 		rq->cli->json = true;
 		return 0;
@@ -265,7 +284,9 @@ static int check_request(const struct request *rq, int count, struct err *err)
 
 	if (!o->folder)
 		return err_set(err, -EINVAL, "publish: where? (--to DIR; vmcast publish --help)");
-	if (rq->remove ? count > 0 : count == 0)
+	if (rq->has_days && !o->key)
+		return err_set(err, -EINVAL, "publish: --days is of what is signed (--key DIR)");
+	if (rq->remove ? count > 0 : count == 0 && !o->key)
 		return err_set(err, -EINVAL, "publish: %s (vmcast publish --help)",
 			       rq->remove ? "--remove takes no IMAGE" : "no IMAGE is given");
 	if (count > 1 && (rq->image.title || rq->image.uuid))
@@ -358,9 +379,30 @@ static void print_item(const json_t *row)
 	}
 }
 
-static int print_results(const struct request *rq, struct err *err)
+/* null where nothing is signed. */
+static json_t *signed_row(const struct publish_signed *last)
+{
+	if (!last->version)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I}", "version", (json_int_t)last->version, "root_version",
+			 (json_int_t)last->root_version, "expires", (json_int_t)last->expires);
+}
+
+static void print_signed(const struct publish_signed *last)
+{
+	char end[PRINT_TEXT], text[200];
+
+	if (!last->version)
+		return;
+	snprintf(text, sizeof(text), "version %" PRId64 ", to be signed again before %s", last->version,
+		 print_time(end, (uint64_t)last->expires));
+	print_fact("signed", text);
+}
+
+static int print_results(const struct request *rq, const struct publish *p, struct err *err)
 {
 	CLEANUP(free_str) char *feed = NULL;
+	const struct publish_signed last = publish_signed(p);
 	const json_t *row;
 	size_t nr;
 
@@ -370,14 +412,15 @@ static int print_results(const struct request *rq, struct err *err)
 	}
 	if (rq->cli->json) {
 		CLEANUP(json_free)
-		json_t *all = json_pack("{s:o, s:O, s:o}", "feed", json_text(feed), "items", rq->items, "removed",
-					json_text(rq->remove));
+		json_t *all = json_pack("{s:o, s:O, s:o, s:o}", "feed", json_text(feed), "items", rq->items, "removed",
+					json_text(rq->remove), "signed", signed_row(&last));
 
 		return all ? print_json(all, err) : err_set(err, -ENOMEM, "publish: out of memory");
 	}
 	json_array_foreach(rq->items, nr, row) print_item(row);
 	if (rq->remove)
 		print_fact("removed", rq->remove);
+	print_signed(&last);
 	print_fact("feed", feed);
 	return 0;
 }
@@ -415,10 +458,12 @@ static int work(struct request *rq, char **paths, int count, struct err *err)
 		return rc;
 	if (rq->remove)
 		rc = publish_remove(p, rq->remove, err);
+	else if (!count)
+		rc = publish_renew(p, err);
 	for (int i = 0; !rc && i < count; i++)
 		rc = add_image(rq, p, paths[i], err);
 	if (!rc || json_array_size(rq->items))
-		print_results(rq, rc ? &ignored : err);
+		print_results(rq, p, rc ? &ignored : err);
 	if (!rc && !publish_is_absolute(p))
 		fprintf(stderr, "vmcast: URLs in the feed are relative; clients other than vmcast need --base-url\n");
 	return rc;
@@ -448,6 +493,7 @@ int publish_run(struct cli *cli, int argc, char **argv, struct err *err)
 	struct request rq = {
 		.cli = cli,
 		.options = { .original = true,
+			     .key_days = DAYS,
 			     .deployable = true,
 			     .watch = { .stop = &stop, .progress = show, .ctx = &rq } },
 		.phase_ms = clock_ms(),

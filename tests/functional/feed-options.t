@@ -143,7 +143,7 @@ is "another service has them all" "$(field /v1/feeds '.feeds | length')" 5
 like "but for their options, which it says" "$(<"$work/said")" "options of 5 feeds not taken; --with-options"
 is "none of them" "$(field /v1/feeds '[.feeds[].options] | join("")')" ""
 vmcast feed import --with-options - <"$work/feeds.opml" >"$work/import" 2>"$work/said"
-is "with their options, where that is wanted" "$(field /v1/feeds ".feeds[] | select(.url == \"$base/many.xml\") | .options")" 'ingest=all title="Debian [12]"'
+is "with their options, where that is wanted" "$(field /v1/feeds ".feeds[] | select(.url == \"$base/many.xml\") | .options")" 'ingest=all title="Debian [12]" policy=none'
 cat >"$work/others.opml" <<END
 <opml version="1.1"><body><outline text="News"><outline text="good" xmlUrl="$base/good.xml"/><outline text="ftp" xmlUrl="ftp://h/f.xml"/></outline></body></opml>
 END

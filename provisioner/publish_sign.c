@@ -13,6 +13,7 @@
 #include "tuf_writer.h"
 
 #include <curl/curl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -325,40 +326,56 @@ static char *document_of(const struct signing *s, int64_t version)
 	return asprintf(&file, "%s." DOCUMENT, hex) < 0 ? NULL : file;
 }
 
-static void remove_version(const struct signing *s, int64_t version)
+/* Documents that none of the kept versions is about. */
+static void remove_documents(const struct signing *s)
+{
+	CLEANUP(json_free) json_t *kept = json_object();
+	DIR *dir = opendir(s->options->folder);
+	const struct dirent *entry;
+	bool is_known = false;
+	char path[PATH_MAX];
+	struct err ignored;
+
+	for (int64_t version = s->version - KEPT; version <= s->version; version++) {
+		CLEANUP(free_str) char *file = document_of(s, version);
+
+		is_known = file && json_object_set_new(kept, file, json_true()) == 0;
+	}
+	/* Unless the newest is known, it could be any of them. */
+	while (is_known && dir && (entry = readdir(dir))) {
+		size_t hex = strspn(entry->d_name, "0123456789abcdef");
+
+		if (hex == DIGEST_HEX - 1 && strcmp(entry->d_name + hex, "." DOCUMENT) == 0 &&
+		    !json_object_get(kept, entry->d_name) &&
+		    key_site_path(path, s->options->folder, entry->d_name, &ignored) == 0)
+			unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static bool remove_version(const struct signing *s, int64_t version)
 {
 	static const char *const roles[] = { "feed", "snapshot" };
 	const char *const folders[] = { s->ours, s->published };
 	char path[PATH_MAX], name[64];
+	bool removed = false;
 	struct err ignored;
 
 	for (size_t i = 0; i < 4; i++) {
 		snprintf(name, sizeof(name), "%" PRId64 ".%s.json", version, roles[i / 2]);
 		if (key_site_path(path, folders[i % 2], name, &ignored) == 0)
-			unlink(path);
+			removed = unlink(path) == 0 || removed;
 	}
+	return removed;
 }
 
-/* What the versions before the last few left. Several may have the same document. */
+/* What the versions before the last few left. */
 static void remove_old(const struct signing *s)
 {
-	for (int64_t version = s->version - KEPT - 1; version > 0; version--) {
-		CLEANUP(free_str) char *file = document_of(s, version);
-		char path[PATH_MAX];
-		struct err ignored;
-
-		if (!file)
-			return;
-		for (int64_t kept = s->version - KEPT; file && kept <= s->version; kept++) {
-			CLEANUP(free_str) char *other = document_of(s, kept);
-
-			if (other && strcmp(other, file) == 0)
-				free(TAKE(file));
-		}
-		if (file && key_site_path(path, s->options->folder, file, &ignored) == 0)
-			unlink(path);
-		remove_version(s, version);
-	}
+	for (int64_t version = s->version - KEPT - 1; version > 0 && remove_version(s, version); version--)
+		;
+	remove_documents(s);
 }
 
 /* From what is pointed to, to what points at it. */

@@ -32,7 +32,7 @@ static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && I
 	" iif(i.version, v.arch, i.arch), iif(i.version, v.firmware, i.firmware),"                                     \
 	" iif(i.version, v.disk_bytes_min, i.disk_bytes_min), iif(i.version, v.memory_bytes_min, i.memory_bytes_min)," \
 	" iif(i.version, v.landing, i.landing), iif(i.version, v.announced_cmdline, i.cmdline),"                       \
-	" iif(i.version, " VERSION_PROOF ", i.proof)"                                                                   \
+	" iif(i.version, " VERSION_PROOF ", i.proof), i.proof"                                                          \
 	" FROM item i JOIN feed f ON f.id = i.feed_id"                                                                 \
 	" LEFT JOIN version v ON v.item_id = i.id AND v.number = i.version"                                            \
 	" LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0 AND d.nr = 0"
@@ -100,7 +100,8 @@ static void read_item(void *row, sqlite3_stmt *q)
 	item->needs.memory_bytes_min = column_number(q, nr++);
 	item->needs.landing = column_text(q, nr++);
 	item->needs.cmdline = column_text(q, nr++);
-	item->proof = (enum proof)column_number(q, nr);
+	item->proof = (enum proof)column_number(q, nr++);
+	announced->proof = (enum proof)column_number(q, nr);
 }
 
 void store_item_free(struct store_item *row)

@@ -151,8 +151,11 @@ goes_on
 like "a path that is not whole" "$(vmcast feed set "$id" root=root.json 2>&1)" 'write the full path'
 vmcast feed set "$id" root= >/dev/null
 is "taken back, the feed is read as others" "$(refreshed)" ok
-ok "  and what it announces is signed no more" wait_for 60 item_has "$image none"
-vmcast feed set "$id" "root=$work/root.json" >/dev/null
+ok "  and over plain HTTP nothing proves it now" wait_for 60 eval "[[ \$(item .state) == refused ]]"
+goes_on
+vmcast feed set "$id" policy=none >/dev/null
+ok "  where that is wanted it is taken, and shown to be signed no more" wait_for 60 item_has "$image none"
+vmcast feed set "$id" "root=$work/root.json" policy= >/dev/null
 is "put back" "$(refreshed)" ok
 ok "  it is again" wait_for 60 item_has "$image signed"
 like "a signed feed at a file: URL" "$(vmcast feed add --wait "file://$work/feed.xml" "root=$work/root.json" 2>&1)" 'only a feed at an http or https URL'

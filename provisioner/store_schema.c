@@ -6,6 +6,8 @@
  */
 #include "store_impl.h"
 
+#include "log.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -267,6 +269,9 @@ static const char *const migrations[] = {
 	 "UPDATE feed SET etag = NULL, last_modified = NULL;"),
 };
 
+/* Before it, whatever a feed announced was ingested. */
+#define PROOF_SCHEMA 9
+
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
 
 static int run_migration(struct store *s, int64_t version, struct err *err)
@@ -302,8 +307,12 @@ int store_migrate(struct store *s, struct err *err)
 			"'%s' was written by a newer vmcastd (schema %lld, this one knows %lld); run that one, or "
 			"restore the copy made before the upgrade",
 			s->path, (long long)version, (long long)SCHEMA_VERSION);
+	bool asks_more = version && version < PROOF_SCHEMA;
 	while (version < SCHEMA_VERSION)
 		if (run_migration(s, ++version, err) < 0)
 			return err_wrap(err, "upgrade database to schema %lld", (long long)version);
+	if (asks_more)
+		log_warn("upgraded: what is served goes on; from now on an item that nothing proves is refused, unless "
+			 "its feed has the option policy=none (vmcastd.conf(5), OPTIONS OF A FEED)");
 	return 0;
 }

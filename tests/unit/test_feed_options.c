@@ -39,6 +39,10 @@ static void good_ones_come_back_canonical(void)
 		{ "auth=a certificate=b proxy_auth=c", "auth=a certificate=b proxy_auth=c" },
 		{ "root=/etc/r.json keep=2", "keep=2 root=/etc/r.json" },
 		{ "root=/etc/r.json root=", "" },
+		{ "policy=none", "policy=none" },
+		{ "policy=digest root=/etc/r.json", "root=/etc/r.json policy=digest" },
+		{ "policy=gpg policy=", "" },
+		{ "policy=signed", "policy=signed" },
 		{ "proxy=http://p.example:3128", "proxy=http://p.example:3128" },
 		{ "proxy=socks5h://127.0.0.1:1080/", "proxy=socks5h://127.0.0.1:1080/" },
 	};
@@ -79,6 +83,8 @@ static void bad_ones_say_what_would_be_right(void)
 		{ "proxy=ftp://p/", "write http://HOST:PORT" },
 		{ "proxy=http://", "write http://HOST:PORT" },
 		{ "proxy=http://user:secret@p/", "belong into the secrets file" },
+		{ "policy=best", "policy=best: write signed, gpg, digest or none" },
+		{ "policy=NONE", "write signed" },
 		{ "colour=green", "no option 'colour'" },
 		{ "all", "'all' is no option; write KEY=VALUE" },
 		{ "title=\"open", "does not end" },
@@ -101,6 +107,31 @@ static void bad_ones_say_what_would_be_right(void)
 	text[sizeof(text) - 1] = '\0';
 	is_int(feed_options_parse(&options, text, &err), -EINVAL, "too long a text");
 	is_int(feed_options_parse(&options, "proxy=http://u:geheim@p", &err), -EINVAL, "a password in a proxy's URL");
+}
+
+static void a_policy_is_the_least_that_is_proven(void)
+{
+	static const struct {
+		const char *text;
+		enum proof least;
+		int check;
+	} cases[] = {
+		{ "", PROOF_DIGEST, 0 },
+		{ "policy=none", PROOF_NONE, 0 },
+		{ "policy=gpg", PROOF_GPG, 0 },
+		{ "root=/r.json", PROOF_SIGNED, 0 },
+		{ "root=/r.json policy=signed", PROOF_SIGNED, 0 },
+		{ "policy=signed", PROOF_SIGNED, -EINVAL },
+		{ "policy=none policy=", PROOF_DIGEST, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP(feed_options_done) struct feed_options options = { 0 };
+
+		feed_options_parse(&options, cases[i].text, &err);
+		is_int(feed_options_proof(&options), cases[i].least, cases[i].text);
+		is_int(feed_options_check(&options, &err), cases[i].check, "can be had, or not");
+	}
 }
 
 static void a_line_is_a_url_and_options(void)
@@ -165,6 +196,7 @@ int main(void)
 {
 	good_ones_come_back_canonical();
 	bad_ones_say_what_would_be_right();
+	a_policy_is_the_least_that_is_proven();
 	a_line_is_a_url_and_options();
 	titles_are_matched_like_file_names();
 	machines_may_ask_unless_it_is_manual();

@@ -1112,7 +1112,7 @@ static void damaged_and_foreign_databases_are_refused(void)
 /* Begin with a database that an older vmcastd wrote: tests/data/store/schema-VERSION.sql. */
 static struct store *open_older(int version)
 {
-	char path[64], sql[16384];
+	char path[64], sql[32768];
 
 	start_anew();
 	snprintf(path, sizeof(path), "tests/data/store/schema-%d.sql", version);
@@ -1176,6 +1176,44 @@ static void a_database_of_schema_3_is_upgraded(void)
 	ok(wanted, "an image that a running job reads is still wanted");
 	is_int(store_job_report(s, "0123456789abcdef", "t", &(struct store_job){ .phase = "done" }, &err), 1,
 	       "the job ends well");
+}
+
+static void a_database_of_schema_8_is_upgraded(void)
+{
+	CLEANUP(store_close) struct store *s = open_older(8);
+	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
+	CLEANUP(store_item_free) struct store_item served = { 0 }, anew = { 0 };
+
+	ok(s && store_item_get(s, "00000000000000a1", &served, &err) == 0, "it opens");
+	is_int(served.version, 1, "what served serves");
+	is_int(served.proof, PROOF_SIGNED, "what was signed is");
+	is_int(served.announced.proof, PROOF_SIGNED, "as it was announced, too");
+	store_item_get(s, "00000000000000a2", &anew, &err);
+	ok(anew.version == 1 && anew.proof == PROOF_NONE, "what was not serves as well, proven by nothing");
+	store_feed_get(s, "00000000000000f1", &feed, &err);
+	ok(!feed.etag && !feed.last_modified, "its document is read once more, for what it proves");
+	is_str(feed.options, "", "no policy is made up for it");
+}
+
+static void refused_items_wait_for_another_policy(void)
+{
+	start_anew();
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_item_free) struct store_item item = { 0 }, again = { 0 };
+	CLEANUP(store_feed_free) struct store_feed feed = { 0 };
+	char id[STORE_ID_CHARS];
+
+	add_feed(s, 1, id);
+	is_int(store_item_claim(s, false, &item, &err), 1, "an item is claimed");
+	is_int(store_item_refused(s, item.id, "it proves nothing", &err), 0, "and refused");
+	is_int(store_item_claim(s, false, &again, &err), 0, "it is not tried again");
+	store_feed_update(s, id, document(1), NULL, NULL, NULL, &err);
+	is_int(store_item_claim(s, false, &again, &err), 0, "nor when its feed says the same");
+	store_feed_get(s, id, &feed, &err);
+	is_int(feed.refused_count, 1, "its feed counts it");
+	is_int(store_feed_set(s, id, "policy=signed", &err), -EINVAL, "a policy that cannot be met is refused");
+	is_int(store_feed_set(s, id, "policy=none", &err), 0, "another policy");
+	is_int(store_item_claim(s, false, &again, &err), 1, "is asked about it");
 }
 
 /* Refresh and ingest as fast as it goes, telling the parent of each refresh that was committed. */
@@ -1272,6 +1310,8 @@ int main(void)
 		what_machines_want_goes_first_and_is_made_once,
 		a_database_of_schema_1_is_upgraded,
 		a_database_of_schema_3_is_upgraded,
+		a_database_of_schema_8_is_upgraded,
+		refused_items_wait_for_another_policy,
 		killed_at_any_instant_it_loses_nothing,
 	};
 

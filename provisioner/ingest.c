@@ -37,14 +37,14 @@ struct ingest {
 	struct source_policy *policy;
 	char *feed_url;
 	uint64_t disk_bytes_max;
-	enum proof wanted;         /* by the policy of its feed */
-	bool needs_gpg;            /* the document proves too little; the archive may prove enough */
+	enum proof wanted;               /* by the policy of its feed */
+	bool needs_gpg;                  /* the document proves too little; the archive may prove enough */
 	char hint[STORE_ID_CHARS + 160]; /* what its operator can say about a refusal */
-	uint64_t room_bytes;         /* the most that can be made at all, UINT64_MAX: no limit */
-	char spool[PATH_ROOM];       /* what all names in the spool begin with */
-	char work[PATH_ROOM];        /* folder of what is made */
-	char images[PATH_ROOM];      /* where images live */
-	uint64_t told_ms, logged_ms; /* when progress was stored and logged last */
+	uint64_t room_bytes;             /* the most that can be made at all, UINT64_MAX: no limit */
+	char spool[PATH_ROOM];           /* what all names in the spool begin with */
+	char work[PATH_ROOM];            /* folder of what is made */
+	char images[PATH_ROOM];          /* where images live */
+	uint64_t told_ms, logged_ms;     /* when progress was stored and logged last */
 };
 
 static int make_paths(struct ingest *in, struct err *err)
@@ -148,8 +148,7 @@ static int refuse(const struct ingest *in, const char *why, struct err *err)
 	char shown[160];
 
 	http_url_for_log(shown, sizeof(shown), in->feed_url);
-	return err_set(err, -EKEYREJECTED, "nothing proves what feed '%s' announces: %s; %s", shown, why,
-		       in->hint);
+	return err_set(err, -EKEYREJECTED, "nothing proves what feed '%s' announces: %s; %s", shown, why, in->hint);
 }
 
 /* What it must prove: the document does, or the archive may yet. */
@@ -550,7 +549,7 @@ int ingest_item(struct store *store, const struct config *config, const struct s
 	bool refused = rc == -EKEYREJECTED;
 	log_error("item %s \"%s\": %s%s", item->id, title, refused ? "refused: " : "", err->text);
 	int stored = refused ? store_item_refused(store, item->id, err->text, &cause)
-					 : store_item_failed(store, item->id, err->text, &cause);
+			     : store_item_failed(store, item->id, err->text, &cause);
 	if (stored)
 		log_error("item %s: its failure cannot be stored: %s", item->id, cause.text);
 	return rc;

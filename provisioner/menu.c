@@ -31,12 +31,12 @@ static const char *const proof_words[] = {
 	[PROOF_SIGNED] = "verified: its publisher signed it",
 };
 
-#define WRITE_LINE        "item -- boot Write it to this machine's disk and boot it\n"
-#define START_LINE        "item -- start Start it from the network\n"
-#define FETCH_LINE        "item -- start Fetch it, then write it to this machine's disk and boot it\n"
-#define RETRY_S           5
-#define WAIT_S            10
-#define PROGRESS_S        3 /* how often a machine that waits for an item is shown how far it is */
+#define WRITE_LINE "item -- boot Write it to this machine's disk and boot it\n"
+#define START_LINE "item -- start Start it from the network\n"
+#define FETCH_LINE "item -- start Fetch it, then write it to this machine's disk and boot it\n"
+#define RETRY_S    5
+#define WAIT_S     10
+#define PROGRESS_S 3 /* how often a machine that waits for an item is shown how far it is */
 
 /* The x86 kernel takes 2047 characters, of which we and iPXE need some. */
 #define CMDLINE_MAX 1800

@@ -33,8 +33,9 @@ struct publish_options {
 	const char *arch, *firmware;  /* of every image; NULL: not told */
 	uint64_t memory_bytes;        /* what its machine needs; 0: not told */
 	unsigned cpus;
-	const char *key;   /* the publisher's repository, whose online key signs (publish_sign.h); NULL: nothing is signed */
-	unsigned key_days; /* for how long */
+	const char
+		*key; /* the publisher's repository, whose online key signs (publish_sign.h); NULL: nothing is signed */
+	unsigned key_days;  /* for how long */
 	struct watch watch; /* phases: "converting", "verifying", "packing", "copying", "digesting" */
 };
 

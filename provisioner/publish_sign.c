@@ -64,7 +64,8 @@ static int check_apart(const struct publish_sign_options *o, struct err *err)
 	if (!folder || !repository)
 		return err_set(err, -errno, "'%s': %s", folder ? o->repository : o->folder, strerror(errno));
 	if (strncmp(repository, folder, len) == 0 && (!repository[len] || repository[len] == '/'))
-		return err_set(err, -EINVAL, "'%s' has the private key, and '%s' is for everybody to read: keep it elsewhere",
+		return err_set(err, -EINVAL,
+			       "'%s' has the private key, and '%s' is for everybody to read: keep it elsewhere",
 			       o->repository, o->folder);
 	return 0;
 }
@@ -85,8 +86,9 @@ static int open_keys(struct signing *s, struct err *err)
 	int rc = check_apart(o, err);
 
 	if (rc || (rc = key_site_open(&s->site, o->repository, err)) ||
-	    (rc = tuf_metadata_verify_by_root(s->site.targets, s->site.root, err)) || (rc = check_end(s->site.root, err)) ||
-	    (rc = check_end(s->site.targets, err)) || (rc = key_site_path(s->ours, o->repository, "metadata", err)) ||
+	    (rc = tuf_metadata_verify_by_root(s->site.targets, s->site.root, err)) ||
+	    (rc = check_end(s->site.root, err)) || (rc = check_end(s->site.targets, err)) ||
+	    (rc = key_site_path(s->ours, o->repository, "metadata", err)) ||
 	    (rc = key_site_path(s->published, o->folder, "metadata", err)))
 		return rc;
 	if (mkdir(s->published, 0755) && errno != EEXIST)
@@ -146,7 +148,8 @@ static int add_file(json_t *targets, const struct signing *s, const char *name, 
 	if (rc)
 		return rc;
 	if (is_too_deep(name))
-		return err_set(err, -EINVAL, "'%s' lies in more than two folders, for which the key may not sign", path);
+		return err_set(err, -EINVAL, "'%s' lies in more than two folders, for which the key may not sign",
+			       path);
 	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st))
 		return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
@@ -396,9 +399,10 @@ static int sign_all(struct signing *s, json_t *targets, struct err *err)
 
 int publish_sign(struct publish_signed *out, const struct publish_sign_options *options, struct err *err)
 {
-	CLEANUP(signing_done) struct signing s = { .options = options,
-						   .base = options->base_url[0] ? options->base_url : NO_BASE,
-						   .expires = time(NULL) + (int64_t)options->days * DAY_S };
+	CLEANUP(signing_done)
+	struct signing s = { .options = options,
+			     .base = options->base_url[0] ? options->base_url : NO_BASE,
+			     .expires = time(NULL) + (int64_t)options->days * DAY_S };
 	CLEANUP(json_free) json_t *targets = json_object();
 	int rc = open_keys(&s, err);
 

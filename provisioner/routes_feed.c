@@ -26,8 +26,8 @@ static json_t *feed_json(const struct store_feed *feed)
 
 	/* They were checked when they were set. */
 	feed_options_parse(&options, feed->options, &ignored);
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:I, s:s, s:o, s:o, s:i, s:s, s:I}", "id", feed->id, "url",
-			 json_text(feed->url), "title", json_text(feed->title), "error", json_text(feed->error),
+	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:I, s:s, s:o, s:o, s:i, s:s, s:I}", "id", feed->id,
+			 "url", json_text(feed->url), "title", json_text(feed->title), "error", json_text(feed->error),
 			 "configured", feed->configured, "failures", (int)feed->failures, "tried_at",
 			 json_time(feed->tried_at), "fetched_at", json_time(feed->fetched_at), "item_count",
 			 (json_int_t)feed->item_count, "options", feed->options, "moved_url",

@@ -19,10 +19,11 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
-static const char *const item_states[] = {
-	[ITEM_ANNOUNCED] = "announced", [ITEM_INGESTING] = "ingesting", [ITEM_READY] = "ready", [ITEM_FAILED] = "failed",
-	[ITEM_REFUSED] = "refused"
-};
+static const char *const item_states[] = { [ITEM_ANNOUNCED] = "announced",
+					   [ITEM_INGESTING] = "ingesting",
+					   [ITEM_READY] = "ready",
+					   [ITEM_FAILED] = "failed",
+					   [ITEM_REFUSED] = "refused" };
 static const char *const assignment_states[] = {
 	[ASSIGNMENT_NONE] = "none", [ASSIGNMENT_ASSIGNED] = "assigned", [ASSIGNMENT_INSTALLED] = "installed"
 };
@@ -55,12 +56,12 @@ static json_t *item_json(const struct store_item *item)
 			  "type", json_text(said->type), "length", json_size(said->length));
 	json_t *more = json_pack("{s:s, s:b, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 				 "architecture", said->arch ? said->arch : "x86_64", "digested", said->has_digest,
-				 "state", item_states[item->state], "present", item->present, "proof", proof_name(item->proof),
-				 "firmware", json_text(said->firmware), "image", json_id(item->image_id), "disk_bytes",
-				 json_size(item->disk_bytes), "image_bytes", json_size(item->image_bytes), "phase",
-				 json_text(item->phase), "done_bytes", json_size(item->done_bytes), "total_bytes",
-				 json_size(item->total_bytes), "error", json_text(item->error), "updated_at",
-				 json_time(item->updated_at));
+				 "state", item_states[item->state], "present", item->present, "proof",
+				 proof_name(item->proof), "firmware", json_text(said->firmware), "image",
+				 json_id(item->image_id), "disk_bytes", json_size(item->disk_bytes), "image_bytes",
+				 json_size(item->image_bytes), "phase", json_text(item->phase), "done_bytes",
+				 json_size(item->done_bytes), "total_bytes", json_size(item->total_bytes), "error",
+				 json_text(item->error), "updated_at", json_time(item->updated_at));
 
 	json_t *served = json_pack("{s:o, s:o, s:o, s:o, s:i}", "version",
 				   item->version ? json_size(item->version) : json_null(), "newest_version",

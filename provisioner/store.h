@@ -76,7 +76,7 @@ struct store_item {
 	struct store_needs needs;
 	enum feed_ingest feed_ingest; /* policy of its feed */
 	enum item_state state;
-	bool present; /* still in the feed's last good document */
+	bool present;     /* still in the feed's last good document */
 	enum proof proof; /* of what serves, or of what is announced where nothing serves */
 	/* What serves. It survives a failed ingest of something newer; all of it is store_item_content's. */
 	uint64_t version; /* 0: nothing */

@@ -388,12 +388,11 @@ static int announce_item(struct store *s, const struct store_feed *feed, const s
 	struct known known = { 0 };
 
 	store_id(id, feed->url, item->uuid);
-	int found = store_row(&known, read_known, s,
-			      "SELECT length IS NOT ?2 OR digest IS NOT ?3 OR (digest IS NULL AND url IS NOT ?4),"
-			      " url IS NOT ?4, unmade, state, proof IS NOT ?5 FROM item WHERE id = ?1",
-			      VALUES(text(id), number(item->length), digest_value(item), text(item->url),
-				     number(item->proof)),
-			      err);
+	int found = store_row(
+		&known, read_known, s,
+		"SELECT length IS NOT ?2 OR digest IS NOT ?3 OR (digest IS NULL AND url IS NOT ?4),"
+		" url IS NOT ?4, unmade, state, proof IS NOT ?5 FROM item WHERE id = ?1",
+		VALUES(text(id), number(item->length), digest_value(item), text(item->url), number(item->proof)), err);
 	if (found < 0 || write_item(s, id, feed->id, item, err) < 0)
 		return err->code;
 	if (found && !known.other_bytes && !known.unmade && correct_version(s, id, err) < 0)

@@ -13,8 +13,8 @@
 #define RETRY_AHEAD_S 86400
 
 /* States stand in SQL as the numbers they are stored as. */
-static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && ITEM_FAILED == 3 &&
-		      ITEM_REFUSED == 4 && PROOF_GPG == 2,
+static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && ITEM_FAILED == 3 && ITEM_REFUSED == 4 &&
+		      PROOF_GPG == 2,
 	      "as in the database");
 
 /* Of version v: what the feed proves of its bytes, or what is signed in them. */
@@ -32,7 +32,7 @@ static_assert(ITEM_ANNOUNCED == 0 && ITEM_INGESTING == 1 && ITEM_READY == 2 && I
 	" iif(i.version, v.arch, i.arch), iif(i.version, v.firmware, i.firmware),"                                     \
 	" iif(i.version, v.disk_bytes_min, i.disk_bytes_min), iif(i.version, v.memory_bytes_min, i.memory_bytes_min)," \
 	" iif(i.version, v.landing, i.landing), iif(i.version, v.announced_cmdline, i.cmdline),"                       \
-	" iif(i.version, " VERSION_PROOF ", i.proof), i.proof"                                                          \
+	" iif(i.version, " VERSION_PROOF ", i.proof), i.proof"                                                         \
 	" FROM item i JOIN feed f ON f.id = i.feed_id"                                                                 \
 	" LEFT JOIN version v ON v.item_id = i.id AND v.number = i.version"                                            \
 	" LEFT JOIN version_blob d ON d.item_id = i.id AND d.number = i.version AND d.role = 0 AND d.nr = 0"

@@ -177,7 +177,8 @@ static int write_version(struct store *s, const char *id, uint64_t version, cons
 			" machine, notes, arch, firmware, disk_bytes_min, memory_bytes_min, landing,"
 			" announced_cmdline, proof, gpg) SELECT id, ?2, ?3, title, url, published, ?4, ?5, ?6, ?7, ?8, "
 			"arch,"
-			" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, proof, ?9 FROM item WHERE id = ?1",
+			" firmware, disk_bytes_min, memory_bytes_min, landing, cmdline, proof, ?9 FROM item WHERE id = "
+			"?1",
 			VALUES(text(id), number(version), number((uint64_t)store_now()), number(content->kind),
 			       text(content->form), text(content->cmdline), text(content->machine), text(notes),
 			       number(content->gpg_signed)),

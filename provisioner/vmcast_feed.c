@@ -426,7 +426,8 @@ static int feed_remove(struct cli *cli, char **args, struct err *err)
 	"  auth=NAME  certificate=NAME          of the secrets file, for the feed's own host\n"                        \
 	"  proxy=URL  proxy_auth=NAME\n"                                                                               \
 	"  root=FILE                            only what the publisher signed: FILE is his TUF root metadata\n"       \
-	"  policy=signed|gpg|digest|none        what every item must prove at least; default: signed with root=, else digest\n"\
+	"  policy=signed|gpg|digest|none        what every item must prove at least; default: signed with root=, "     \
+	"else digest\n"                                                                                                \
 	"\n"                                                                                                           \
 	"vmcastd.conf(5) says more. An empty value takes back what was set.\n"
 

@@ -64,9 +64,8 @@ static const char *version_of(char out[static PRINT_TEXT], const json_t *row)
 
 static int item_list(struct cli *cli, char **args, struct err *err)
 {
-	static const char *const headings[] = {
-		"ID", "STATE", "KIND", "VERSION", "DISK", "PUBLISHED", "PROOF", "FEED", "TITLE"
-	};
+	static const char *const headings[] = { "ID",        "STATE", "KIND", "VERSION", "DISK",
+						"PUBLISHED", "PROOF", "FEED", "TITLE" };
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(json_free) json_t *feed = NULL;
 	char path[64] = "/v1/items", text[PRINT_TEXT];
@@ -258,7 +257,7 @@ static int item_ingest(struct cli *cli, char **args, struct err *err)
 static int item_versions(struct cli *cli, char **args, struct err *err)
 {
 	static const char *const headings[] = { "VERSION", "SERVES", "INGESTED", "PUBLISHED", "KIND",
-						"PROOF", "DISK",    "STORED", "FORM",     "TITLE" };
+						"PROOF",   "DISK",   "STORED",   "FORM",      "TITLE" };
 	CLEANUP(json_free) json_t *found = NULL;
 	CLEANUP(json_free) json_t *json = NULL;
 	char text[PRINT_TEXT];

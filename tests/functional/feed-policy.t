@@ -165,7 +165,7 @@ smuggled=$(vmcast feed import "$work/list.opml" 2>"$work/imported" | cut -d' ' -
 becomes "a list cannot bring policy=none" "$smuggled" bare "^refused none "
 vmcast feed import --with-options "$work/list.opml" >"$work/imported"
 becomes "  unless its options are wanted" "$smuggled" bare "^ready none $"
-stop_vmcastd
+stop_vmcastd TERM
 
 # ---- an archive's own signatures
 GNUPGHOME=$(mktemp -d /tmp/vmcast-gpg.XXXXXX)

@@ -58,7 +58,7 @@ like "a publisher's keys are made" "$(<"$work/made")" 'Subscribers trust'
 "$BUILD/vmcast" key export --repository "$publisher" -o "$work/root.json"
 ok "an image is published and signed" publish "$work/disk" --title disk
 like "  which is told, with its end" "$(<"$work/published")" 'signed +version 1, to be signed again before'
-ok "the private key is not in the folder" eval '! grep -rqs "PRIVATE KEY" "$folder"'
+ok "the private key is not in the folder" eval "! grep -rqs 'PRIVATE KEY' '$folder'"
 is "anybody may read it" "$(find "$folder" -type f ! -perm -444)" ''
 start_vmcastd
 id=$(vmcast feed add --wait "http://127.0.0.1:$origin_port/feed/feed.xml" "root=$work/root.json" | cut -d' ' -f1)
@@ -100,7 +100,7 @@ sed -i 's/"length":/"length" :/' "$folder"/metadata/3.snapshot.json
 cp "$work/old/metadata/2.feed.json" "$folder/metadata/3.feed.json"
 publish_stamp=$(refreshed)
 is "metadata that is known need not be asked for" "$publish_stamp" ok
-stop_vmcastd
+stop_vmcastd TERM
 rm -rf "$work"/state/feeds/*.trust/feed.json "$work"/state/feeds/*.trust/snapshot.json
 start_vmcastd
 refuses "parts of several versions" "(snapshot|feed).*(sha256|bytes|length|hash)"
@@ -132,7 +132,7 @@ file=$(grep -o 'files/[^"]*' "$folder/feed.xml" | head -n1)
 printf 'x' | dd of="$folder/$file" bs=1 seek=100000 conv=notrunc status=none
 rm -rf "$folder/images"
 is "an altered enclosure is announced" "$(refreshed)" ok
-ok "  it is no image" wait_for 60 eval '[[ $(item .state) == failed ]]'
+ok "  it is no image" wait_for 60 eval "[[ \$(item .state) == failed ]]"
 like "  and says why" "$(item .error)" 'its SHA-256 is'
 is "  what was good serves" "$(item .image)" "$image"
 make_image "$work/disk" 4M 1048576

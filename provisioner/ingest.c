@@ -258,7 +258,7 @@ static int take_enclosure(struct ingest *in, struct store_content *content, cons
 	part_path(part, in, "", nr);
 	if (!rc)
 		rc = check_declared(&declared, enclosure, err);
-	if (!rc && in->needs_gpg && declared && declared->kind != SNIFF_ARCHIVE)
+	if (!rc && in->needs_gpg && declared && declared->kind != SNIFF_ARCHIVE && declared->kind != SNIFF_CODEC)
 		rc = refuse(in, missing_proof(in), err);
 	if (!rc)
 		rc = open_enclosure(in, &fd, enclosure, part,

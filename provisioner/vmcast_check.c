@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 /* Those that the configuration has by default. */
@@ -148,9 +149,13 @@ static void advise(json_t *notes, unsigned line, const char *text)
 
 static void advise_item(json_t *notes, const struct feed_item *item)
 {
-	if (!item->has_digest && !item->disk_count)
+	bool digests = item->has_digest;
+
+	for (size_t i = 0; i < item->mirror_count; i++)
+		digests = digests && item->mirrors[i].has_digest;
+	if (!digests)
 		advise(notes, item->line,
-		       "no digest: nobody can tell whether the bytes are yours (vmcast:digest, media:hash)");
+		       "no digest of every enclosure: subscribers refuse it, unless told not to (vmcast:digest, media:hash)");
 	if (!item->length)
 		advise(notes, item->line, "no length: a download that was cut short may not be noticed");
 	if (strcmp(item->uuid, item->url) == 0)
@@ -168,6 +173,9 @@ static json_t *feed_json(const struct subject *s, const struct feed *feed)
 		refused += feed->notes[i].refused;
 	if (strncmp(feed->form, "RSS", 3) == 0 && (!feed->link || !feed->description))
 		advise(notes, 0, "RSS wants a link and a description of the channel; other readers may refuse it");
+	if (s->url && strncasecmp(s->url, "http://", strlen("http://")) == 0)
+		advise(notes, 0, "plain HTTP: anybody on the way can change it, and subscribers refuse all items unless told "
+		       "not to; serve it over HTTPS, or sign it (vmcast publish --key)");
 	for (size_t i = 0; i < feed->item_count; i++) {
 		json_t *item = item_json(s, &feed->items[i]);
 

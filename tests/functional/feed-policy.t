@@ -108,11 +108,11 @@ said=$(vmcast item ingest --wait "$(item "$plain" bare .id)" 2>&1) || status=$?
 like "  asking for it does not help" "$status $said" "^1 .*nothing proves"
 unlike "a machine is not offered it" "$(curl -fsS "http://127.0.0.1:$vmcastd_port/v1/script?mac=52:54:00:12:34:56&arch=x86_64&platform=efi")" 'bare'
 
-feed secure "one|one|$(digest one)" "bare|two|" "wrong|two|$wrong" "mirror|one|$(digest one)<enclosure url='two' digest=''/>"
-sed -i "s|<enclosure url='two' digest=''/>|<enclosure url='two'><vmcast:digest>$(sha256sum <"$origin/two" | cut -d' ' -f1)</vmcast:digest></enclosure>|" "$origin/secure.xml"
+feed secure "one|one|$(digest one)" "bare|two|" "wrong|two|$wrong" "mirror|one' vmcast:digest='$(digest one | sed 's/<[^>]*>//g')|<enclosure url='two'/>"
 secure=$(add "$https/secure.xml")
 becomes "a digest over HTTPS is enough" "$secure" one "^ready digest $"
 becomes "an item without one is not" "$secure" bare "^refused none "
+becomes "nor one with a second enclosure that has none" "$secure" mirror "^refused none .*no digest of every enclosure"
 becomes "one that is wrong is refused as ever" "$secure" wrong "^failed digest .*its SHA-256 is"
 redirected=$(add "http://127.0.0.1:$redirect_port/secure.xml")
 becomes "HTTPS that plain HTTP led to proves nothing" "$redirected" one "^refused none "

@@ -1211,6 +1211,13 @@ static void refused_items_wait_for_another_policy(void)
 	is_int(store_item_claim(s, false, &again, &err), 0, "nor when its feed says the same");
 	store_feed_get(s, id, &feed, &err);
 	is_int(feed.refused_count, 1, "its feed counts it");
+	struct feed *more = document(1);
+	more->items[0].proof = PROOF_DIGEST;
+	store_feed_update(s, id, more, NULL, NULL, NULL, &err);
+	is_int(store_item_claim(s, false, &again, &err), 1, "but when more proves it");
+	is_int(again.announced.proof, PROOF_DIGEST, "which is known");
+	is_int(store_item_refused(s, again.id, "it proves too little", &err), 0, "and may be too little");
+	store_item_free(&again);
 	is_int(store_feed_set(s, id, "policy=signed", &err), -EINVAL, "a policy that cannot be met is refused");
 	is_int(store_feed_set(s, id, "policy=none", &err), 0, "another policy");
 	is_int(store_item_claim(s, false, &again, &err), 1, "is asked about it");

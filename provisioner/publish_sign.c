@@ -415,6 +415,12 @@ int publish_sign(struct publish_signed *out, const struct publish_sign_options *
 	if (rc)
 		return err_wrap(err, "sign '%s'", options->folder);
 	remove_old(&s);
-	*out = (struct publish_signed){ s.site.root->version, s.version, s.expires };
+	const int64_t root_end = s.site.root->expires, targets_end = s.site.targets->expires;
+	*out = (struct publish_signed){
+		.root_version = s.site.root->version,
+		.version = s.version,
+		.expires = s.expires,
+		.offline_expires = root_end < targets_end ? root_end : targets_end,
+	};
 	return 0;
 }

@@ -27,7 +27,8 @@ struct publish_sign_options {
 };
 
 struct publish_signed {
-	int64_t root_version, version, expires; /* s since 1970 */
+	int64_t root_version, version;
+	int64_t expires, offline_expires; /* s since 1970; the latter of root or targets, whichever ends first */
 };
 
 /*

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What takes no longer says nothing. */
@@ -25,6 +26,7 @@
 
 #define CPUS_MAX 1024u
 #define DAYS     30u
+#define SOON_S   (30 * 24 * 60 * 60)
 #define DAYS_MAX 3650u
 
 static atomic_bool stop;
@@ -398,6 +400,9 @@ static void print_signed(const struct publish_signed *last)
 	snprintf(text, sizeof(text), "version %" PRId64 ", to be signed again before %s", last->version,
 		 print_time(end, (uint64_t)last->expires));
 	print_fact("signed", text);
+	if (last->offline_expires - time(NULL) < SOON_S)
+		fprintf(stderr, "vmcast: what the offline keys signed ends at %s: vmcast key list, vmcast key renew\n",
+			print_time(end, (uint64_t)last->offline_expires));
 }
 
 static int print_results(const struct request *rq, const struct publish *p, struct err *err)
@@ -465,7 +470,7 @@ static int work(struct request *rq, char **paths, int count, struct err *err)
 		rc = add_image(rq, p, paths[i], err);
 	if (!rc || json_array_size(rq->items))
 		print_results(rq, p, rc ? &ignored : err);
-	if (!rc && !publish_is_absolute(p))
+	if (!rc && (count || rq->remove) && !publish_is_absolute(p))
 		fprintf(stderr, "vmcast: URLs in the feed are relative; clients other than vmcast need --base-url\n");
 	return rc;
 }

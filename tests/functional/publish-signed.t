@@ -152,7 +152,7 @@ killed_everywhere()
 		make_image "$work/disk" 4M 65536
 		under=(strace -f -qq -o "$work/strace" -e trace=rename -e "inject=rename:signal=KILL:when=$at")
 		publish "$work/disk" --title disk && return
-		rm -rf "$work"/state/feeds/*.{trust,root,signed.xml}
+		rm -rf "$work"/state/feeds/*.{trust,root.json,signed.xml}
 		said=$(refreshed)
 		[[ $said == ok ]] || { diag "killed at rename $at: $said"; return 1; }
 	done
@@ -174,12 +174,13 @@ is "who knows the first root follows" "$(refreshed) $(item '.state + " " + .proo
 is "  to the newest" "$(jq .signed.version "$work"/state/feeds/*.trust/root.json)" 4
 mkdir -m 700 "$work/other"
 mv "$keys/root-3.pem" "$work/other/"
-"$BUILD/vmcast" key renew root "${offline[@]}" >"$work/renewed"
+"$BUILD/vmcast" key renew root --days 20 "${offline[@]}" >"$work/renewed"
 like "a root that lacks a signature is staged" "$(<"$work/renewed")" 'staged'
 ok "  the other key signs it elsewhere" "$BUILD/vmcast" sign "$publisher/staged/5.root.json" --key "$work/other/root-3.pem" \
 	--passphrase-file "$work/passphrase"
 ok "  then it is put in place" "$BUILD/vmcast" key publish --repository "$publisher"
 publish
+like "  and its end, which is near, is told" "$(<"$work/refused")" "offline keys signed ends at .*vmcast key renew"
 is "  and followed" "$(refreshed) $(jq .signed.version "$work"/state/feeds/*.trust/root.json)" "ok 5"
 
 # ---- what is not signed at all

@@ -155,7 +155,8 @@ static void advise_item(json_t *notes, const struct feed_item *item)
 		digests = digests && item->mirrors[i].has_digest;
 	if (!digests)
 		advise(notes, item->line,
-		       "no digest of every enclosure: subscribers refuse it, unless told not to (vmcast:digest, media:hash)");
+		       "no digest of every enclosure: subscribers refuse it, unless told not to (vmcast:digest, "
+		       "media:hash)");
 	if (!item->length)
 		advise(notes, item->line, "no length: a download that was cut short may not be noticed");
 	if (strcmp(item->uuid, item->url) == 0)
@@ -174,7 +175,8 @@ static json_t *feed_json(const struct subject *s, const struct feed *feed)
 	if (strncmp(feed->form, "RSS", 3) == 0 && (!feed->link || !feed->description))
 		advise(notes, 0, "RSS wants a link and a description of the channel; other readers may refuse it");
 	if (s->url && strncasecmp(s->url, "http://", strlen("http://")) == 0)
-		advise(notes, 0, "plain HTTP: anybody on the way can change it, and subscribers refuse all items unless told "
+		advise(notes, 0,
+		       "plain HTTP: anybody on the way can change it, and subscribers refuse all items unless told "
 		       "not to; serve it over HTTPS, or sign it (vmcast publish --key)");
 	for (size_t i = 0; i < feed->item_count; i++) {
 		json_t *item = item_json(s, &feed->items[i]);

@@ -340,6 +340,11 @@ static void set_limits(struct exchange *ex)
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, options->proxy ? "" : "*");
 	curl_easy_setopt(curl, CURLOPT_PROXYUSERPWD, options->proxy_basic);
 	curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (options->ca_file) {
+		curl_easy_setopt(curl, CURLOPT_CAINFO, options->ca_file);
+		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+	}
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, options->user_agent);
 	curl_easy_setopt(curl, CURLOPT_HTTP_CONTENT_DECODING, 0L);

@@ -43,6 +43,7 @@ struct http_options {
 	const char *token;       /* Authorization: Bearer */
 	const char *certificate; /* client certificate and its key, files in PEM */
 	const char *certificate_key;
+	const char *ca_file;     /* PEM: who must have certified an https server; NULL: whom the system trusts */
 	const char *proxy;       /* URL; NULL: none, whatever the environment says */
 	const char *proxy_basic; /* "USER:PASSWORD" */
 };

@@ -85,6 +85,9 @@ static const struct key keys[] = {
 	  .form = "absolute path", .help = "Unix socket of the operator's API, which vmcast(1) uses." },
 	{ "group", KIND_TEXT, FIELD(group), .fallback = "vmcast", .check = config_value_check_name,
 	  .form = "group name", .help = "Members may use the socket, beside root." },
+	{ "api_listen", KIND_TEXT, FIELD(api_listen), .check = config_value_check_listen, .form = "ADDRESS:PORT",
+	  .help = "Where operators with a token (vmcast token) reach the API over HTTPS, beside the socket. Needs an "
+		  "issuer in state_dir/tls (vmcast key ca)." },
 	{ "state_dir", KIND_TEXT, FIELD(state_dir), .fallback = "/var/lib/vmcast", .check = config_value_check_path,
 	  .form = "absolute path", .help = "Database, images, downloads under way, last good feeds, DHCP leases." },
 	{ "run_dir", KIND_TEXT, FIELD(run_dir), .fallback = "/run/vmcast", .check = config_value_check_path,

@@ -37,9 +37,10 @@ void string_list_free(struct string_list *list);
 struct config {
 	char *listen_host; /* numeric address the machines' HTTP server binds */
 	uint16_t listen_port;
-	char *url;    /* base URL for machines, without a final slash; never NULL after config_load */
-	char *socket; /* operator API */
-	char *group;  /* may use the socket, beside root; ignored with a warning if there is no such group */
+	char *url;        /* base URL for machines, without a final slash; never NULL after config_load */
+	char *socket;     /* operator API */
+	char *group;      /* may use the socket, beside root; ignored with a warning if there is no such group */
+	char *api_listen; /* ADDRESS:PORT of the operators' HTTPS server, NULL: there is none */
 	char *state_dir;
 	char *run_dir;
 	char *env_dir;

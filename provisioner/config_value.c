@@ -182,3 +182,11 @@ int config_value_parse_listen(char **host, uint16_t *port, const char *value, st
 	*port = (uint16_t)number;
 	return 0;
 }
+
+int config_value_check_listen(const char *value, struct err *err)
+{
+	CLEANUP(free_str) char *host = NULL;
+	uint16_t port;
+
+	return config_value_parse_listen(&host, &port, value, err);
+}

@@ -26,6 +26,8 @@ int config_value_check_address(const char *value, struct err *err); /* IPv4 */
 int config_value_check_range(const char *value, struct err *err);   /* "START,END", IPv4 */
 int config_value_check_kernel_args(const char *value, struct err *err);
 
+int config_value_check_listen(const char *value, struct err *err); /* as the next one parses it */
+
 /* "192.0.2.1:8880", "[2001:db8::1]:8880" -> the address (caller frees) and the port. */
 int config_value_parse_listen(char **host, uint16_t *port, const char *value, struct err *err);
 

@@ -3,27 +3,38 @@
 #include "httpd.h"
 
 #include "cleanup.h"
+#include "config_value.h"
 #include "connections.h"
 #include "listen.h"
 #include "log.h"
 #include "request.h"
+#include "tls_identity.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define THREADS       2
-#define OPERATORS_MAX 64
-#define GRACE_S       5
+#define THREADS                   2
+#define OPERATORS_MAX             64
+#define OPERATORS_PER_ADDRESS_MAX 16
+#define GRACE_S                   5
 
-/* One of the two servers. */
+/*
+ * Operators on the network: nothing older than TLS 1.2, nothing without forward secrecy. (GnuTLS priority string.)
+ */
+#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
+
+/* One of the servers. */
 struct side {
 	struct httpd *httpd;
 	const char *name;
 	const struct route *routes;
+	bool is_operators; /* whoever asks has a name and a role: */
+	bool by_token;     /* those of his token; else those that the socket's other end has */
 	struct MHD_Daemon *daemon;
 };
 
@@ -32,6 +43,9 @@ struct httpd {
 	struct connections *connections;
 	struct side machines;
 	struct side operators;
+	struct side network_operators;
+	struct failed_logins *failed_logins;
+	struct tls_identity *identity; /* NULL: no operators on the network */
 };
 
 /* A request while it comes in. Lives from its request line to the end of its answer. */
@@ -95,6 +109,54 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **context,
 		free(in->rq.body);
 	free(in);
 	*context = NULL;
+}
+
+/* On the network nobody learns anything before he has shown a token that is right. Else the answer is made. */
+static bool log_in(struct incoming *in, const struct side *side)
+{
+	struct request *rq = &in->rq;
+	struct err err = { 0 }, ignored;
+	char wait[16];
+	unsigned wait_s;
+
+	if (!side->by_token) {
+		login_by_socket(&rq->login,
+				MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+		return true;
+	}
+	const struct sockaddr *peer =
+		MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+	int rc = login_by_token(&rq->login, &wait_s, side->httpd->failed_logins, rq->server->store, peer,
+				MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, "Authorization"), &err);
+
+	if (rc == 0)
+		return true;
+	reply_error(rq, &err);
+	if (rc == -EACCES || rc == -EAGAIN)
+		reply_json(rq, rc == -EACCES ? MHD_HTTP_UNAUTHORIZED : MHD_HTTP_TOO_MANY_REQUESTS,
+			   json_pack("{s:s}", "error", err.text), &ignored);
+	snprintf(wait, sizeof(wait), "%u", wait_s);
+	if (rq->response && rc == -EACCES)
+		MHD_add_response_header(rq->response, "WWW-Authenticate", "Bearer");
+	else if (rq->response && rc == -EAGAIN)
+		MHD_add_response_header(rq->response, "Retry-After", wait);
+	return false;
+}
+
+/* Else the answer is made. */
+static bool has_role(struct incoming *in, const struct side *side, const char *method)
+{
+	struct request *rq = &in->rq;
+	struct err err = { 0 };
+
+	if (!side->is_operators || rq->login.role >= in->route->role)
+		return true;
+	log_warn("http: %s, role %s: %s %s refused: needs role %s", rq->login.who, role_names[rq->login.role], method,
+		 in->route->path, role_names[in->route->role]);
+	err_set(&err, -EACCES, "this needs role %s, the token has role %s", role_names[in->route->role],
+		role_names[rq->login.role]);
+	reply_error(rq, &err);
+	return false;
 }
 
 /* Fill `in->route`, or answer: 404, or 405 with the methods that there are. */
@@ -202,8 +264,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 	if (!in)
 		return MHD_NO;
 	if (!in->route) {
+		if (side->is_operators && !log_in(in, side))
+			return send_answer(in);
 		find_route(in, side, method, path);
-		return in->route && accept_body(in) ? MHD_YES : send_answer(in);
+		return in->route && has_role(in, side, method) && accept_body(in) ? MHD_YES : send_answer(in);
 	}
 	if (*data_len) {
 		bool taken = add_to_body(&in->rq, data, *data_len);
@@ -217,6 +281,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 		connection_answering(side->httpd->connections, connection);
 	run_handler(in, side, method, path);
 	log_debug("http", "http: %s: %s %s: %u", side->name, method, path, in->rq.status);
+	if (side->is_operators && strcmp(in->route->method, MHD_HTTP_METHOD_GET) != 0)
+		log_info("http: %s: %s %s: %u", in->rq.login.who, method, path, in->rq.status);
 	return send_answer(in);
 }
 
@@ -246,15 +312,46 @@ static int start_side(struct side *side, int fd, uint64_t connections_max, uint6
 		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, side },
 		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, side },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, side },
+		{ side->by_token ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, (intptr_t)tls_identity_retrieve,
+		  NULL },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES },
 		{ MHD_OPTION_END, 0, NULL },
 	};
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
 
-	side->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-					on_request, side, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	side->daemon = MHD_start_daemon(side->by_token ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, on_request, side,
+					MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (side->daemon)
 		return 0;
 	close(fd);
 	return err_set(err, -EIO, "start the HTTP server for %s: %s", side->name, strerror(errno));
+}
+
+/* Never without TLS. */
+static int serve_network_operators(struct httpd *h, struct err *err)
+{
+	const struct config *config = h->server.config;
+	CLEANUP(free_str) char *host = NULL;
+	char dir[PATH_MAX];
+	uint16_t port;
+
+	if (!config->api_listen)
+		return 0;
+	snprintf(dir, sizeof(dir), "%s/tls", config->state_dir);
+	h->failed_logins = failed_logins_new();
+	if (!h->failed_logins)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (tls_identity_open(&h->identity, dir, time(NULL), err) < 0)
+		return err_wrap(err, "api_listen needs a certificate (vmcast key ca)");
+	tls_identity_use(h->identity);
+	if (config_value_parse_listen(&host, &port, config->api_listen, err) < 0)
+		return err->code;
+	int fd = listen_tcp(host, port, err);
+	int rc = fd < 0 ? fd : start_side(&h->network_operators, fd, OPERATORS_MAX, OPERATORS_PER_ADDRESS_MAX, err);
+
+	if (!rc)
+		log_info("http: serving operators at https://%s, with tokens", config->api_listen);
+	return rc;
 }
 
 static int listen_and_serve(struct httpd *h, struct err *err)
@@ -272,6 +369,9 @@ static int listen_and_serve(struct httpd *h, struct err *err)
 	if (fd < 0)
 		return fd;
 	rc = start_side(&h->machines, fd, config->connections_max, config->connections_per_address_max, err);
+	if (rc < 0)
+		return rc;
+	rc = serve_network_operators(h, err);
 	if (rc < 0)
 		return rc;
 	log_info("http: serving machines on %s port %u, operators on '%s'", config->listen_host, config->listen_port,
@@ -293,7 +393,11 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 				     .trust = trust,
 				     .started_at = time(NULL) };
 	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
-	h->operators = (struct side){ .httpd = h, .name = "operators", .routes = routes_operator };
+	h->operators =
+		(struct side){ .httpd = h, .name = "operators", .routes = routes_operator, .is_operators = true };
+	h->network_operators = h->operators;
+	h->network_operators.name = "operators on the network";
+	h->network_operators.by_token = true;
 	int rc = store_secret(store, "boot ticket", h->server.ticket_secret, err);
 
 	if (rc == 0)
@@ -306,6 +410,12 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 	}
 	*out = h;
 	return 0;
+}
+
+void httpd_reload(struct httpd *h)
+{
+	if (h->identity)
+		tls_identity_reload(h->identity);
 }
 
 static void stop_accepting(struct side *side)
@@ -325,6 +435,7 @@ void httpd_stop(struct httpd **h)
 	*h = NULL;
 	stop_accepting(&old->machines);
 	stop_accepting(&old->operators);
+	stop_accepting(&old->network_operators);
 	if (old->operators.daemon)
 		unlink(old->server.config->socket);
 	if (old->connections) {
@@ -337,6 +448,10 @@ void httpd_stop(struct httpd **h)
 		MHD_stop_daemon(old->machines.daemon);
 	if (old->operators.daemon)
 		MHD_stop_daemon(old->operators.daemon);
+	if (old->network_operators.daemon)
+		MHD_stop_daemon(old->network_operators.daemon);
+	tls_identity_close(&old->identity);
+	failed_logins_free(&old->failed_logins);
 	connections_stop(&old->connections);
 	free(old);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * httpd: the service's two HTTP servers (libmicrohttpd): one for machines on the network, one for operators on a unix
- * socket. Each has its own table of routes, so that what is not in the machines' table cannot be asked for on the
- * network.
+ * httpd: the service's HTTP servers (libmicrohttpd): one for machines on the network, one for operators on a unix
+ * socket, and, if `api_listen` is set, one for operators on the network: TLS only, and nothing without a token. Machines
+ * and operators have a table of routes each, so that what is not in the machines' table cannot be asked for there.
  */
 #ifndef VMCAST_HTTPD_H
 #define VMCAST_HTTPD_H
@@ -23,6 +23,9 @@ struct httpd;
  */
 int httpd_start(struct httpd **out, const struct config *config, struct store *store, struct worker *worker,
 		struct dnsmasq *dnsmasq, struct tuf_repository *trust, struct err *err);
+
+/* Use what `vmcast key ca issue` left since. */
+void httpd_reload(struct httpd *h);
 
 /* Accept nothing more, let answers under way finish for a few seconds, close everything, remove the unix socket. */
 void httpd_stop(struct httpd **h);

@@ -10,6 +10,7 @@
 #include "dnsmasq.h"
 #include "err.h"
 #include "json.h"
+#include "login.h"
 #include "store.h"
 #include "tuf_repository.h"
 #include "worker.h"
@@ -39,6 +40,7 @@ struct request {
 	char param[REQUEST_PARAM_MAX]; /* what stood for the placeholder of the route's path; of its form */
 	char *body;                    /* NUL-terminated, NULL if there was none */
 	size_t body_bytes;
+	struct login login; /* who asks, on the operators' servers */
 	/* The answer, set by a reply_... function. */
 	unsigned status;
 	struct MHD_Response *response;
@@ -56,9 +58,10 @@ struct route {
 	const char *path;
 	route_handler *handle;
 	const char *help; /* one line */
+	enum role role;   /* the least that may use it; machines have none, and their table is not asked for it */
 };
 
-/* What machines may ask on the network, and what operators may on the unix socket. */
+/* What machines may ask on the network, and what operators may on the unix socket and with a token. */
 extern const struct route routes_machine[];
 extern const struct route routes_operator[];
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* routes_operator: what operators may ask for and change, on the unix socket: the API behind the vmcast command. */
+/* routes_operator: what operators may ask for and change, on the unix socket and with a token on the network: the API
+ * behind the vmcast command. */
 #include "cleanup.h"
 #include "delta_job.h"
 #include "folder.h"
@@ -8,6 +9,7 @@
 #include "request.h"
 #include "routes_feed.h"
 #include "routes_identity.h"
+#include "routes_token.h"
 #include "sweep.h"
 #include "target_rule.h"
 #include "version.h"
@@ -178,8 +180,9 @@ static int get_index(struct request *rq, struct err *err)
 	json_t *routes = json_array();
 
 	for (const struct route *route = routes_operator; route->method; route++)
-		json_array_append_new(routes, json_pack("{s:s, s:s, s:s}", "method", route->method, "path", route->path,
-							"help", route->help));
+		json_array_append_new(routes,
+				      json_pack("{s:s, s:s, s:s, s:s}", "method", route->method, "path", route->path,
+						"role", role_names[route->role], "help", route->help));
 	return reply_json(rq, MHD_HTTP_OK, json_pack("{s:s, s:o}", "version", VMCAST_VERSION, "routes", routes), err);
 }
 
@@ -503,31 +506,35 @@ static int get_jobs(struct request *rq, struct err *err)
 }
 
 const struct route routes_operator[] = {
-	{ "GET", "/", get_index, "this table" },
-	{ "GET", "/v1/status", get_status, "counts and what is wrong" },
-	{ "GET", "/v1/feeds", routes_feed_list, "all feeds" },
-	{ "POST", "/v1/feeds", routes_feed_add, "add a feed: {\"url\", \"options\"}" },
-	{ "GET", "/v1/feeds/{id}", routes_feed_get, "one feed, with the notes of its last document" },
-	{ "PATCH", "/v1/feeds/{id}", routes_feed_set, "change a feed's options: {\"options\"}" },
-	{ "POST", "/v1/feeds/{id}/refresh", routes_feed_refresh, "fetch a feed now" },
-	{ "DELETE", "/v1/feeds/{id}", routes_feed_remove, "remove a feed and its items" },
-	{ "GET", "/v1/items", get_items, "all items, or those of ?feed=ID" },
-	{ "GET", "/v1/items/{id}", get_item, "one item" },
-	{ "POST", "/v1/items/{id}/ingest", post_item_ingest, "make the item's image (again)" },
-	{ "GET", "/v1/items/{id}/versions", get_versions, "the versions of an item that are kept, newest first" },
-	{ "PUT", "/v1/items/{id}/version", put_version, "let a version serve: {\"version\"}" },
-	{ "GET", "/v1/store", get_store, "what images take, and how they were last verified" },
-	{ "POST", "/v1/store/verify", post_verify, "compare all images with their digests" },
-	{ "POST", "/v1/store/gc", post_gc, "remove what nothing wants; ?dry_run=1 only tells" },
-	{ "GET", "/v1/machines", get_machines, "all machines that were seen or assigned" },
-	{ "GET", "/v1/machines/{mac}", get_machine, "one machine, with its inventory" },
+	{ "GET", "/", get_index, "this table", ROLE_VIEW },
+	{ "GET", "/v1/status", get_status, "counts and what is wrong", ROLE_VIEW },
+	{ "GET", "/v1/feeds", routes_feed_list, "all feeds", ROLE_VIEW },
+	{ "POST", "/v1/feeds", routes_feed_add, "add a feed: {\"url\", \"options\"}", ROLE_ADMIN },
+	{ "GET", "/v1/feeds/{id}", routes_feed_get, "one feed, with the notes of its last document", ROLE_VIEW },
+	{ "PATCH", "/v1/feeds/{id}", routes_feed_set, "change a feed's options: {\"options\"}", ROLE_ADMIN },
+	{ "POST", "/v1/feeds/{id}/refresh", routes_feed_refresh, "fetch a feed now", ROLE_OPERATE },
+	{ "DELETE", "/v1/feeds/{id}", routes_feed_remove, "remove a feed and its items", ROLE_ADMIN },
+	{ "GET", "/v1/items", get_items, "all items, or those of ?feed=ID", ROLE_VIEW },
+	{ "GET", "/v1/items/{id}", get_item, "one item", ROLE_VIEW },
+	{ "POST", "/v1/items/{id}/ingest", post_item_ingest, "make the item's image (again)", ROLE_OPERATE },
+	{ "GET", "/v1/items/{id}/versions", get_versions, "the versions of an item that are kept, newest first",
+	  ROLE_VIEW },
+	{ "PUT", "/v1/items/{id}/version", put_version, "let a version serve: {\"version\"}", ROLE_OPERATE },
+	{ "GET", "/v1/store", get_store, "what images take, and how they were last verified", ROLE_VIEW },
+	{ "POST", "/v1/store/verify", post_verify, "compare all images with their digests", ROLE_OPERATE },
+	{ "POST", "/v1/store/gc", post_gc, "remove what nothing wants; ?dry_run=1 only tells", ROLE_OPERATE },
+	{ "GET", "/v1/machines", get_machines, "all machines that were seen or assigned", ROLE_VIEW },
+	{ "GET", "/v1/machines/{mac}", get_machine, "one machine, with its inventory", ROLE_VIEW },
 	{ "PUT", "/v1/machines/{mac}/assignment", put_assignment,
-	  "let a machine install an item: {\"item\", \"target\"}" },
-	{ "DELETE", "/v1/machines/{mac}/assignment", delete_assignment, "take the assignment back" },
+	  "let a machine install an item: {\"item\", \"target\"}", ROLE_OPERATE },
+	{ "DELETE", "/v1/machines/{mac}/assignment", delete_assignment, "take the assignment back", ROLE_OPERATE },
 	{ "DELETE", "/v1/machines/{mac}/key", routes_identity_forget_key,
-	  "forget by which key the machine is known, and its alert" },
-	{ "GET", "/v1/receipts", routes_identity_receipts, "what machines have signed for; ?machine=MAC: of one" },
-	{ "GET", "/v1/receipts/{hash}", routes_identity_receipt, "one receipt" },
-	{ "GET", "/v1/jobs", get_jobs, "what machines write, or wrote" },
-	{ NULL, NULL, NULL, NULL },
+	  "forget by which key the machine is known, and its alert", ROLE_ADMIN },
+	{ "GET", "/v1/receipts", routes_identity_receipts, "what machines have signed for; ?machine=MAC: of one", ROLE_VIEW },
+	{ "GET", "/v1/receipts/{hash}", routes_identity_receipt, "one receipt", ROLE_VIEW },
+	{ "GET", "/v1/tokens", routes_token_list, "the operators' tokens, without themselves", ROLE_ADMIN },
+	{ "POST", "/v1/tokens", routes_token_create, "make a token: {\"name\", \"role\", \"expires_s\"}", ROLE_ADMIN },
+	{ "DELETE", "/v1/tokens/{file}", routes_token_revoke, "revoke the token of this name", ROLE_ADMIN },
+	{ "GET", "/v1/jobs", get_jobs, "what machines write, or wrote", ROLE_VIEW },
+	{ NULL, NULL, NULL, NULL, 0 },
 };

@@ -6,17 +6,15 @@
 #include "cleanup.h"
 #include "digest.h"
 #include "json.h"
+#include "private_key.h"
 #include "tuf_key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <nettle/base16.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define FILE_BYTES_MAX  16384 /* RSA of 8192 bits takes 6500; ours take 400 */
 #define PUBLIC_BYTES    32
 #define SIGNATURE_BYTES 64
 
@@ -26,21 +24,9 @@ struct signing_key {
 	char id[DIGEST_HEX];
 };
 
-static void wipe_datum(gnutls_datum_t *d)
-{
-	if (d->data)
-		explicit_bzero(d->data, d->size);
-	gnutls_free(d->data);
-}
-
 static void free_datum(gnutls_datum_t *d)
 {
 	gnutls_free(d->data);
-}
-
-static void free_x509(gnutls_x509_privkey_t *key)
-{
-	gnutls_x509_privkey_deinit(*key);
 }
 
 static void free_public(gnutls_pubkey_t *key)
@@ -105,101 +91,21 @@ static int wrap_key(struct signing_key **out, gnutls_x509_privkey_t x509, struct
 	return 0;
 }
 
-/* Nothing is left of what could not be written. */
-static int write_secret(const char *path, const gnutls_datum_t *text, struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return err_set(err, -errno, "create '%s': %s", path, strerror(errno));
-	errno = ENOSPC; /* what a short write means */
-	bool is_there = write(fd, text->data, text->size) == (ssize_t)text->size && fsync(fd) == 0;
-	int code = errno;
-	if (close(fd) && is_there) {
-		is_there = false;
-		code = errno;
-	}
-	if (is_there)
-		return 0;
-	unlink(path);
-	return err_set(err, -code, "write '%s': %s", path, strerror(code));
-}
-
 int signing_key_create(struct signing_key **out, const char *path, const char *passphrase, struct err *err)
 {
-	CLEANUP(free_x509) gnutls_x509_privkey_t x509 = NULL;
-	CLEANUP(signing_key_free) struct signing_key *key = NULL;
-	CLEANUP(wipe_datum) gnutls_datum_t text = { 0 };
-	int code = gnutls_x509_privkey_init(&x509);
+	CLEANUP(private_key_free) gnutls_x509_privkey_t x509 = NULL;
+	int rc = private_key_create(&x509, path, GNUTLS_PK_EDDSA_ED25519, GNUTLS_ECC_CURVE_ED25519, passphrase, err);
 
-	if (code >= 0)
-		code = gnutls_x509_privkey_generate(x509, GNUTLS_PK_EDDSA_ED25519,
-						    GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519), 0);
-	if (code >= 0)
-		code = gnutls_x509_privkey_export2_pkcs8(x509, GNUTLS_X509_FMT_PEM, passphrase,
-							 passphrase ? GNUTLS_PKCS_PBES2_AES_256 : GNUTLS_PKCS_PLAIN,
-							 &text);
-	if (code < 0)
-		return err_set(err, -EIO, "make a key: %s", gnutls_strerror(code));
-	int rc = wrap_key(&key, x509, err);
-	if (rc)
-		return err_wrap(err, "make a key");
-	rc = write_secret(path, &text, err);
-	if (rc)
-		return rc;
-	*out = TAKE(key);
-	return 0;
-}
-
-/* `out->data` is wiped by the caller. */
-static int read_secret(gnutls_datum_t *out, const char *path, struct err *err)
-{
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_BYTES_MAX)
-		return err_set(err, -EBADMSG, "'%s': no file of a private key", path);
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return err_set(err, -EACCES, "'%s': its mode is %04o, others than its owner could read it (chmod 600)",
-			       path, st.st_mode & 07777);
-	if (!(out->data = gnutls_malloc(FILE_BYTES_MAX)))
-		return err_set(err, -ENOMEM, "out of memory");
-	ssize_t got = read(fd, out->data, FILE_BYTES_MAX);
-	if (got < 0)
-		return err_set(err, -errno, "read '%s': %s", path, strerror(errno));
-	out->size = (unsigned)got;
-	return 0;
-}
-
-/* RFC 7468: which of the two forms a file has is its first line. */
-static bool is_encrypted(const gnutls_datum_t *text)
-{
-	static const char mark[] = "BEGIN ENCRYPTED PRIVATE KEY";
-
-	return memmem(text->data, text->size, mark, sizeof(mark) - 1);
+	return rc ? rc : wrap_key(out, x509, err);
 }
 
 int signing_key_load(struct signing_key **out, const char *path, const char *passphrase, struct err *err)
 {
-	CLEANUP(free_x509) gnutls_x509_privkey_t x509 = NULL;
-	CLEANUP(wipe_datum) gnutls_datum_t text = { 0 };
-	int rc = read_secret(&text, path, err);
+	CLEANUP(private_key_free) gnutls_x509_privkey_t x509 = NULL;
+	int rc = private_key_load(&x509, path, passphrase, err);
 
 	if (rc)
 		return rc;
-	bool encrypted = is_encrypted(&text);
-	if (encrypted && !passphrase)
-		return err_set(err, -ENOKEY, "'%s': it is encrypted, its passphrase is needed", path);
-	int code = gnutls_x509_privkey_init(&x509);
-	if (code >= 0)
-		code = gnutls_x509_privkey_import_pkcs8(x509, &text, GNUTLS_X509_FMT_PEM, encrypted ? passphrase : NULL,
-							encrypted ? 0 : GNUTLS_PKCS_PLAIN);
-	if (code == GNUTLS_E_DECRYPTION_FAILED)
-		return err_set(err, -EKEYREJECTED, "'%s': the passphrase is wrong", path);
-	if (code < 0)
-		return err_set(err, -EBADMSG, "'%s': no private key: %s", path, gnutls_strerror(code));
 	return wrap_key(out, x509, err) ? err_wrap(err, "'%s'", path) : 0;
 }
 

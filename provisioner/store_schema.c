@@ -267,10 +267,18 @@ static const char *const migrations[] = {
 	 "ALTER TABLE item DROP COLUMN signed;"
 	 "ALTER TABLE version DROP COLUMN signed;"
 	 "UPDATE feed SET etag = NULL, last_modified = NULL;"),
+	/* 11: the tokens of operators on the network; role is an enum role, digest the SHA-256 of the token */
+	"CREATE TABLE token ("
+	"	name TEXT PRIMARY KEY,"
+	"	role INTEGER NOT NULL,"
+	"	digest BLOB NOT NULL,"
+	"	created_at INTEGER NOT NULL,"
+	"	expires_at INTEGER NOT NULL"
+	") STRICT;",
 };
 
 /* Before it, whatever a feed announced was ingested. */
-#define PROOF_SCHEMA 9
+#define PROOF_SCHEMA 10
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
 

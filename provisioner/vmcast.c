@@ -2,7 +2,6 @@
 /* vmcast: the operator's command. Most of it asks vmcastd through its unix socket. */
 #include "vmcast_cli.h"
 
-#include "http.h"
 #include "version.h"
 
 #include <errno.h>
@@ -17,9 +16,9 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4, EXIT_FAULTS = 5 };
 
-static const struct command *const tables[] = { commands_feed,    commands_item,    commands_machine,
-						commands_receipt, commands_publish, commands_store,
-						commands_key,     commands_sign,    commands_status };
+static const struct command *const tables[] = { commands_feed,    commands_item,   commands_machine, commands_receipt,
+						commands_publish, commands_store,  commands_key,     commands_sign,
+						commands_status,  commands_token };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -31,6 +30,7 @@ static void print_usage_line(const struct command *c)
 		 c->takes & TAKES_WAIT ? " [--wait]" : "", c->takes & TAKES_TARGET ? " [--target RULE]..." : "",
 		 c->takes & TAKES_FEED           ? "[--feed FEED]"
 		 : c->takes & TAKES_DRY_RUN      ? "[--dry-run]"
+		 : c->takes & TAKES_TOKEN        ? "--role ROLE [--expires 30d]"
 		 : c->takes & TAKES_WITH_OPTIONS ? " [--with-options]"
 						 : "");
 	printf("  vmcast %-44s %s\n", usage, c->help);
@@ -39,7 +39,7 @@ static void print_usage_line(const struct command *c)
 /* All commands, or those of one noun. */
 static void print_help(const char *noun)
 {
-	printf("usage: vmcast [--json] [--socket PATH] COMMAND\n\n");
+	printf("usage: vmcast [--json] [--socket PATH | --server URL --ca FILE] COMMAND\n\n");
 	for (size_t i = 0; i < TABLES; i++)
 		for (const struct command *c = tables[i]; c->noun; c++)
 			if (!noun || strcmp(noun, c->noun) == 0)
@@ -47,6 +47,13 @@ static void print_help(const char *noun)
 	printf("\n"
 	       "  --json         print the service's answer as JSON (docs/reference/api.md)\n"
 	       "  --socket PATH  the service's socket (default " DEFAULT_SOCKET ")\n"
+	       "  --server URL   https://HOST:PORT of a service elsewhere, in place of the socket\n"
+	       "  --ca FILE      with --server: the CA that must have certified it\n"
+	       "  --token-file FILE\n"
+	       "                 with --server: a file with the token, which nobody else may read; without it the "
+	       "token "
+	       "is that\n"
+	       "                 of the environment variable VMCAST_TOKEN\n"
 	       "  --help         this, or with a command more about that command\n"
 	       "  --version\n"
 	       "\n"
@@ -121,17 +128,23 @@ static int run(struct cli *cli, const struct command *c, char **args)
 	struct err err = { 0 };
 	int rc = c->run(cli, args, &err);
 
-	http_close(&cli->http);
+	api_end(cli);
 	return end(rc, &err);
 }
 
 /* Whether the first word that is no option is this one. */
 static bool is_command(const char *word, int argc, char **argv)
 {
+	static const char *const with_value[] = { "--socket", "--server", "--ca", "--token-file" };
+
 	for (int i = 1; i < argc; i++) {
 		if (argv[i][0] != '-')
 			return strcmp(argv[i], word) == 0;
-		i += strcmp(argv[i], "--socket") == 0;
+		for (size_t k = 0; k < sizeof(with_value) / sizeof(with_value[0]); k++)
+			if (strcmp(argv[i], with_value[k]) == 0) {
+				i++;
+				break;
+			}
 	}
 	return false;
 }
@@ -164,13 +177,21 @@ static int run_own(size_t nr, struct cli *cli, int argc, char **argv)
 /* Options may stand anywhere. Returns -1 to go on, else the exit status. `*takes` is what the options given need. */
 static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },         { "socket", required_argument, NULL, 's' },
-		{ "wait", no_argument, NULL, 'w' },         { "target", required_argument, NULL, 't' },
-		{ "feed", required_argument, NULL, 'f' },   { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },      { "dry-run", no_argument, NULL, 'n' },
-		{ "with-options", no_argument, NULL, 'o' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "socket", required_argument, NULL, 's' },
+						 { "wait", no_argument, NULL, 'w' },
+						 { "target", required_argument, NULL, 't' },
+						 { "feed", required_argument, NULL, 'f' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'V' },
+						 { "dry-run", no_argument, NULL, 'n' },
+						 { "with-options", no_argument, NULL, 'o' },
+						 { "server", required_argument, NULL, 'S' },
+						 { "ca", required_argument, NULL, 'C' },
+						 { "token-file", required_argument, NULL, 'T' },
+						 { "role", required_argument, NULL, 'R' },
+						 { "expires", required_argument, NULL, 'E' },
+						 { NULL, 0, NULL, 0 } };
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -180,6 +201,23 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 			break;
 		case 's':
 			cli->socket = optarg;
+			break;
+		case 'S':
+			cli->server = optarg;
+			break;
+		case 'C':
+			cli->ca = optarg;
+			break;
+		case 'T':
+			cli->token_file = optarg;
+			break;
+		case 'R':
+			cli->role = optarg;
+			*takes |= TAKES_TOKEN;
+			break;
+		case 'E':
+			cli->expires = optarg;
+			*takes |= TAKES_TOKEN;
 			break;
 		case 'w':
 			cli->wait = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vmcast_api: asking the service through its unix socket. See vmcast_cli.h */
+/* vmcast_api: asking the service, through its unix socket or over HTTPS. See vmcast_cli.h */
 #include "vmcast_cli.h"
 
 #include "cleanup.h"
@@ -8,7 +8,11 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define TOKEN_BYTES_MAX 256
 
 /* 65536 machines with inventories; the service is trusted, the limit only ends a mistake. */
 #define ANSWER_BYTES_MAX (1ull << 30)
@@ -32,11 +36,104 @@ static int keep_body(void *ctx, const uint8_t *data, size_t len, struct err *err
 	return 0;
 }
 
+/* The file's first line. `out` has TOKEN_BYTES_MAX + 1 bytes. */
+static int read_token_file(char *out, const char *path, struct err *err)
+{
+	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, -errno, "token: open '%s': %s", path, strerror(errno));
+	if (S_ISREG(st.st_mode) && st.st_mode & (S_IRWXG | S_IRWXO))
+		return err_set(err, -EACCES,
+			       "token: '%s': its mode is %04o, others than its owner could read it (chmod 600)", path,
+			       st.st_mode & 07777);
+	ssize_t got = read(fd, out, TOKEN_BYTES_MAX);
+
+	if (got < 0)
+		return err_set(err, -errno, "token: read '%s': %s", path, strerror(errno));
+	out[got] = '\0';
+	out[strcspn(out, "\r\n")] = '\0';
+	return 0;
+}
+
+static int take_token(struct cli *cli, struct err *err)
+{
+	const char *from_environment = getenv("VMCAST_TOKEN");
+
+	if (cli->token)
+		return 0;
+	cli->token = calloc(1, TOKEN_BYTES_MAX + 1);
+	if (!cli->token)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (cli->token_file && read_token_file(cli->token, cli->token_file, err) < 0)
+		return err->code;
+	if (!cli->token_file && from_environment)
+		snprintf(cli->token, TOKEN_BYTES_MAX + 1, "%s", from_environment);
+	for (const char *c = cli->token; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return err_set(err, -EINVAL, "the token has a character that no token has");
+	return cli->token[0] ? 0
+			     : err_set(err, -EINVAL,
+				       "--server needs a token (--token-file FILE, or the environment's VMCAST_TOKEN)");
+}
+
+/* The token goes nowhere but to a server that has shown who it is. */
+static int open_server(struct cli *cli, struct err *err)
+{
+	if (strncmp(cli->server, "https://", strlen("https://")) != 0)
+		return err_set(err, -EINVAL, "--server: write https://HOST:PORT; a token is not sent without TLS");
+	if (!cli->ca)
+		return err_set(err, -EINVAL, "--server needs --ca FILE as well");
+	if (take_token(cli, err) < 0)
+		return err->code;
+	const struct http_options options = { .schemes = "https",
+					      .ca_file = cli->ca,
+					      .credentials_url = cli->server,
+					      .token = cli->token,
+					      .stall_s = 60 };
+
+	return http_open(&cli->http, &options, err);
+}
+
 static int open_http(struct cli *cli, struct err *err)
 {
 	const struct http_options options = { .schemes = "http", .unix_socket = cli->socket, .stall_s = 60 };
 
-	return cli->http ? 0 : http_open(&cli->http, &options, err);
+	if (cli->http)
+		return 0;
+	return cli->server ? open_server(cli, err) : http_open(&cli->http, &options, err);
+}
+
+void api_end(struct cli *cli)
+{
+	http_close(&cli->http);
+	if (cli->token)
+		explicit_bzero(cli->token, TOKEN_BYTES_MAX);
+	free(cli->token);
+	cli->token = NULL;
+}
+
+static int unreachable(const struct cli *cli, struct err *err)
+{
+	if (cli->server)
+		return err_wrap(err, "vmcastd cannot be reached");
+	return err_wrap(err,
+			"vmcastd cannot be reached (does it run? '%s' is for root and its group, vmcast by default)",
+			cli->socket);
+}
+
+/* Where a path of the API is. Caller frees. */
+static int make_url(char **out, const struct cli *cli, const char *path, struct err *err)
+{
+	const char *base = cli->server ? cli->server : "http://vmcastd";
+	size_t len = strlen(base);
+
+	len -= base[len - 1] == '/';
+	if (asprintf(out, "%.*s%s", (int)len, base, path) >= 0)
+		return 0;
+	*out = NULL;
+	return err_set(err, -ENOMEM, "out of memory");
 }
 
 /* The "error" of a refusal, in the service's words. */
@@ -69,11 +166,7 @@ int api_call(struct cli *cli, const char *method, const char *path, json_t *body
 	int rc;
 
 	json_decref(body);
-	if (asprintf(&url, "http://vmcastd%s", path) < 0) {
-		url = NULL;
-		return err_set(err, -ENOMEM, "out of memory");
-	}
-	if ((rc = open_http(cli, err)) < 0)
+	if ((rc = make_url(&url, cli, path, err)) < 0 || (rc = open_http(cli, err)) < 0)
 		return rc;
 	const struct http_request rq = { .method = method,
 					 .url = url,
@@ -86,10 +179,7 @@ int api_call(struct cli *cli, const char *method, const char *path, json_t *body
 	CLEANUP(free_str) char *received = answer.text;
 
 	if (rc == -ECONNREFUSED)
-		return err_wrap(
-			err,
-			"vmcastd cannot be reached (does it run? '%s' is for root and its group, vmcast by default)",
-			cli->socket);
+		return unreachable(cli, err);
 	if (rc < 0)
 		return err_wrap(err, "asking vmcastd");
 	if (rs.status >= 300)

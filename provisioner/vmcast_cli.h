@@ -21,6 +21,12 @@ struct http;
 /* Options of the command line. `only` fields are set where the command takes them. */
 struct cli {
 	const char *socket;
+	const char *server;     /* --server: https://HOST:PORT; NULL: the socket */
+	const char *ca;         /* --ca */
+	const char *token_file; /* --token-file; NULL: the environment's VMCAST_TOKEN */
+	char *token;            /* of one of the two, once it was read; owned, wiped at the end */
+	const char *role;       /* --role */
+	const char *expires;    /* --expires */
 	bool json;
 	bool wait;
 	bool dry_run;
@@ -34,7 +40,14 @@ struct cli {
 };
 
 /* Which options a command takes beside --json, --socket and --help. */
-enum { TAKES_WAIT = 1, TAKES_TARGET = 2, TAKES_FEED = 4, TAKES_WITH_OPTIONS = 8, TAKES_DRY_RUN = 64 };
+enum {
+	TAKES_WAIT = 1,
+	TAKES_TARGET = 2,
+	TAKES_FEED = 4,
+	TAKES_WITH_OPTIONS = 8,
+	TAKES_DRY_RUN = 64,
+	TAKES_TOKEN = 128
+};
 
 /* What a command returns that did what it should and found something wrong with its subject. */
 #define CLI_FOUND_FAULTS (-EUCLEAN)
@@ -52,12 +65,15 @@ struct command {
 
 /* Each ends with an entry whose noun is NULL. */
 extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_store[],
-	commands_status[], commands_key[], commands_sign[], commands_receipt[];
+	commands_status[], commands_key[], commands_sign[], commands_receipt[], commands_token[];
 
 /* Commands that ask no service read their command line themselves: 0, 1 for help, or an error. */
 int publish_run(struct cli *cli, int argc, char **argv, struct err *err);
 int key_run(struct cli *cli, int argc, char **argv, struct err *err);
 int sign_run(struct cli *cli, int argc, char **argv, struct err *err);
+
+/* `vmcast key ca ...` (vmcast_ca.c), in the same way. */
+int key_ca_run(struct cli *cli, int argc, char **argv, struct err *err);
 
 /* `vmcast feed check` (vmcast_check.c). */
 int feed_check(struct cli *cli, char **args, struct err *err);
@@ -68,6 +84,9 @@ int feed_check(struct cli *cli, char **args, struct err *err);
  * does not answer.
  */
 int api_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out, struct err *err);
+
+/* Close the connection, forget the token. */
+void api_end(struct cli *cli);
 
 /*
  * A feed or item named by the beginning of its id, its exact title, or (feeds) its URL: `*out` is its row of the API.

@@ -73,6 +73,18 @@ const struct command commands_key[] = {
 	  NULL },
 	{ "key", "export", "--repository DIR [-o FILE]", 0, 0, 0, NULL, "the newest root, for a boot environment",
 	  "All roots from version 1 are checked. Without -o it goes to standard output.\n" },
+	{ "key", "ca", "init|issue --ca CADIR ...", 0, 0, 0, NULL,
+	  "the site's own CA for HTTPS, and the service's issuer",
+	  "vmcast key ca init --ca CADIR [--name NAME] [--days N] [--passphrase-file FILE]\n"
+	  "  Makes CADIR/ca.pem, which operators are given, and ca-key.pem, encrypted, which is kept offline. It "
+	  "holds for N\n"
+	  "  days (default 3650).\n"
+	  "vmcast key ca issue --ca CADIR --tls DIR --name NAME ... [--days N] [--passphrase-file FILE]\n"
+	  "  Makes in DIR, a service's STATE_DIR/tls, a key that may certify servers of these DNS names and addresses "
+	  "and no\n"
+	  "  others, for N days (default 365). The service makes and renews its own certificate with it; SIGHUP has "
+	  "it read\n"
+	  "  a new one.\n" },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },
 };
 
@@ -680,8 +692,19 @@ static int run_verb(struct request *rq, char **words, int count, struct err *err
 	return err_set(err, -EINVAL, "key: there is no command '%s' (vmcast key --help)", count > 0 ? words[0] : "");
 }
 
+static bool is_ca(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "key") == 0)
+			return strcmp(argv[i + 1], "ca") == 0;
+	return false;
+}
+
 int key_run(struct cli *cli, int argc, char **argv, struct err *err)
 {
+	if (is_ca(argc, argv))
+		return key_ca_run(cli, argc, argv, err);
+
 	struct request rq = { .cli = cli, .root_keys = 1, .root_threshold = 1, .days = 365, .now = time(NULL) };
 	int opt, rc = 0;
 

@@ -138,7 +138,8 @@ static void block_signals(sigset_t *set)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void serve_until_stopped(const sigset_t *set, struct worker *worker, struct tuf_repository *trust)
+static void serve_until_stopped(const sigset_t *set, struct worker *worker, struct tuf_repository *trust,
+				struct httpd *httpd)
 {
 	int signal_number;
 
@@ -146,6 +147,7 @@ static void serve_until_stopped(const sigset_t *set, struct worker *worker, stru
 		log_info("refreshing all feeds (SIGHUP)");
 		worker_wake_refresh(worker, NULL);
 		tuf_repository_reload(trust);
+		httpd_reload(httpd);
 	}
 	log_info("stopping (%s)", strsignal(signal_number));
 	/* A second one need not be graceful. */
@@ -176,7 +178,7 @@ static int serve(const struct config *config, struct err *err)
 		return err->code;
 	log_info("vmcastd %s serves machines at %s", VMCAST_VERSION, config->url);
 	notify_manager("READY=1");
-	serve_until_stopped(&signals, worker, trust);
+	serve_until_stopped(&signals, worker, trust, httpd);
 	/* First: no machine is told of us any more. */
 	dnsmasq_stop(dnsmasq);
 	return 0;

@@ -23,10 +23,8 @@
 #define OPERATORS_PER_ADDRESS_MAX 16
 #define GRACE_S                   5
 
-/*
- * Operators on the network: nothing older than TLS 1.2, nothing without forward secrecy. (GnuTLS priority string.)
- */
-#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
+/* A priority string of GnuTLS. With the certificate's ECDSA key every cipher suite has forward secrecy. */
+#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 /* One of the servers. */
 struct side {
@@ -312,8 +310,7 @@ static int start_side(struct side *side, int fd, uint64_t connections_max, uint6
 		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, side },
 		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, side },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, side },
-		{ side->by_token ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, (intptr_t)tls_identity_retrieve,
-		  NULL },
+		{ side->by_token ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, tls_identity_retrieve },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES },
 		{ MHD_OPTION_END, 0, NULL },
 	};

@@ -68,7 +68,7 @@ static int reply_created(struct request *rq, const struct store_token *made, con
 	json_t *json = token_json(made);
 
 	json_object_set_new(json, "token", json_string(token));
-	return reply_json(rq, MHD_HTTP_CREATED, json, err);
+	return reply_json(rq, MHD_HTTP_OK, json, err);
 }
 
 int routes_token_create(struct request *rq, struct err *err)

@@ -85,7 +85,7 @@ static int make_issuer(const char *dir, gnutls_x509_crt_t ca, gnutls_x509_privke
 	CLEANUP(private_key_free) gnutls_x509_privkey_t key = NULL;
 	CLEANUP(certificate_free) gnutls_x509_crt_t certificate = NULL;
 	const struct certificate_plan plan = { .kind = CERTIFICATE_ISSUER,
-					       .common_name = "vmcastd",
+					       .common_name = "vmcastd issuer",
 					       .names = names,
 					       .now = now,
 					       .expires = expires,

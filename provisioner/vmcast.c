@@ -177,21 +177,16 @@ static int run_own(size_t nr, struct cli *cli, int argc, char **argv)
 /* Options may stand anywhere. Returns -1 to go on, else the exit status. `*takes` is what the options given need. */
 static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "socket", required_argument, NULL, 's' },
-						 { "wait", no_argument, NULL, 'w' },
-						 { "target", required_argument, NULL, 't' },
-						 { "feed", required_argument, NULL, 'f' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'V' },
-						 { "dry-run", no_argument, NULL, 'n' },
-						 { "with-options", no_argument, NULL, 'o' },
-						 { "server", required_argument, NULL, 'S' },
-						 { "ca", required_argument, NULL, 'C' },
-						 { "token-file", required_argument, NULL, 'T' },
-						 { "role", required_argument, NULL, 'R' },
-						 { "expires", required_argument, NULL, 'E' },
-						 { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },          { "socket", required_argument, NULL, 's' },
+		{ "wait", no_argument, NULL, 'w' },          { "target", required_argument, NULL, 't' },
+		{ "feed", required_argument, NULL, 'f' },    { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },       { "dry-run", no_argument, NULL, 'n' },
+		{ "with-options", no_argument, NULL, 'o' },  { "server", required_argument, NULL, 'S' },
+		{ "ca", required_argument, NULL, 'C' },      { "token-file", required_argument, NULL, 'T' },
+		{ "token", optional_argument, NULL, 'K' },   { "role", required_argument, NULL, 'R' },
+		{ "expires", required_argument, NULL, 'E' }, { NULL, 0, NULL, 0 }
+	};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -211,6 +206,12 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 		case 'T':
 			cli->token_file = optarg;
 			break;
+		case 'K':
+			/* Else it would be short for --token-file, and the token would be shown as a file's name. */
+			fputs("vmcast: --token: everybody could see it in the list of processes; write --token-file "
+			      "FILE\n",
+			      stderr);
+			return EXIT_USAGE;
 		case 'R':
 			cli->role = optarg;
 			*takes |= TAKES_TOKEN;

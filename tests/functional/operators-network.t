@@ -3,7 +3,7 @@
 # The API over the network: every route of the service's own table without a token, with a wrong, an expired, a revoked, a too
 # weak and the right one; a peer that fails too often; who did it, in the log; and no secret in a log, a list of processes or
 # the database.
-# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
+# shellcheck disable=SC2317,SC2119 # functions are handed to `ok` and `wait_for`
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
@@ -69,6 +69,10 @@ restart()
 api GET / | jq -r '.routes[] | "\(.method) \(.path) \(.role)"' >"$work/routes"
 ok "the service's own table has routes of each role" test "$(cut -d' ' -f3 "$work/routes" | sort -u | tr '\n' ' ')" = "admin operate view "
 
+is "nobody who may only view changes anything" "$(grep -v '^GET ' "$work/routes" | grep -c ' view$' || true)" 0
+is "who is trusted is for admins alone" \
+	"$(grep -E ' /v1/tokens|^(POST|PATCH|DELETE) /v1/feeds(/\{id\})? ' "$work/routes" | cut -d' ' -f3 | sort | uniq -c | tr -s ' ')" " 6 admin"
+
 # Refusals first: an address may have ten in a minute. Nothing that is let in does anything: the ids are of nothing.
 rank() { case $1 in view) echo 0 ;; operate) echo 1 ;; admin) echo 2 ;; esac; }
 nr=0
@@ -114,7 +118,8 @@ like "a file that others can read is refused" "$(remote --token-file "$work/view
 	"viewer.token': its mode is 0640, others than its owner could read it"
 chmod 600 "$work/viewer.token"
 is "no token" "$(remote status 2>&1 || true)" "vmcast: --server needs a token (--token-file FILE, or the environment's VMCAST_TOKEN)"
-like "a token is no argument" "$(remote --token x status 2>&1 || true)" "--token"
+is "a token is no argument" "$(remote --token vmcast_x status 2>&1 || true)" \
+	"vmcast: --token: everybody could see it in the list of processes; write --token-file FILE"
 is "too weak a token" "$(remote --token-file "$work/viewer.token" store gc 2>&1 || true)" \
 	"vmcast: this needs role operate, the token has role view"
 is "a wrong token" "$(remote --token-file "$work/wrong.token" status 2>&1 || true)" "vmcast: the token is wrong, or was revoked"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vmcast --server believes nobody but a server of its CA by its name: the right CA with the wrong name, another CA, a certificate
 # that signed itself or has expired, and an issuer that certifies what it may not. TLS 1.2 at least, never http.
-# shellcheck disable=SC2317 # functions are handed to `ok` and `wait_for`
+# shellcheck disable=SC2317,SC2119 # functions are handed to `ok` and `wait_for`
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh

@@ -85,6 +85,9 @@ static const struct key keys[] = {
 	  .form = "absolute path", .help = "Unix socket of the operator's API, which vmcast(1) uses." },
 	{ "group", KIND_TEXT, FIELD(group), .fallback = "vmcast", .check = config_value_check_name,
 	  .form = "group name", .help = "Members may use the socket, beside root." },
+	{ "user", KIND_TEXT, FIELD(user), .check = config_value_check_name, .form = "user name",
+	  .help = "Whom the service becomes when root starts it, for good. Without it: vmcast, if there is such a "
+		  "user." },
 	{ "api_listen", KIND_TEXT, FIELD(api_listen), .check = config_value_check_listen, .form = "ADDRESS:PORT",
 	  .help = "Where operators with a token (vmcast token) reach the API over HTTPS, beside the socket. Needs an "
 		  "issuer in state_dir/tls (vmcast key ca)." },

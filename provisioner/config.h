@@ -40,6 +40,7 @@ struct config {
 	char *url;        /* base URL for machines, without a final slash; never NULL after config_load */
 	char *socket;     /* operator API */
 	char *group;      /* may use the socket, beside root; ignored with a warning if there is no such group */
+	char *user;       /* whom a service that root starts becomes, NULL: vmcast, if there is such a user */
 	char *api_listen; /* ADDRESS:PORT of the operators' HTTPS server, NULL: there is none */
 	char *state_dir;
 	char *run_dir;

@@ -6,6 +6,7 @@
 #include "httpd.h"
 #include "log.h"
 #include "notify.h"
+#include "privileges.h"
 #include "store.h"
 #include "tuf_repository.h"
 #include "version.h"
@@ -167,7 +168,8 @@ static int serve(const struct config *config, struct err *err)
 	umask(077);
 	raise_descriptor_limit(config);
 	block_signals(&signals);
-	if (make_run_dir(config->run_dir, err) < 0 || store_open(&store, config->state_dir, err) < 0 ||
+	if (privileges_drop(config, err) < 0 || make_run_dir(config->run_dir, err) < 0 ||
+	    store_open(&store, config->state_dir, err) < 0 ||
 	    store_feed_configure(store, config->feeds.items, config->feeds.count, err) < 0 ||
 	    tuf_repository_start(&trust, config, store, err) < 0 || worker_start(&worker, config, store, err) < 0 ||
 	    dnsmasq_new(&dnsmasq, config, err) < 0 ||

@@ -18,6 +18,7 @@ service_configure()
 			url = http://$LAB_ADDRESS:8880
 			socket = $lab_run/vmcast/api.sock
 			group = root
+			user = root
 			state_dir = $lab_dir/state
 			run_dir = $lab_run/vmcast
 			env_dir = $BUILD/env

@@ -281,8 +281,9 @@ start_vmcastd()
 		state_dir = $work/state
 		run_dir = $work/run
 		socket = $work/run/api.sock
+		$([[ $* == *"user ="* ]] || echo "user = root")
 		allow_host = 127.0.0.1
-		unpack = $(realpath -m "$BUILD/vmcast-unpack")
+		$([[ $* == *"unpack ="* ]] || echo "unpack = $(realpath -m "$BUILD/vmcast-unpack")")
 		$([[ $* == *chunk_bytes* ]] || echo "chunk_bytes = 64K")
 		$(printf '%s\n' "$@" | sed '/^feed = http:/{/ root=\| policy=/!s/$/ policy=none/}')
 	END

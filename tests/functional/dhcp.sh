@@ -52,7 +52,7 @@ configure()
 {
 	{
 		printf '%s\n' 'listen = 10.77.0.1:8880' 'dhcp_interface = s0' "state_dir = $work/state" \
-			"run_dir = $work/run" "socket = $work/run/api.sock" "group = root" \
+			"run_dir = $work/run" "socket = $work/run/api.sock" "group = root" "user = root" \
 			"firmware_dir = $top/build/firmware" "env_dir = $top/build/env"
 		printf '%s\n' "$@"
 	} >"$work/vmcastd.conf"

@@ -129,10 +129,11 @@ static bool log_in(struct incoming *in, const struct side *side)
 
 	if (rc == 0)
 		return true;
-	reply_error(rq, &err);
 	if (rc == -EACCES || rc == -EAGAIN)
 		reply_json(rq, rc == -EACCES ? MHD_HTTP_UNAUTHORIZED : MHD_HTTP_TOO_MANY_REQUESTS,
 			   json_pack("{s:s}", "error", err.text), &ignored);
+	else
+		reply_error(rq, &err);
 	snprintf(wait, sizeof(wait), "%u", wait_s);
 	if (rq->response && rc == -EACCES)
 		MHD_add_response_header(rq->response, "WWW-Authenticate", "Bearer");

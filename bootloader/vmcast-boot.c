@@ -29,6 +29,10 @@
 #define WRITE_RETRY_S 60u
 #define TIMEOUT_MAX_S (24 * 3600u)
 
+/* Between tries of a machine whose network is away. */
+#define RUN_PAUSE_S     5u
+#define RUN_PAUSE_MAX_S 60u
+
 /* Put into the boot environment when it is built (bootloader/env/build). */
 #define SITE_ROOT "/etc/vmcast/root.json"
 
@@ -115,6 +119,10 @@ static const char *root_of(const struct options *o)
 	return access(SITE_ROOT, F_OK) == 0 || errno != ENOENT ? SITE_ROOT : NULL;
 }
 
+/* A host has no key of its own: what is written there is somebody's doing, and its TPM is none of our business. */
+static const struct machine_key_places no_places = { NULL, NULL };
+static const struct machine_key_places machine_places = { "/dev/tpmrm0", "/sys/firmware/efi/efivars" };
+
 /* Which key this machine has, and of better places why they could not be used. */
 static int open_key(struct machine_key **out, const struct machine_key_places *places, struct progress *progress,
 		    struct err *err)
@@ -128,37 +136,34 @@ static int open_key(struct machine_key **out, const struct machine_key_places *p
 	return rc;
 }
 
-static int command_run(const struct options *o)
+/* One try: the exit code that it ends in. The key is opened by the first. */
+static int run_once(const struct options *o, const struct cmdline *cmdline, struct machine_key **key)
 {
-	static const struct machine_key_places places = { "/dev/tpmrm0", "/sys/firmware/efi/efivars" };
-	CLEANUP(machine_key_close) struct machine_key *key = NULL;
 	CLEANUP(progress_free) struct progress *progress = progress_new(stdout, true);
 	struct err err = { 0 };
 	struct machine machine;
 	struct job_result result;
-	struct cmdline cmdline;
 
-	if (read_cmdline(&cmdline, o->cmdline, &err) != 0)
-		return fail(EXIT_USAGE, &err);
 	if (!progress)
 		return out_of_memory();
-	machine_read(&machine, cmdline.boot_mac);
-	if (open_key(&key, &places, progress, &err) != 0)
+	/* With a command line of its own this is a try on a running system. */
+	if (!*key && open_key(key, o->cmdline ? &no_places : &machine_places, progress, &err) != 0)
 		return fail(EXIT_OTHER, &err);
+	machine_read(&machine, cmdline->boot_mac);
 	struct service service = {
-		.server = cmdline.server,
+		.server = cmdline->server,
 		.stall_s = o->stall_s,
 		.retry_s = o->retry_s ? o->retry_s : RUN_RETRY_S,
 		.stop = &stop,
-		.key = key,
+		.key = *key,
 	};
 	struct job_options job = {
 		.service = &service,
-		.item = cmdline.item,
-		.ticket = cmdline.ticket,
+		.item = cmdline->item,
+		.ticket = cmdline->ticket,
 		.root = root_of(o),
-		.rules = cmdline.disk[0] ? cmdline.disk : NULL,
-		.zeros = cmdline.has_zeros ? &cmdline.zeros : NULL,
+		.rules = cmdline->disk[0] ? cmdline->disk : NULL,
+		.zeros = cmdline->has_zeros ? &cmdline->zeros : NULL,
 		.machine = &machine,
 		.progress = progress,
 	};
@@ -167,8 +172,31 @@ static int command_run(const struct options *o)
 			show_disks();
 		return fail(result.exit, &err);
 	}
-	/* With a command line of its own this is a try on a running system, which must not be rebooted. */
+	/* Which must not be rebooted. */
 	return o->cmdline ? EXIT_DONE : land(result.landing, progress);
+}
+
+/*
+ * In the boot environment again for a network that failed, without end, and for nothing else: a run begins with making the disk
+ * unbootable. By this process, since the boot's ticket is good for one key, which may be in its memory only.
+ */
+static int command_run(const struct options *o)
+{
+	CLEANUP(machine_key_close) struct machine_key *key = NULL;
+	unsigned pause_s = RUN_PAUSE_S;
+	struct cmdline cmdline;
+	struct err err = { 0 };
+	int code;
+
+	if (read_cmdline(&cmdline, o->cmdline, &err) != 0)
+		return fail(EXIT_USAGE, &err);
+	while ((code = run_once(o, &cmdline, &key)) == EXIT_NETWORK && !o->cmdline) {
+		printf("vmcast: retrying in %u s\n", pause_s);
+		if (clock_sleep_ms(pause_s * 1000, &stop, &err) != 0)
+			break;
+		pause_s = pause_s < RUN_PAUSE_MAX_S / 2 ? pause_s * 2 : RUN_PAUSE_MAX_S;
+	}
+	return code;
 }
 
 static int print_json(json_t *value)
@@ -192,9 +220,7 @@ static void print_result(const struct job_result *result, const struct err *err,
 
 static int command_write(const struct options *o)
 {
-	static const struct machine_key_places nowhere = { NULL, NULL };
 	CLEANUP(machine_key_close) struct machine_key *key = NULL;
-	char why[MACHINE_KEY_WHY];
 	struct err err = { 0 };
 	struct job_result result;
 
@@ -206,8 +232,7 @@ static int command_write(const struct options *o)
 	CLEANUP(progress_free) struct progress *progress = progress_new(o->json ? stderr : stdout, false);
 	if (!progress)
 		return out_of_memory();
-	/* The host's own TPM and variables are nobody's business here. */
-	if (machine_key_open(&key, why, &nowhere, &err) != 0)
+	if (open_key(&key, &no_places, progress, &err) != 0)
 		return fail(EXIT_OTHER, &err);
 	struct service service = {
 		.server = o->server,

@@ -21,8 +21,8 @@
 void boot_ticket_make(char out[static STORE_TICKET_CHARS], const uint8_t secret[static STORE_SECRET_BYTES],
 		      const char *mac, const char *item_id, int64_t now);
 
-/* Seconds since 1970 when it expires; -EACCES: it is none of ours for this machine and item, or has expired. */
+/* Seconds since 1970 when it expires, or expired; -EACCES: it is none of ours for this machine and item. */
 int64_t boot_ticket_check(const char *ticket, const uint8_t secret[static STORE_SECRET_BYTES], const char *mac,
-			  const char *item_id, int64_t now, struct err *err);
+			  const char *item_id, struct err *err);
 
 #endif

@@ -105,8 +105,8 @@ static int read_ticket(struct store_claim *claim, const struct request *rq, cons
 			       macs->macs[0]);
 	for (size_t i = 0; i < macs->count; i++) {
 		claim->mac = macs->macs[i];
-		claim->expires_at = boot_ticket_check(claim->ticket, rq->server->ticket_secret, claim->mac, item_id,
-						      (int64_t)time(NULL), err);
+		claim->expires_at =
+			boot_ticket_check(claim->ticket, rq->server->ticket_secret, claim->mac, item_id, err);
 		if (claim->expires_at > 0)
 			return 0;
 	}

@@ -371,7 +371,7 @@ struct store_claim {
 
 /*
  * May this be the machine? -EACCES: one of `macs` is known by another key, of which the machine's row keeps an alert; or the ticket
- * was presented by another key, or its job has ended. From now on the ticket is this key's.
+ * was presented by another key, has expired before anybody did, or its job is done. From now on the ticket is this key's.
  */
 int store_claim_take(struct store *s, const struct store_claim *claim, const struct store_macs *macs, struct err *err);
 

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* So many that were presented within their hour: more than machines boot in one. */
+/* So many that were presented: more than machines boot in a day. */
 #define TICKETS_MAX 65536
+/* Who has presented one in time may wait for an ingest, or a network, for so long after its hour. */
+#define PRESENTED_LIFE_S (24 * 60 * 60)
 
 struct secret {
 	uint8_t value[STORE_SECRET_BYTES];
@@ -108,7 +110,7 @@ static int check_known(struct store *s, const char *mac, const struct store_clai
 /* A ticket that was presented. */
 struct presented {
 	char *key;
-	bool is_over; /* its job has ended */
+	bool is_over; /* its job is done; after one that failed the machine tries again */
 };
 
 static void read_presented(void *row, sqlite3_stmt *q)
@@ -122,10 +124,11 @@ static void read_presented(void *row, sqlite3_stmt *q)
 static int note_ticket(struct store *s, const uint8_t digest[static DIGEST_BYTES], const struct store_claim *claim,
 		       struct err *err)
 {
-	int rc = store_run(s,
-			   "DELETE FROM boot_ticket WHERE expires_at <= ?1 OR digest IN (SELECT digest FROM boot_ticket"
-			   " ORDER BY expires_at LIMIT max(0, (SELECT count(*) FROM boot_ticket) - ?2))",
-			   VALUES(number((uint64_t)store_now()), number(TICKETS_MAX - 1)), err);
+	int rc = store_run(
+		s,
+		"DELETE FROM boot_ticket WHERE expires_at + ?3 <= ?1 OR digest IN (SELECT digest FROM boot_ticket"
+		" ORDER BY expires_at LIMIT max(0, (SELECT count(*) FROM boot_ticket) - ?2))",
+		VALUES(number((uint64_t)store_now()), number(TICKETS_MAX - 1), number(PRESENTED_LIFE_S)), err);
 	if (rc >= 0)
 		rc = store_run(s, "INSERT INTO boot_ticket (digest, key, expires_at) VALUES (?1, ?2, ?3)",
 			       VALUES(bytes(digest, DIGEST_BYTES), text(claim->key ? claim->key : ""),
@@ -141,12 +144,17 @@ static int take_ticket(struct store *s, const struct store_claim *claim, struct 
 
 	digest_of(digest, claim->ticket, strlen(claim->ticket));
 	int found = store_row(&presented, read_presented, s,
-			      "SELECT t.key, coalesce(j.ended, t.job_id IS NOT NULL) FROM boot_ticket t"
+			      "SELECT t.key, coalesce(j.phase = 'done', t.job_id IS NOT NULL) FROM boot_ticket t"
 			      " LEFT JOIN job j ON j.id = t.job_id WHERE t.digest = ?1",
 			      VALUES(bytes(digest, sizeof(digest))), err);
 	CLEANUP(free_str) char *key = presented.key;
-	if (found <= 0)
-		return found < 0 ? found : note_ticket(s, digest, claim, err);
+	if (found < 0)
+		return found;
+	if (!found && store_now() >= claim->expires_at)
+		err_set(refusal, -EACCES, "field \"ticket\": that of machine %s has expired: boot the machine again",
+			claim->mac);
+	if (!found)
+		return refusal->code ? 0 : note_ticket(s, digest, claim, err);
 	if (strcmp(key, claim->key ? claim->key : "") != 0)
 		err_set(refusal, -EACCES,
 			"field \"ticket\": that of machine %s was presented with another key before: boot the machine "

@@ -16,8 +16,8 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4, EXIT_FAULTS = 5 };
 
-static const struct command *const tables[] = { commands_feed,    commands_item,   commands_machine, commands_receipt,
-						commands_publish, commands_store,  commands_key,     commands_sign,
+static const struct command *const tables[] = { commands_feed,    commands_item,  commands_machine, commands_receipt,
+						commands_publish, commands_store, commands_key,     commands_sign,
 						commands_status,  commands_token };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))

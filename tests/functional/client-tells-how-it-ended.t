@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
 bytes=$((16 << 20))
-serve_image "$bytes" $((1 << 20))
+serve_image "$bytes" $((1 << 20)) "identity = none"
 
 # A path of /dev that is not UTF-8 and not there.
 status=0

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
 bytes=$((16 << 20))
-serve_image "$bytes" $((1 << 20))
+serve_image "$bytes" $((1 << 20)) "identity = none"
 index=$work/state/images/$(field "/v1/items/$item" .image)/index
 is "the image's GPT is for sectors of 512 bytes" "$(od -An -j56 -N4 -tu4 "$index" | tr -d ' ')" 512
 

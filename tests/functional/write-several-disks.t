@@ -13,7 +13,7 @@ make_image "$boot" 24M $((3 << 20))
 make_image "$data" 17M $((2 << 20))
 make_ova "$origin/two.ova" "$boot" "$data"
 "$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin/two.ova" >"$origin/feed.xml"
-start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml"
+start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "identity = none"
 wait_ingest two.ova || exit 1
 item_is "$item" ready || { diag "$(field "/v1/items/$item" .error)"; exit 1; }
 

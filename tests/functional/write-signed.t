@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
-serve_image 8M $((2 << 20))
+serve_image 8M $((2 << 20)) "identity = none"
 site=$work/site
 mkdir "$site"
 tests/tuf/site "127.0.0.1:$vmcastd_port" 127.0.0.1:0 "$item" "$site" 2>"$work/site.log" &

@@ -60,8 +60,8 @@ nic_rom()
 # machine_add OPTION...: see the usage. Prints nothing but its console, or its id if detached.
 machine_add()
 {
-	local firmware=bios nic=virtio memory=512 cpus=1 detach='' mac='' id='' disks=() sizes=() more=()
-	local number dir args rom i size
+	local firmware=bios nic=virtio memory=512 cpus=1 detach='' mac='' id='' trusted='' disks=() sizes=() more=()
+	local number dir args rom i size code
 
 	while [[ $# -gt 0 ]]; do
 		case $1 in
@@ -78,6 +78,7 @@ machine_add()
 		--cpus) cpus=$2 ;;
 		--mac) mac=$2 ;;
 		--id) id=$2 ;;
+		--secure-boot) firmware=uefi; trusted=$2 ;;
 		--qemu) more+=("$2") ;;
 		*) die "machine: unknown option '$1'" ;;
 		esac
@@ -120,8 +121,15 @@ machine_add()
 	if [[ $firmware == uefi ]]; then
 		[[ -f $OVMF/OVMF_CODE_4M.fd ]] || die "not installed: ovmf"
 		cp "$OVMF/OVMF_VARS_4M.fd" "$dir/vars.fd"
+		code=$OVMF/OVMF_CODE_4M.fd
+		if [[ -n $trusted ]]; then
+			code=$OVMF/OVMF_CODE_4M.secboot.fd
+			"$top/qemu/secure-boot-vars" "$trusted" "$OVMF/OVMF_VARS_4M.fd" >"$dir/vars.fd"
+			# Its variables can only be written in system management mode.
+			args+=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1)
+		fi
 		args+=(
-			-drive "if=pflash,format=raw,readonly=on,file=$OVMF/OVMF_CODE_4M.fd"
+			-drive "if=pflash,format=raw,readonly=on,file=$code"
 			-drive "if=pflash,format=raw,file=$dir/vars.fd"
 			-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n
 		)

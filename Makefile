@@ -28,6 +28,8 @@ LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
 TEST_PACKAGES := perl openssl dmsetup libarchive-tools gnupg gpgv zip p7zip-full lz4 genisoimage xorriso xxhash clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
 	libxml2-utils procps util-linux strace libnbd-bin nbdkit python3-cryptography python3-securesystemslib swtpm
+# What `make secure-boot` signs with, and the part of a unified kernel that starts it.
+SECURE_BOOT_PACKAGES := sbsigntool systemd-boot-efi openssl binutils
 # What vmcast-boot is measured beside. Not swupdate, which would start a service; it takes part where it is installed.
 BENCH_PACKAGES := qemu-block-extra bmap-tools casync partclone rauc dbus-daemon zsync
 
@@ -73,7 +75,7 @@ PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmc
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware deps demo check lint format fuzz bench bench-ingest bench-memory bench-update powercuts faults
+.PHONY: all programs env firmware secure-boot deps demo check lint format fuzz bench bench-ingest bench-memory bench-update powercuts faults
 .PHONY: install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -86,8 +88,12 @@ env: $(ENV) ## kernel and initramfs that machines boot, in build/env (ROOT=root.
 
 firmware: $(FIRMWARE) ## iPXE binaries from Debian, in build/firmware
 
+secure-boot: env firmware ## sign what UEFI machines boot (SB_KEY=db.key SB_CERT=db.crt SERVER=URL ROOT=root.json), in build/secure-boot
+	$(Q)tests/deps $(SECURE_BOOT_PACKAGES)
+	$(Q)SB_KEY='$(SB_KEY)' SB_CERT='$(SB_CERT)' SERVER='$(SERVER)' ROOT='$(ROOT)' firmware/secure-boot
+
 deps: ## install what is missing from Debian (says what first)
-	$(Q)tests/deps $(BUILD_PACKAGES) $(LAB_PACKAGES) $(TEST_PACKAGES)
+	$(Q)tests/deps $(BUILD_PACKAGES) $(LAB_PACKAGES) $(TEST_PACKAGES) $(SECURE_BOOT_PACKAGES)
 
 demo: deps ## boot a virtual machine with an empty disk from the network to Debian's login prompt (UEFI=1: on UEFI)
 	$(Q)$(MAKE) --no-print-directory all

@@ -46,7 +46,7 @@ static void add_machine(json_t *rq, const struct machine *machine)
 char *boot_plan_request(const struct plan_question *question)
 {
 	CLEANUP(json_free)
-	json_t *rq = json_pack("{s:i, s:s, s:s}", "version", PLAN_VERSION, "item", question->item, "client",
+	json_t *rq = json_pack("{s:i, s:s*, s:s}", "version", PLAN_VERSION, "item", question->item, "client",
 			       "vmcast-boot " VMCAST_VERSION);
 
 	if (question->ticket && question->ticket[0])
@@ -288,17 +288,17 @@ static int parse_trust(struct boot_plan *plan, const json_t *root, const char *s
 	return rc ? err_wrap(err, "field \"trust\"") : 0;
 }
 
-/* What is only told again, in the receipt: a service that says none of it wants none. */
+/* uuid and version are only told again, in the receipt: a service that says none of it wants none. */
 static int parse_item(struct boot_plan *plan, const json_t *root, struct err *err)
 {
-	const char *title = "", *id = "", *uuid = "";
+	const char *title = "", *uuid = "";
 	const json_t *item;
 	int rc = need_object(&item, root, "item", err);
 
 	if (!rc)
 		rc = json_want_string(&title, item, "title", SIZE_MAX, err);
 	if (!rc)
-		rc = json_want_string(&id, item, "id", sizeof(plan->item) - 1, err);
+		rc = need_word(plan->item, sizeof(plan->item), item, "id", err);
 	if (!rc)
 		rc = json_want_string(&uuid, item, "uuid", sizeof(plan->item_uuid) - 1, err);
 	if (!rc)
@@ -306,7 +306,6 @@ static int parse_item(struct boot_plan *plan, const json_t *root, struct err *er
 	if (rc)
 		return err_wrap(err, "field \"item\"");
 	snprintf(plan->title, sizeof(plan->title), "%s", title);
-	strcpy(plan->item, id);
 	strcpy(plan->item_uuid, uuid);
 	return 0;
 }

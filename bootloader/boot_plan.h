@@ -50,7 +50,7 @@ struct plan_disk {
 struct boot_plan {
 	char job[65];     /* letters and digits */
 	char ticket[129]; /* the same; goes into the Authorization field */
-	char item[65];    /* its id, uuid and version, as the service says them; empty, 0: it does not */
+	char item[65];    /* its id, letters and digits; uuid and version, empty and 0: unknown */
 	char item_uuid[256];
 	uint64_t item_version;
 	char title[256];                   /* the item's, for people; not cleaned */
@@ -67,7 +67,7 @@ struct boot_plan {
 
 /* Who asks for what. */
 struct plan_question {
-	const char *item;
+	const char *item;              /* NULL: a machine takes what it is assigned */
 	const char *ticket;            /* of this boot; NULL or empty: none */
 	const struct machine_key *key; /* NULL: none */
 	const struct machine *machine; /* NULL on a host that only borrows an image */

@@ -123,8 +123,6 @@ int cmdline_parse(struct cmdline *out, const char *text, struct err *err)
 	}
 	if (!c.server[0])
 		return err_set(err, -EINVAL, "kernel command line: vmcast.server= is missing");
-	if (!c.item[0])
-		return err_set(err, -EINVAL, "kernel command line: vmcast.item= is missing");
 	CLEANUP(free_str) char *url = NULL;
 	if (service_url(&url, c.server, "/", err) != 0)
 		return err_wrap(err, "kernel command line: vmcast.server");

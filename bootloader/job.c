@@ -122,6 +122,11 @@ static int get_plan(struct job *job, struct err *err)
 	return 0;
 }
 
+static const char *item_of(const struct job *job)
+{
+	return job->options->item ? job->options->item : job->plan.item;
+}
+
 /* Before anything that the plan says is believed. */
 static int check_trust(struct job *job, struct err *err)
 {
@@ -130,7 +135,8 @@ static int check_trust(struct job *job, struct err *err)
 		.root = o->root,
 		.service = o->service,
 		.plan = &job->plan,
-		.item = o->item,
+		.item = item_of(job),
+		.is_assigned_only = !o->item,
 		.is_machine = o->machine != NULL,
 		.rules = o->rules,
 		.zeros = job->zeros,
@@ -244,7 +250,7 @@ static int say_how(const struct job *job, struct err *err)
 		return err->code;
 	snprintf(said, sizeof(said), "%s", err->text);
 	return err_set(err, err->code, "%s; give one rule for each: vmcast machine assign %s %s%s%s", said,
-		       o->machine->macs[0], o->item, " --target RULE --target RULE", job->count > 2 ? " ..." : "");
+		       o->machine->macs[0], item_of(job), " --target RULE --target RULE", job->count > 2 ? " ..." : "");
 }
 
 static int choose_by_rules(struct job *job, struct target_need *needs, struct err *err)

@@ -12,7 +12,7 @@
 
 struct job_options {
 	const struct service *service;
-	const char *item;
+	const char *item;   /* NULL: what the service has assigned to `machine` */
 	const char *ticket; /* of this boot; NULL or empty: none */
 	const char *root;   /* file: what its keys have signed is done, nothing else; NULL: whatever the plan says */
 	const char *const *disk_paths;  /* the user named the targets, in the order of the item's disks */

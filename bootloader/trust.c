@@ -375,7 +375,8 @@ static int check_assignment(struct follow *f, const char *mac, struct err *err)
 	if (!rc)
 		rc = json_want_string(&target, assignment, "target", SMALL_BYTES_MAX, err);
 	if (!rc && strcmp(item, f->q->item) != 0)
-		rc = refuse("item", item, "the kernel's command line", f->q->item, err);
+		rc = refuse("item", item, f->q->is_assigned_only ? "the plan" : "the kernel's command line", f->q->item,
+			    err);
 	if (!rc)
 		rc = check_rules(f->q, target, err);
 	return rc ? err_wrap(err, "machine %s", mac) : 1;
@@ -404,6 +405,13 @@ static int check_machine(struct follow *f, struct err *err)
 	}
 	if (is_assigned)
 		return 0;
+	if (f->q->is_assigned_only)
+		return err_set(err, -EACCES,
+			       "no item is assigned to this machine (%s), and nothing else names one; assign one: "
+			       "vmcast machine "
+			       "assign %s %s",
+			       machine.mac_count ? machine.macs[0] : "which has no network card",
+			       machine.mac_count ? machine.macs[0] : "MAC", f->q->item);
 	if (strcmp(unassigned, "menu") != 0)
 		return err_set(
 			err, -EACCES,

@@ -15,7 +15,8 @@ struct trust_question {
 	const char *root; /* file of root metadata */
 	const struct service *service;
 	const struct boot_plan *plan;
-	const char *item;        /* that was asked for */
+	const char *item;        /* that was asked for, or that the service says is assigned */
+	bool is_assigned_only;   /* nobody has asked for an item: it must be one that is assigned to this machine */
 	bool is_machine;         /* a boot environment; else a person has typed the item and the disks */
 	const char *rules;       /* of the kernel's command line, which replace the plan's; NULL: none */
 	enum zeros_policy zeros; /* that would be followed */

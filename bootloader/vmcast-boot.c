@@ -159,7 +159,7 @@ static int run_once(const struct options *o, const struct cmdline *cmdline, stru
 	};
 	struct job_options job = {
 		.service = &service,
-		.item = cmdline->item,
+		.item = cmdline->item[0] ? cmdline->item : NULL,
 		.ticket = cmdline->ticket,
 		.root = root_of(o),
 		.rules = cmdline->disk[0] ? cmdline->disk : NULL,

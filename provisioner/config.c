@@ -99,6 +99,10 @@ static const struct key keys[] = {
 	  .form = "absolute path", .help = "Boot environment: vmlinuz and the initramfs." },
 	{ "firmware_dir", KIND_TEXT, FIELD(firmware_dir), .fallback = VMCAST_DATADIR "/firmware",
 	  .check = config_value_check_path, .form = "absolute path", .help = "iPXE binaries." },
+	{ "secure_boot_dir", KIND_TEXT, FIELD(secure_boot_dir), .check = config_value_check_path,
+	  .form = "absolute path",
+	  .help = "Folder with the signed snponly.efi and vmcast.efi, which x86-64 UEFI machines then boot. Without it "
+		  "they boot unsigned files." },
 	{ "initramfs", KIND_TEXT, FIELD(initramfs), .fallback = "initramfs", .check = config_value_check_file_name,
 	  .form = "file name in env_dir",
 	  .help = "`initramfs` has every driver, `initramfs-virtio` only those for virtual machines." },
@@ -579,6 +583,12 @@ int config_check(struct config **out, const char *path, FILE *faults, struct err
 int config_load(struct config **out, const char *path, struct err *err)
 {
 	return config_check(out, path, NULL, err);
+}
+
+const char *config_firmware_dir(const struct config *config, const char *name)
+{
+	return config->secure_boot_dir && strcmp(name, "snponly.efi") == 0 ? config->secure_boot_dir
+									   : config->firmware_dir;
 }
 
 void string_list_free(struct string_list *list)

@@ -46,7 +46,8 @@ struct config {
 	char *run_dir;
 	char *env_dir;
 	char *firmware_dir;
-	char *initramfs; /* file in env_dir */
+	char *secure_boot_dir; /* of signed files for x86-64 UEFI; NULL: there are none */
+	char *initramfs;       /* file in env_dir */
 	char *kernel_args;
 	struct string_list mirrors; /* base URLs, without a slash at the end */
 	struct string_list feeds;   /* "URL OPTIONS" (feed_options.h) */
@@ -86,6 +87,12 @@ struct config {
 
 /* Read `path`; every fault names file, line, key, value and what would be right. Caller frees with config_free. */
 int config_load(struct config **out, const char *path, struct err *err);
+
+/* In secure_boot_dir: kernel, initramfs and command line in one signed file. */
+#define CONFIG_UNIFIED_KERNEL "vmcast.efi"
+
+/* Where the iPXE binary `name` is served from: a signed one goes before. */
+const char *config_firmware_dir(const struct config *config, const char *name);
 void config_free(struct config **config);
 
 /* The same for `vmcastd --check-config`: every fault is written to `faults`, one line each; `err` has the first. */

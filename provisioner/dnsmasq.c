@@ -95,7 +95,8 @@ static int link_boot_files(const struct config *config, struct err *err)
 	for (size_t nr = 0; (name = dnsmasq_boot_file(nr, &machines)); nr++) {
 		CLEANUP(free_str) char *target = NULL, *link = NULL;
 
-		if (make_path(&target, config->firmware_dir, name, err) < 0 || make_path(&link, folder, name, err) < 0)
+		if (make_path(&target, config_firmware_dir(config, name), name, err) < 0 ||
+		    make_path(&link, folder, name, err) < 0)
 			return err->code;
 		if (access(target, R_OK) < 0)
 			log_warn("dnsmasq: '%s': %s, so %s machines cannot boot from the network", target,

@@ -250,14 +250,27 @@ static bool is_one_word(const char *rule)
 	return rule[strspn(rule, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789=,._:+-")] == '\0';
 }
 
+/* The signed file that is kernel, initramfs and command line, or its parts. */
+static bool boots_unified(const struct config *config, const struct menu_machine *machine)
+{
+	return config->secure_boot_dir && !is_bios(machine) && strcmp(machine->arch, "x86_64") == 0;
+}
+
 /*
  * Label `boot`: kernel and initramfs for the item named by `${item}`, with this boot's ticket. iPXE hands every image it holds to the kernel as
  * an initramfs, so what was loaded before goes first. `initrd=` is how an EFI kernel finds the file by its name.
+ * A unified kernel takes this command line only where Secure Boot is off; else its own counts.
  */
 static void put_boot(FILE *to, const struct config *config, const struct menu_machine *machine,
 		     const struct menu_start *start)
 {
-	fputs(":boot\nimgfree\nkernel --name vmlinuz ${server}/env/vmlinuz initrd=initramfs", to);
+	bool is_unified = boots_unified(config, machine);
+
+	if (is_unified)
+		fputs(":boot\nimgfree\nkernel --name " CONFIG_UNIFIED_KERNEL " ${server}/env/" CONFIG_UNIFIED_KERNEL,
+		      to);
+	else
+		fputs(":boot\nimgfree\nkernel --name vmlinuz ${server}/env/vmlinuz initrd=initramfs", to);
 	fputs(" vmcast.server=${server} vmcast.item=${item} BOOTIF=01-", to);
 	if (machine->mac[0])
 		for (const char *p = machine->mac; *p; p++)
@@ -272,8 +285,10 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 		fputc(' ', to);
 		put_line_part(to, config->kernel_args);
 	}
-	fputs(" || goto failed\ninitrd --name initramfs ${server}/env/", to);
-	put_line_part(to, config->initramfs);
+	if (!is_unified) {
+		fputs(" || goto failed\ninitrd --name initramfs ${server}/env/", to);
+		put_line_part(to, config->initramfs);
+	}
 	fputs(" || goto failed\nboot || goto failed\n", to);
 }
 

@@ -26,8 +26,8 @@
 
 /* A plan request, checked. Strings are borrowed from the JSON document. */
 struct plan_request {
-	const char *item_id;
-	const char *arch; /* NULL: a host run that did not say */
+	const char *item_id; /* asked for, or, if that was left out, what the machine is assigned */
+	const char *arch;    /* NULL: a host run that did not say */
 	const char *firmware;
 	struct store_macs macs; /* of the machine; first the one that is assigned the item, if any */
 	const char *target;     /* rules of that assignment, NULL: none; borrowed from `machine` */
@@ -87,7 +87,22 @@ static int parse_macs(struct store_macs *out, const json_t *macs, struct err *er
 	return 0;
 }
 
-/* Of the machine's addresses the first whose row is assigned this item decides, and names the machine. */
+/* Nothing was asked for, and nothing is assigned. */
+static int refuse_unassigned(const struct plan_request *p, struct err *err)
+{
+	if (!p->macs.count)
+		return err_set(err, -EINVAL, "field \"item\": only a machine, which has \"macs\", may leave it out");
+	return err_set(
+		err, -EALREADY,
+		"no item is assigned to machine %s, and its boot image takes no choice from a menu: vmcast machine "
+		"assign %s ITEM",
+		p->macs.macs[0], p->macs.macs[0]);
+}
+
+/*
+ * Of the machine's addresses the first whose row is assigned this item, or any if none was asked for, decides, and names the
+ * machine.
+ */
 static int find_assignment(struct plan_request *p, struct store *store, struct err *err)
 {
 	char swapped[STORE_MAC_CHARS];
@@ -98,9 +113,11 @@ static int find_assignment(struct plan_request *p, struct store *store, struct e
 
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
-		if (machine.assignment != ASSIGNMENT_ASSIGNED || strcmp(machine.item_id, p->item_id) != 0)
+		if (machine.assignment != ASSIGNMENT_ASSIGNED ||
+		    (p->item_id && strcmp(machine.item_id, p->item_id) != 0))
 			continue;
 		p->machine = machine;
+		p->item_id = p->machine.item_id;
 		p->target = machine.target;
 		machine = (struct store_machine){ 0 };
 		memcpy(swapped, p->macs.macs[0], sizeof(swapped));
@@ -108,7 +125,7 @@ static int find_assignment(struct plan_request *p, struct store *store, struct e
 		memcpy(p->macs.macs[i], swapped, sizeof(swapped));
 		return 0;
 	}
-	return 0;
+	return p->item_id ? 0 : refuse_unassigned(p, err);
 }
 
 static int parse_hardware(struct plan_request *p, const json_t *json, struct err *err)
@@ -146,7 +163,8 @@ static int parse_request(struct plan_request *p, const json_t *json, struct stor
 	if (version != PLAN_VERSION)
 		return err_set(err, -EINVAL, "field \"version\": %" PRIu64 " is not spoken here, only %d", version,
 			       PLAN_VERSION);
-	if ((rc = json_need_string(&p->item_id, json, "item", 256, err)) < 0 || (rc = check_id(p->item_id, err)) < 0 ||
+	if ((rc = json_want_string(&p->item_id, json, "item", 256, err)) < 0 ||
+	    (p->item_id && (rc = check_id(p->item_id, err)) < 0) ||
 	    (rc = json_want_string(&p->arch, json, "arch", 256, err)) < 0 ||
 	    (rc = json_want_string(&p->firmware, json, "firmware", 256, err)) < 0)
 		return rc;

@@ -318,6 +318,8 @@ static int get_env(struct request *rq, struct err *err)
 			return reply_from(rq, config->env_dir, *name, err);
 	if (strcmp(rq->param, config->initramfs) == 0)
 		return reply_from(rq, config->env_dir, config->initramfs, err);
+	if (config->secure_boot_dir && strcmp(rq->param, CONFIG_UNIFIED_KERNEL) == 0)
+		return reply_from(rq, config->secure_boot_dir, CONFIG_UNIFIED_KERNEL, err);
 	return err_set(err, -ENOENT, "there is no such file");
 }
 
@@ -328,7 +330,7 @@ static int get_firmware(struct request *rq, struct err *err)
 
 	for (const char *const *name = names; *name; name++)
 		if (strcmp(rq->param, *name) == 0)
-			return reply_from(rq, rq->server->config->firmware_dir, *name, err);
+			return reply_from(rq, config_firmware_dir(rq->server->config, *name), *name, err);
 	return err_set(err, -ENOENT, "there is no such file");
 }
 

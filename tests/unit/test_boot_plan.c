@@ -67,7 +67,7 @@ static void test_elsewhere(void)
 	"{\"id\":\"" id "\",\"url\":\"/images/" id "/image.zst\",\"index_url\":\"/images/" id "/index\","              \
 	"\"index_digest\":\"sha256:" id "\",\"index_bytes\":176,\"disk_bytes\":4096,\"image_bytes\":5000}"
 #define HEAD                                                                                                           \
-	"{\"version\":1,\"job\":\"0123456789abcdef\",\"ticket\":\"0123\",\"item\":{\"title\":\"OVA\"},"                \
+	"{\"version\":1,\"job\":\"0123456789abcdef\",\"ticket\":\"0123\",\"item\":{\"id\":\"a\",\"title\":\"OVA\"},"   \
 	"\"landing\":\"reboot\",\"trust\":null,"
 
 static void test_trust(void)
@@ -223,6 +223,9 @@ static void test_request(void)
 	CLEANUP(free_str) char *host = boot_plan_request(&(struct plan_question){ .item = "x", .ticket = "" });
 	ok(!strstr(host, "macs") && !strstr(host, "disks") && !strstr(host, "ticket"),
 	   "a host tells nothing about itself");
+	CLEANUP(free_str)
+	char *assigned = boot_plan_request(&(struct plan_question){ .machine = &machine, .disks = &list });
+	ok(!strstr(assigned, "\"item\""), "a machine that takes what it is assigned names no item");
 }
 
 int main(void)

@@ -46,7 +46,6 @@ static void test_refusals(void)
 
 	is_int(cmdline_parse(&c, "quiet", &err), -EINVAL, "nothing of ours is refused");
 	is_str(err.text, "kernel command line: vmcast.server= is missing", "and the error names what is missing");
-	is_int(cmdline_parse(&c, "vmcast.server=http://x", &err), -EINVAL, "a server alone is refused");
 	is_int(cmdline_parse(&c, BASE " vmcast.server=ftp://x", &err), -EINVAL, "a server that is not HTTP is refused");
 	is_int(cmdline_parse(&c, BASE " vmcast.disk=size=8G", &err), -EINVAL, "a rule with an unknown key is refused");
 	is_int(cmdline_parse(&c, BASE " vmcast.zeros=none", &err), -EINVAL,
@@ -72,8 +71,18 @@ static void test_zeros(void)
 	ok(c.has_zeros && c.zeros == ZEROS_DISCARD, "the last one counts");
 }
 
+static void test_no_item(void)
+{
+	struct cmdline c = { .item = "untouched" };
+	struct err err = { 0 };
+
+	is_int(cmdline_parse(&c, "vmcast.server=http://x", &err), 0, "a server alone is enough");
+	is_str(c.item, "", "the item is then what the service has assigned");
+}
+
 int main(void)
 {
+	test_no_item();
 	test_values();
 	test_zeros();
 	test_refusals();

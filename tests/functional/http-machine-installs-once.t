@@ -45,6 +45,12 @@ like "assigned: boots unattended" "$(script)" "set item $item"$'\n:boot\n'
 like "with the assignment's rule" "$(script)" " vmcast.disk=name=vda,bus=virtio "
 ok "and without a menu" test -z "$(script | grep choose)"
 
+is "a machine that names no item gets what it is assigned" \
+	"$(post /v1/plan '{"version":1,"ticket":"'"$(boot_ticket "$mac" "$item")"'","macs":["52:54:00:aa:aa:aa","'$mac'"]}') $(answer .item.id) $(answer .target)" "200 $item name=vda,bus=virtio"
+is "one that is assigned nothing is refused" "$(post /v1/plan '{"version":1,"macs":["52:54:00:aa:aa:aa"]}')" 409
+like "and told who can change that" "$(answer .error)" "no item is assigned to machine 52:54:00:aa:aa:aa, .*vmcast machine assign 52:54:00:aa:aa:aa ITEM"
+is "a host names its item" "$(post /v1/plan '{"version":1}') $(answer .error)" '400 field "item": only a machine, which has "macs", may leave it out'
+
 request='{"version":1,"item":"'$item'","ticket":"'$(boot_ticket "$mac" "$item")'","macs":["52:54:00:aa:aa:aa","'$mac'"],"arch":"x86_64","firmware":"bios",
 	"memory_bytes":1073741824,"client":"test","disks":[{"name":"vda","bytes":4194304,"bus":"virtio"}]}'
 is "a plan" "$(post /v1/plan "$request")" 200

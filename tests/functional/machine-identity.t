@@ -162,6 +162,14 @@ is "a new board is taken" "$status $(of_machine "$mac" .key_kept)" "200 nvram"
 done_with "$work/nvram" nvram 1
 is "  and done" "$status" 204
 
+# A signed command line has no ticket, and names no item.
+vmcast machine assign "$mac" "$item" >/dev/null
+for name in memory nvram; do
+	machine plan "$work/$name" "$name" "$url" "{\"version\":1,\"macs\":[\"$mac\"]}"
+	is "without item and ticket, with a key in $name" "$status" "$([[ $name == nvram ]] && echo 200 || echo 403)"
+done
+vmcast machine release "$mac"
+
 # Hosts are no machines.
 plan "$work/memory" memory "" -
 is "a host: a plan without a ticket" "$status $(jq -r .machine "$work/plan")" "200 null"

@@ -26,6 +26,7 @@ write_signed()
 	write_disk "$port" "$disk" --root "$site/root.json" --stall-timeout 2 --retry-for 1 "${@:2}"
 }
 
+asked=vmcast.item=$item
 # run_signed ORDERS [WORDS]: as a machine does it. Every plan's rule is one that no disk meets: whatever is wrong here, no disk
 # of this host is written.
 run_signed()
@@ -34,7 +35,7 @@ run_signed()
 	cp "$work/before" "$disk"
 	status=0
 	said=$(timeout --foreground -s KILL 240 "$BUILD/vmcast-boot" run --retry-for 1 --root "$site/root.json" --cmdline \
-		"vmcast.server=http://127.0.0.1:$port vmcast.item=$item $2" 2>&1) || status=$?
+		"vmcast.server=http://127.0.0.1:$port $asked $2" 2>&1) || status=$?
 }
 
 # refused LABEL MESSAGE [STATUS]
@@ -137,6 +138,17 @@ run_signed '{"machines":{"52-54-00-00-00-01":{"version":1,"item":"'"$item"'","ta
 refused "the address is only on the command line" "no item is assigned to this machine: field \"target\": signed is ''"
 run_signed '{"policy":{"version":1,"unassigned":"refuse"}}' "$bootif"
 refused "not assigned, which is refused" "no item is assigned to this machine .*policy for that is 'refuse'.*vmcast machine assign"
+# A unified kernel's command line names no item: the plan does, and what the site has signed decides.
+asked=
+vmcast machine assign "$mac" "$item" >/dev/null
+run_signed "$(assigned "$item" '"serial=no-such"')" "$bootif"
+is "nothing is asked for, and what is assigned is signed: it is looked for a disk" "$status" 5
+run_signed "$(assigned 0123456789abcdef '"serial=no-such"')" "$bootif"
+refused "nothing is asked for, and another item is assigned" "\"item\": signed is '0123456789abcdef', the plan says '$item'"
+run_signed '{"plan":{"target":null}}' "$bootif"
+refused "nothing is asked for, and nothing is assigned" "no item is assigned to this machine .*nothing else names one.*vmcast machine assign"
+vmcast machine release "$mac" >/dev/null
+asked=vmcast.item=$item
 run_signed '{"policy":{"version":2,"unassigned":"menu"}}' "$bootif"
 refused "a policy of another version" "policy.json.*version 2"
 done_testing

@@ -56,10 +56,10 @@ patch()
 	printf '%s' "$3" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
 }
 
-# section FILE NAME: where it begins in the file, and its bytes
+# section FILE NAME: where it begins in the file and how many bytes it has, both in hexadecimal
 section()
 {
-	objdump -h -w "$1" | awk -v name="$2" '$2 == name { print strtonum("0x" $6), strtonum("0x" $3) }'
+	objdump -h -w "$1" | awk -v name="$2" '$2 == name { print $6, $3 }'
 }
 
 # begin: what is served is as it should be again
@@ -112,7 +112,7 @@ refused "iPXE signed with another key" 'failed to load .*PXEv4.*Access Denied'
 
 begin
 read -r at bytes <<<"$(section "$signed/vmcast.efi" .initrd)"
-head -c "$bytes" "$BUILD/env/initramfs-virtio" | dd of="$serve/vmcast.efi" bs=64K seek="$at" oflag=seek_bytes conv=notrunc status=none
+head -c $((16#$bytes)) "$BUILD/env/initramfs-virtio" | dd of="$serve/vmcast.efi" bs=64K seek=$((16#$at)) oflag=seek_bytes conv=notrunc status=none
 refused "another initramfs in the unified kernel" 'Could not boot.*Permission denied'
 
 begin
@@ -144,5 +144,5 @@ refused "an initramfs beside the unified kernel" 'XXX'
 lab service stop
 sed -i 's,^url = .*,url = http://10.77.0.1:8880,' "$BUILD/lab/$LAB/vmcastd.conf"
 lab service start
-lab vmcast machine unassign "$mac" >/dev/null
+lab vmcast machine release "$mac" >/dev/null
 done_testing

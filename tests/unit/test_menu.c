@@ -210,6 +210,13 @@ static void other_scripts(void)
 							 .target = "bus=virtio,bytes=8G",
 							 .ticket = "00112233445566778899aabbccddeeff" }),
 		  "assigned");
+	struct config secure = config;
+	secure.secure_boot_dir = "/etc/vmcast/secure-boot";
+	is_golden(menu_boot_script(&secure, &row, &disk, &uefi, "this machine is assigned", NULL), "secure-boot");
+	CLEANUP(free_str)
+	char *on_bios = menu_boot_script(&secure, &row, &disk, &bios, "this machine is assigned", NULL);
+	CLEANUP(free_str) char *on_arm = menu_boot_script(&secure, &row, &disk, &arm, "this machine is assigned", NULL);
+	ok(!strstr(on_bios, "vmcast.efi") && !strstr(on_arm, "vmcast.efi"), "signed files are for x86-64 UEFI only");
 	is_golden(menu_local_script(&uefi), "local");
 	unknown.several_disks = true;
 	is_golden(menu_local_script(&unknown), "local-several-disks");

@@ -285,10 +285,15 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 		fputc(' ', to);
 		put_line_part(to, config->kernel_args);
 	}
-	if (!is_unified) {
-		fputs(" || goto failed\ninitrd --name initramfs ${server}/env/", to);
-		put_line_part(to, config->initramfs);
+	if (is_unified) {
+		/* iPXE itself shows no more than a number. */
+		fputs(" || goto failed\nboot || echo vmcast: the firmware has not started " CONFIG_UNIFIED_KERNEL
+		      ": with Secure Boot it must be signed with a key in db, and not altered since\ngoto failed\n",
+		      to);
+		return;
 	}
+	fputs(" || goto failed\ninitrd --name initramfs ${server}/env/", to);
+	put_line_part(to, config->initramfs);
 	fputs(" || goto failed\nboot || goto failed\n", to);
 }
 

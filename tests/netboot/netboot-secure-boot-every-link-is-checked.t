@@ -16,7 +16,7 @@ mac=52:54:00:77:01:40
 built=$work/built
 signed=$built/secure-boot
 serve=$work/serve
-args='console=tty0 console=ttyS0,115200 quiet no_timer_check'
+kernel_args='console=tty0 console=ttyS0,115200 quiet no_timer_check'
 mkdir -p "$built/env" "$built/firmware" "$serve"
 # The drivers are packed already.
 ln -s "$BUILD/packages" "$built/packages"
@@ -30,7 +30,7 @@ certificate()
 	openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=$1/" -keyout "$work/$1.key" -out "$work/$1.crt" 2>/dev/null
 }
 
-# site_keys FOLDER: a TUF repository, and FOLDER.root.json, which machines of that site carry
+# site_keys FOLDER ROOT: a TUF repository, and what machines of that site carry of it
 site_keys()
 {
 	"$BUILD/vmcast" key init --keys "$1.keys" --repository "$1" --passphrase-file "$work/passphrase" >/dev/null
@@ -40,12 +40,11 @@ site_keys()
 # build_site ROOT: boot environment with that root, and what the site's key signs of it
 build_site()
 {
-	(
-		cd "$top"
-		export BUILD=$built ROOT=$1
-		bootloader/env/build
-		SB_KEY=$work/site.key SB_CERT=$work/site.crt SERVER=http://10.77.0.1:8880 INITRAMFS=initramfs-virtio ARGS=$args firmware/secure-boot
-	) >"$work/build.log" 2>&1 || { diag "$(cat "$work/build.log")"; return 1; }
+	{
+		BUILD=$built ROOT=$1 "$top/bootloader/env/build" &&
+			BUILD=$built ROOT=$1 SB_KEY=$work/site.key SB_CERT=$work/site.crt SERVER=http://10.77.0.1:8880 \
+				INITRAMFS=initramfs-virtio ARGS=$kernel_args "$top/firmware/secure-boot"
+	} >"$work/build.log" 2>&1 || { diag "$(cat "$work/build.log")"; return 1; }
 }
 
 # patch FILE TEXT NEW: the bytes TEXT become NEW, which are as many
@@ -88,7 +87,7 @@ initramfs = initramfs-virtio
 secure_boot_dir = $serve
 env_dir = $built/env
 menu_timeout = 0
-kernel_args = $args vmcast.zeros=keep vmcast.shell
+kernel_args = $kernel_args vmcast.zeros=keep vmcast.shell
 END
 state=$BUILD/lab/$LAB/state
 site_keys "$state/trust" "$work/root.json"
@@ -136,12 +135,12 @@ evil()
 	printf '#!ipxe\nimgfree\n%s\nboot || exit 1\n' "$1" >"$work/boot.ipxe"
 	lab serve "$work/boot.ipxe"
 }
-evil "kernel --name vmlinuz http://10.77.0.1:8880/env/vmlinuz initrd=initramfs vmcast.server=http://10.77.0.1:8880 vmcast.item=$item $args
+evil "kernel --name vmlinuz http://10.77.0.1:8880/env/vmlinuz initrd=initramfs vmcast.server=http://10.77.0.1:8880 vmcast.item=$item $kernel_args
 initrd --name initramfs http://10.77.0.1:8880/env/initramfs-virtio"
 refused "a kernel that the site has not signed" "$denied"
 evil "kernel --name vmcast.efi http://10.77.0.1:8880/env/vmcast.efi
 initrd --name initramfs http://10.77.0.1:8880/env/initramfs-virtio"
-refused "an initramfs beside the unified kernel" 'XXX'
+refused "an initramfs beside the unified kernel" 'Error registering initrd: Already started'
 
 lab service stop
 sed -i 's,^url = .*,url = http://10.77.0.1:8880,' "$BUILD/lab/$LAB/vmcastd.conf"

@@ -192,6 +192,7 @@ static void command_lines(void)
 
 static void other_scripts(void)
 {
+	static const struct menu_start assigned = { .why = "this machine is assigned" };
 	struct store_item row =
 		item("1111111111111111", "aaaaaaaaaaaaaaaa", "Debian images", "Debian 12", 20000ll * DAY);
 	struct store_item_list none = { 0 };
@@ -212,10 +213,10 @@ static void other_scripts(void)
 		  "assigned");
 	struct config secure = config;
 	secure.secure_boot_dir = "/etc/vmcast/secure-boot";
-	is_golden(menu_boot_script(&secure, &row, &disk, &uefi, "this machine is assigned", NULL), "secure-boot");
+	is_golden(menu_boot_script(&secure, &row, &disk, &uefi, &assigned), "secure-boot");
 	CLEANUP(free_str)
-	char *on_bios = menu_boot_script(&secure, &row, &disk, &bios, "this machine is assigned", NULL);
-	CLEANUP(free_str) char *on_arm = menu_boot_script(&secure, &row, &disk, &arm, "this machine is assigned", NULL);
+	char *on_bios = menu_boot_script(&secure, &row, &disk, &bios, &assigned);
+	CLEANUP(free_str) char *on_arm = menu_boot_script(&secure, &row, &disk, &arm, &assigned);
 	ok(!strstr(on_bios, "vmcast.efi") && !strstr(on_arm, "vmcast.efi"), "signed files are for x86-64 UEFI only");
 	is_golden(menu_local_script(&uefi), "local");
 	unknown.several_disks = true;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A machine with a TPM, and one with UEFI variables, is known by the same key at each boot; with another TPM it is refused, its disk
 # stays as it is, and the operator sees it.
+# shellcheck disable=SC2054,SC2317 # functions are handed to `ok` and `wait_for`; what has commas is for QEMU
 set -eu
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"

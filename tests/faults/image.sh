@@ -29,7 +29,7 @@ F26-login-page|vmcast pipes bmaptool qemu-img nbdcopy|refused|HTML|serve_page|a 
 F26-empty|vmcast pipes bmaptool qemu-img nbdcopy|refused|0 bytes|serve_nothing|an empty file
 F27-backing-file|vmcast qemu-img|refused|backing_file_offset|qcow2 'qemu-img create -q -f qcow2 -F raw -b "$work/zeroed" "$made"' && broken|qcow2 on top of a file of the host
 F27-data-file|vmcast qemu-img|refused|data is in another file|qcow2 'qemu-img create -q -f qcow2 -o data_file="$case/data" "$made" 24M' && broken|qcow2 whose data is in a file of the host
-F27-encrypted|vmcast qemu-img|refused|crypt_method|qcow2 'qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.iter-time=10,encrypt.key-secret=s "$made" 24M' && broken|qcow2, encrypted
+F27-encrypted|vmcast qemu-img|refused|crypt_method|qcow2 'for try in {1..20}; do qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.iter-time=10,encrypt.key-secret=s "$made" 24M && break; done' && broken|qcow2, encrypted
 F27-dirty|vmcast qemu-img|refused|dirty|qcow2 'convert; poke 72 0000000000000001' && broken|qcow2, not closed
 F27-corrupt|vmcast qemu-img|refused|corrupt|qcow2 'convert; poke 72 0000000000000002' && broken|qcow2, marked corrupt
 F27-L2-is-L1|vmcast qemu-img|refused|corrupt|qcow2 'convert; l1=$(be64 40); poke "$l1" 80000000$(printf %08x "$l1")' && broken|qcow2 whose L2 table is its L1 table

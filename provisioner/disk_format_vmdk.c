@@ -16,6 +16,7 @@
 #define FOOTER_BYTES  1536
 #define MARKER_FOOTER 3u
 /* As long as what VMware, VirtualBox and QEMU write, which QEMU reads. */
+#define CID_CHARS            8 /* at most, hexadecimal */
 #define DESCRIPTOR_BYTES_MAX 10240u
 
 #define FLAG_COMPRESSED (1u << 16)
@@ -124,6 +125,20 @@ static int check_text(char *text, struct err *err)
 	return rc;
 }
 
+/*
+ * Zeros, or the end of an earlier text that was a few characters longer: QEMU writes its CID anew without leading zeros, and the
+ * text with one NUL. Nobody who stops at that sees it.
+ */
+static bool is_followed_by_nothing(const char *text, size_t len)
+{
+	size_t end = strlen(text);
+	size_t left = end < len ? strnlen(text + end + 1, len - end - 1) : 0;
+
+	if (left >= CID_CHARS || left > end || memcmp(text + end + 1, text + end - left, left) != 0)
+		return false;
+	return end == len || bytes_are_zero((const uint8_t *)text + end + 1 + left, len - end - 1 - left);
+}
+
 /* The only extent it may name is this file, whatever the name is: QEMU does not look at that. */
 static int check_descriptor(const struct header *h, const struct image_file *f, struct err *err)
 {
@@ -138,7 +153,7 @@ static int check_descriptor(const struct header *h, const struct image_file *f, 
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = image_read(f, (uint8_t *)text, len, h->descriptor_off * 512, "its descriptor", err);
-	if (!rc && !bytes_are_zero((uint8_t *)text + strlen(text), len - strlen(text)))
+	if (!rc && !is_followed_by_nothing(text, len))
 		return err_set(err, -EBADMSG, "its descriptor is followed by something else");
 	return rc ? rc : check_text(text, err);
 }

@@ -356,6 +356,35 @@ static void test_images(void)
 	test_changes("bochs", fd, bochs);
 }
 
+/* As QEMU writes a shorter CID over a longer one: the text, a NUL, and what was there before. %s: what becomes of that. */
+#define SHORTER_CID                                                                                                    \
+	"qemu-img create -f vmdk $out 8M; perl -e 'open my $f, \"+<:raw\", $ARGV[0]; seek $f, 512, 0; read $f, my "    \
+	"$t, 10240;"                                                                                                   \
+	" my $u = substr($t, 0, index($t, \"\\0\")); $u =~ s/CID=[0-9a-f]+/CID=1/; substr($t, 0, 1 + length $u) = $u " \
+	". \"\\0\";"                                                                                                   \
+	" %s seek $f, 512, 0; print $f $t' $out"
+
+static void what_qemu_leaves_of_a_longer_cid_is_nothing(void)
+{
+	static const struct {
+		const char *change, *name;
+		int code;
+	} cases[] = {
+		{ "", "the end of the text before", 0 },
+		{ "substr($t, 1 + length $u, 1) = \"x\";", "a character that was not its", -EBADMSG },
+		{ "substr($t, 100 + length $u, 1) = \"x\";", "one further on", -EBADMSG },
+	};
+	struct disk_format format;
+	char command[512];
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(command, sizeof(command), SHORTER_CID, cases[i].change);
+		CLEANUP(close_fd) int fd = make_image(command);
+		is_int(check(&format, "vmdk", fd, &err), cases[i].code, cases[i].name);
+	}
+}
+
 /* What qemu-img itself makes that leads to other files, or is not all. */
 static void test_refused(void)
 {
@@ -432,6 +461,7 @@ int main(void)
 		return 2;
 	test_images();
 	test_refused();
+	what_qemu_leaves_of_a_longer_cid_is_nothing();
 	test_notes();
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command) ? 2 : done_testing();

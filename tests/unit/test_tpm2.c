@@ -45,7 +45,8 @@ static void make(struct answer *a, uint32_t handle, const struct answer *paramet
 {
 	a->len = 0;
 	put_be(a, 0x8002, 2);
-	put_be(a, 0, 8);
+	put_be(a, 0, 4); /* the length: see set_length */
+	put_be(a, 0, 4);
 	if (handle)
 		put_be(a, handle, 4);
 	put_be(a, (uint32_t)parameters->len, 4);

@@ -53,12 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.menu_title = texts[4];
 	check(menu_script(&config, &items, &machine));
 	check(menu_details_script(&config, &item, &content, &machine, true));
-	check(menu_boot_script(&config, &item, &content, &machine, "starting", texts[0]));
+	check(menu_boot_script(&config, &item, &content, &machine,
+			       &(struct menu_start){ .why = "starting", .target = texts[0] }));
 	check(menu_wait_script(&config, &machine, texts[1], NULL));
 	/* What cannot be passed on is never written into a script: routes_machine.c asks first. */
 	content.kind = ITEM_KERNEL;
 	if (menu_can_pass(content.cmdline))
-		check(menu_boot_script(&config, &item, &content, &machine, "starting", NULL));
+		check(menu_boot_script(&config, &item, &content, &machine, &(struct menu_start){ .why = "starting" }));
 	item.version = 0;
 	check(menu_script(&config, &items, &machine));
 	check(menu_details_script(&config, &item, NULL, &machine, true));

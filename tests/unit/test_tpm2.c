@@ -25,7 +25,7 @@ static void put(struct answer *a, const void *bytes, size_t len)
 	a->len += len;
 }
 
-static void put_be(struct answer *a, uint32_t value, size_t bytes)
+static void put_be(struct answer *a, uint64_t value, size_t bytes)
 {
 	while (bytes-- > 0)
 		a->bytes[a->len++] = (uint8_t)(value >> (8 * bytes));

@@ -85,7 +85,7 @@ serve_item()
 	image=$origin/image
 	cp --sparse=always "$1" "$image"
 	"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$image" >"$origin/feed.xml"
-	start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "chunk_bytes = 1M" "${@:2}"
+	start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "chunk_bytes = 1M" "identity = none" "${@:2}"
 	wait_ingest image || exit 1
 	item_is "$item" ready || { diag "no image: $(field "/v1/items/$item" .error)"; exit 1; }
 }

@@ -25,7 +25,7 @@ BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio 
 	libcurl4-openssl-dev libxml2-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libzstd-dev liblzma-dev \
 	libbz2-dev liblz4-dev zlib1g-dev nettle-dev libc-ares-dev libarchive-dev libxxhash-dev libseccomp-dev libnbd-dev libsodium-dev libgnutls28-dev dpkg-dev
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
-	fdisk grub-pc-bin grub-efi-amd64-bin grub-common socat nginx-light netpbm jq uidmap busybox-static
+	fdisk grub-pc-bin grub-efi-amd64-bin grub-common xfsprogs btrfs-progs socat nginx-light netpbm jq uidmap busybox-static
 TEST_PACKAGES := perl openssl dmsetup libarchive-tools gnupg gpgv zip p7zip-full lz4 genisoimage xorriso xxhash clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
 	libxml2-utils procps util-linux strace libnbd-bin nbdkit python3-cryptography python3-securesystemslib swtpm
 # What `make secure-boot` signs with, and the part of a unified kernel that starts it.

@@ -86,6 +86,15 @@ static int take_ticket(struct cmdline *c, const char *value, struct err *err)
 	return 0;
 }
 
+static int take_landing(struct cmdline *c, const char *value, struct err *err)
+{
+	if (strcmp(value, "disk") != 0 && strcmp(value, "kexec") != 0)
+		return err_set(err, -EINVAL, "kernel command line: vmcast.landing: '%s' is none of disk and kexec",
+			       value);
+	strcpy(c->landing, value[0] == 'd' ? "reboot" : "kexec");
+	return 0;
+}
+
 static int take_word(struct cmdline *c, const char *word, struct err *err)
 {
 	const char *value;
@@ -100,6 +109,8 @@ static int take_word(struct cmdline *c, const char *word, struct err *err)
 		return take_zeros(c, value, err);
 	else if ((value = value_of(word, "vmcast.ticket")))
 		return take_ticket(c, value, err);
+	else if ((value = value_of(word, "vmcast.landing")))
+		return take_landing(c, value, err);
 	else if ((value = value_of(word, "BOOTIF")))
 		parse_bootif(c->boot_mac, value);
 	return 0;

@@ -24,13 +24,14 @@ struct cmdline {
 	char server[CMDLINE_VALUE]; /* base URL */
 	char item[CMDLINE_VALUE];   /* empty: what the service has assigned to this machine */
 	char disk[CMDLINE_VALUE];   /* target rules (target_rule_split) that replace the plan's; empty: none */
+	char landing[8];            /* that replaces the plan's: reboot (written as disk), kexec; empty: none */
 	bool has_zeros;             /* the policy replaces the plan's */
 	enum zeros_policy zeros;
 	char ticket[TICKET_TEXT]; /* of this boot; a secret; empty: none */
 	char boot_mac[MAC_TEXT];  /* of the NIC the machine booted from; empty: unknown */
 };
 
-/* -EINVAL: no server, a rule, policy or ticket that cannot be read, or a value that is too long. */
+/* -EINVAL: no server, a rule, policy, ticket or landing that cannot be read, or a value that is too long. */
 int cmdline_parse(struct cmdline *out, const char *text, struct err *err);
 
 #endif

@@ -24,6 +24,7 @@
 
 #define FAILED_PATIENCE_S 10u
 #define ZEROS_TEXT        160
+#define LANDING_TEXT      1024
 
 /* One disk of the item on its way. */
 struct job_disk {
@@ -47,6 +48,7 @@ struct job {
 	enum zeros_policy zeros;
 	uint64_t left_bytes; /* as in struct job_result */
 	int64_t started_at;  /* seconds since 1970 */
+	char landing_text[LANDING_TEXT]; /* why it lands otherwise than it was told to; empty: it does not */
 };
 
 static void job_done(struct job *job)
@@ -108,7 +110,7 @@ static int get_plan(struct job *job, struct err *err)
 	if (!rc)
 		rc = reporter_start(&job->reporter, o->service, &job->plan, o->progress, err);
 	if (!rc && o->machine)
-		rc = landing_find(&job->landing, job->plan.landing, err);
+		rc = landing_find(&job->landing, o->landing ? o->landing : job->plan.landing, err);
 	if (rc)
 		return rc;
 	job->disks = calloc(job->plan.disk_count, sizeof(*job->disks));
@@ -140,6 +142,7 @@ static int check_trust(struct job *job, struct err *err)
 		.is_machine = o->machine != NULL,
 		.rules = o->rules,
 		.zeros = job->zeros,
+		.landing = o->landing,
 	};
 
 	if (o->root)
@@ -346,6 +349,32 @@ static int write_targets(struct job *job, struct err *err)
 	return rc;
 }
 
+/*
+ * What cannot land as it was told to lands by a reset, which is as good: the disk is. The disks are let go before, since
+ * nobody mounts partitions of a disk that is held.
+ */
+static void prepare_landing(struct job *job)
+{
+	const char *names[PLAN_DISKS_MAX];
+	char what[LANDING_TEXT];
+	struct err err = { 0 };
+
+	if (job->options->is_trial || !job->landing || !job->landing->prepare)
+		return;
+	for (size_t i = 0; i < job->count; i++) {
+		device_close(&job->disks[i].device);
+		names[i] = job->disks[i].target.id.name;
+	}
+	if (job->landing->prepare(what, sizeof(what), names, job->count, &err) == 0) {
+		progress_mark(job->options->progress, job->landing->name, "%s", what);
+		return;
+	}
+	snprintf(job->landing_text, sizeof(job->landing_text), "lands by a reset, not by %s: %s", job->landing->name,
+		 err.text);
+	progress_mark(job->options->progress, job->landing->name, "%s", job->landing_text);
+	job->landing = &landing_reboot;
+}
+
 /* The steps up to good disks. `*phase` tells how far it got. */
 static int run_steps(enum phase *phase, struct job *job, struct err *err)
 {
@@ -417,16 +446,19 @@ static int make_receipt(json_t **out, const struct job *job, struct err *err)
 static int deliver_receipt(struct job *job, struct err *err)
 {
 	CLEANUP(json_free) json_t *receipt = NULL;
-	char text[ZEROS_TEXT];
+	char zeros[ZEROS_TEXT], text[ZEROS_TEXT + LANDING_TEXT + 2];
 	int rc = make_receipt(&receipt, job, err);
 	struct report_end end = {
 		.receipt = receipt,
 		.phase = PHASE_DONE,
 		.exit = EXIT_DONE,
-		.message = zeros_text(text, sizeof(text), job),
+		.message = text,
 		.retry_s = job->options->machine ? RETRY_FOREVER : job->options->service->retry_s,
 		.stop = job->options->service->stop,
 	};
+
+	zeros_text(zeros, sizeof(zeros), job);
+	snprintf(text, sizeof(text), "%s%s%s", zeros, zeros[0] && job->landing_text[0] ? "; " : "", job->landing_text);
 
 	if (!rc)
 		rc = reporter_finish(&job->reporter, &end, err);
@@ -446,6 +478,7 @@ int job_run(struct job_result *out, const struct job_options *options, struct er
 	if (rc) {
 		report_failure(&job, out->exit, err);
 	} else {
+		prepare_landing(&job);
 		rc = deliver_receipt(&job, err);
 		out->exit = rc ? EXIT_NOT_REPORTED : EXIT_DONE;
 	}

@@ -18,8 +18,10 @@ struct job_options {
 	const char *const *disk_paths;  /* the user named the targets, in the order of the item's disks */
 	size_t disk_path_count;         /* 0: choose among the machine's disks by rule */
 	const char *rules;              /* replace the plan's, see target_rule_split; NULL: the plan's */
+	const char *landing;            /* replaces the plan's; NULL: the plan's */
 	const enum zeros_policy *zeros; /* replaces the plan's; NULL: the plan's */
 	const struct machine *machine;  /* told to the service; NULL: a host, which has no landing either */
+	bool is_trial;                  /* nobody lands after it: nothing is got ready for that */
 	struct progress *progress;
 };
 

@@ -22,15 +22,15 @@ static int reboot_now(const atomic_bool *stop, struct err *err)
 	return err_set(err, -errno, "reboot: %s", strerror(errno));
 }
 
-static const struct landing landings[] = {
-	{ "reboot", reboot_now },
-};
+const struct landing landing_reboot = { "reboot", NULL, reboot_now };
 
 int landing_find(const struct landing **out, const char *name, struct err *err)
 {
+	static const struct landing *const landings[] = { &landing_reboot, &landing_kexec };
+
 	for (size_t i = 0; i < sizeof(landings) / sizeof(landings[0]); i++) {
-		if (strcmp(landings[i].name, name) == 0) {
-			*out = &landings[i];
+		if (strcmp(landings[i]->name, name) == 0) {
+			*out = landings[i];
 			return 0;
 		}
 	}

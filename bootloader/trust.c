@@ -238,6 +238,8 @@ static int check_custom(const struct trust_question *q, size_t nr, const json_t 
 	if (q->is_machine && q->zeros != plan->zeros)
 		return refuse("zeros", zeros_policy_names[plan->zeros], "the kernel's command line",
 			      zeros_policy_names[q->zeros], err);
+	if (q->landing && strcmp(q->landing, plan->landing) != 0)
+		return refuse("landing", plan->landing, "the kernel's command line", q->landing, err);
 	return custom_text(custom, "landing", plan->landing, err);
 }
 

@@ -20,6 +20,7 @@ struct trust_question {
 	bool is_machine;         /* a boot environment; else a person has typed the item and the disks */
 	const char *rules;       /* of the kernel's command line, which replace the plan's; NULL: none */
 	enum zeros_policy zeros; /* that would be followed */
+	const char *landing;     /* of the kernel's command line, which replaces the plan's; NULL: none */
 };
 
 /*

@@ -163,6 +163,8 @@ static int run_once(const struct options *o, const struct cmdline *cmdline, stru
 		.ticket = cmdline->ticket,
 		.root = root_of(o),
 		.rules = cmdline->disk[0] ? cmdline->disk : NULL,
+		.landing = cmdline->landing[0] ? cmdline->landing : NULL,
+		.is_trial = o->cmdline != NULL,
 		.zeros = cmdline->has_zeros ? &cmdline->zeros : NULL,
 		.machine = &machine,
 		.progress = progress,

@@ -169,7 +169,13 @@ static const char *item_arch(const struct store_item *item)
 
 bool menu_lands_on_disk(const struct store_item *item)
 {
-	return !item->needs.landing || strcmp(item->needs.landing, "disk") == 0;
+	return !item->needs.landing || strcmp(item->needs.landing, "disk") == 0 ||
+	       strcmp(item->needs.landing, "kexec") == 0;
+}
+
+const char *menu_landing(const struct store_item *item)
+{
+	return item->needs.landing && strcmp(item->needs.landing, "kexec") == 0 ? "kexec" : "reboot";
 }
 
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine)

@@ -30,8 +30,11 @@ struct menu_machine {
 	bool several_disks; /* and it may be on another disk than the first */
 };
 
-/* Whether the item is for a disk. This version lands in no other way, but for kernels and ISO images, which iPXE starts. */
+/* Whether the item is for a disk. This version writes no other ones; iPXE starts kernels and ISO images. */
 bool menu_lands_on_disk(const struct store_item *item);
+
+/* What follows a good write, as plans and signed metadata have it: "reboot" or "kexec". */
+const char *menu_landing(const struct store_item *item);
 
 /* Whether the machine is of the kind that the item is for. */
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine);

@@ -348,7 +348,7 @@ static json_t *plan_json(const struct store_item *item, const struct store_conte
 		json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o, s:I}, s:s, s:s, s:n}", "version", PLAN_VERSION, "job", job,
 			  "ticket", ticket, "item", "id", item->id, "title", json_text(item->announced.title), "uuid",
 			  json_text(item->announced.uuid), "version", (json_int_t)item->version, "zeros",
-			  zeros_policy_names[server->config->zeros], "landing", "reboot", "trust");
+			  zeros_policy_names[server->config->zeros], "landing", menu_landing(item), "trust");
 
 	if (is_signed)
 		json_object_set_new(plan, "trust",

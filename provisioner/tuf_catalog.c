@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "json.h"
+#include "menu.h"
 #include "tuf_writer.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static int add_disk(json_t *targets, const struct store_item *item, const struct
 	json_object_set_new(custom, "disk_bytes", json_integer((json_int_t)image->disk_bytes));
 	json_object_set_new(custom, "image", json_string(image->id));
 	json_object_set_new(custom, "zeros", json_string(zeros_policy_names[config->zeros]));
-	json_object_set_new(custom, "landing", json_string("reboot"));
+	json_object_set_new(custom, "landing", json_string(menu_landing(item)));
 	snprintf(path, sizeof(path), "items/%s/%zu/index", item->id, nr);
 	/* An image is named by its index: the id is the digest. */
 	return add_target(targets, path, image->index_bytes, image->id, custom, err);

@@ -33,7 +33,7 @@ make_volume()
 	case $kind in
 	vfat) mkfs.vfat -F 32 -n BOOT "$file" >/dev/null ;;
 	ext4) mkfs.ext4 -q -L "a label" "$file" ;;
-	*) mkfs.$kind -q -f -L "a label" "$file" >/dev/null ;;
+	*) "mkfs.$kind" -q -f -L "a label" "$file" >/dev/null ;;
 	esac
 	attach "$file"
 }

@@ -133,10 +133,14 @@ is "all disks too small" "$(plan 1073741824 '{"bytes":4194304},{"bytes":2097152}
 	"409 item $item needs a disk of 8.0 MiB, the largest of this machine has 4.0 MiB"
 is "one of them is not" "$(plan 1073741824 '{"bytes":4194304},{"bytes":8388608}')" 200
 is "a host run is not judged" "$(post /v1/plan '{"version":1,"item":"'"$item"'"}')" 200
+is "an item is booted by a reset" "$(plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 reboot"
 boot=$(boot_ticket "$mac" "$item")
 say_in_feed "<vmcast:landing>kexec</vmcast:landing>"
+is "or by kexec, as its feed says" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .landing) $(answer .error)" "200 kexec null"
+boot=$(boot_ticket "$mac" "$item")
+say_in_feed "<vmcast:landing>guest</vmcast:landing>"
 is "an item that is not for a disk is refused" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
-	"409 item $item is made to be started by kexec: this version writes to disks only"
+	"409 item $item is made to be started by guest: this version writes to disks only"
 boot=
 unlike "and is in no menu" "$(script)" "$item"
 

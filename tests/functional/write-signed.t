@@ -134,6 +134,8 @@ run_signed "$(assigned "$item" '"serial=no-such"')" "$bootif vmcast.disk=serial=
 refused "the command line has another rule" "\"target\": signed is 'serial=no-such', the kernel's command line says 'serial=none-either'"
 run_signed "$(assigned "$item" '"serial=no-such"')" "$bootif vmcast.zeros=keep"
 refused "the command line keeps zeros" "\"zeros\": signed is 'zero', the kernel's command line says 'keep'"
+run_signed "$(assigned "$item" '"serial=no-such"')" "$bootif vmcast.landing=kexec"
+refused "the command line lands otherwise" "\"landing\": signed is 'reboot', the kernel's command line says 'kexec'"
 run_signed '{"machines":{"52-54-00-00-00-01":{"version":1,"item":"'"$item"'","target":"serial=no-such"}}}' "$bootif"
 refused "the address is only on the command line" "no item is assigned to this machine: field \"target\": signed is ''"
 run_signed '{"policy":{"version":1,"unassigned":"refuse"}}' "$bootif"

@@ -51,6 +51,9 @@ static void test_refusals(void)
 	is_int(cmdline_parse(&c, BASE " vmcast.zeros=none", &err), -EINVAL,
 	       "a policy that there is none of is refused");
 	is_str(err.text, "kernel command line: vmcast.zeros: 'none' is none of zero, discard and keep", "by its name");
+	is_int(cmdline_parse(&c, BASE " vmcast.landing=moon", &err), -EINVAL,
+	       "a landing that there is none of is refused");
+	is_str(err.text, "kernel command line: vmcast.landing: 'moon' is none of disk and kexec", "by its name");
 	memset(longer + strlen(longer), 'x', 1000);
 	is_int(cmdline_parse(&c, longer, &err), -EINVAL, "a value that is too long is refused, not cut");
 	memmove(longer, "xx=", 3);
@@ -80,11 +83,25 @@ static void test_no_item(void)
 	is_str(c.item, "", "the item is then what the service has assigned");
 }
 
+static void test_landing(void)
+{
+	struct cmdline c = { 0 };
+	struct err err = { 0 };
+
+	is_int(cmdline_parse(&c, BASE, &err), 0, "no landing");
+	is_str(c.landing, "", "leaves the plan's");
+	is_int(cmdline_parse(&c, BASE " vmcast.landing=kexec", &err), 0, "kexec");
+	is_str(c.landing, "kexec", "is one");
+	is_int(cmdline_parse(&c, BASE " vmcast.landing=kexec vmcast.landing=disk", &err), 0, "of two landings");
+	is_str(c.landing, "reboot", "the last one counts");
+}
+
 int main(void)
 {
 	test_no_item();
 	test_values();
 	test_zeros();
+	test_landing();
 	test_refusals();
 	return done_testing();
 }

@@ -85,7 +85,7 @@ static void two_channels(void)
 	rows[4].present = false;
 	rows[5].needs.arch = "aarch64";
 	rows[6].needs.firmware = "uefi";
-	rows[7].needs.landing = "kexec";
+	rows[7].needs.landing = "guest";
 	is_golden(menu_script(&config, &items, &bios), "bios");
 	is_golden(menu_script(&config, &items, &uefi), "uefi");
 	is_golden(menu_script(&config, &items, &arm), "arm");

@@ -171,8 +171,7 @@ static int prepare(char *what, size_t room, const char *const *disks, size_t cou
 	if (rc == 0)
 		rc = load(entry, err);
 	if (rc == 0)
-		snprintf(what, room, "\"%s\" of %s: %s, arguments: %s", entry->title, entry->from, entry->kernel.path,
-			 entry->arguments);
+		snprintf(what, room, "%s by %s, arguments: %s", entry->kernel.path, entry->from, entry->arguments);
 	sysfs_clean(rc == 0 ? what : err->text);
 	return rc;
 }

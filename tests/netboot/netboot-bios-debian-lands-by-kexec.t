@@ -17,6 +17,7 @@ land()
 	lab serve "$2" "$work/$4.xml"
 	lab vmcast feed add --wait "http://10.77.0.1:8088/$4.xml" >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
 	item=$(api item list | jq -r ".items[] | select(.title == \"$4\") | .id")
+	# shellcheck disable=SC2317 # called by wait_for
 	is_ingested() { [[ $(api item list | jq -r ".items[] | select(.title == \"$4\") | .state") == ready ]]; }
 	wait_for 300 is_ingested "$@" || diag "$(api item list)"
 	lab vmcast machine assign "$3" "$item" >/dev/null

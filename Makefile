@@ -177,6 +177,8 @@ $(BUILD)/obj/provisioner/config.o: $(BUILD)/prefix
 $(BUILD)/obj/lib/tuf_key.o $(BUILD)/fuzz/obj/lib/tuf_key.o: EXTRA = -Ibuild/static/include
 $(BUILD)/obj/lib/tuf_key.o $(BUILD)/fuzz/obj/lib/tuf_key.o: | build/static/link.flags
 $(BUILD)/obj/tests/%.o: EXTRA = $(service_cflags) -Iprovisioner -Ibootloader -Itests/unit
+$(BUILD)/obj/tests/unit/test_gcm.o: EXTRA += -Ibuild/static/include
+$(BUILD)/obj/tests/unit/test_gcm.o: | build/static/link.flags
 
 # Changes only when PREFIX does, so that the paths compiled in follow it.
 $(BUILD)/prefix: FORCE
@@ -215,7 +217,7 @@ $(BUILD)/vmcast-boot: $(BUILD)/obj/bootloader/vmcast-boot.o $(CLIENT) $(LIB)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(lib_libs) $(tuf_libs)
 endif
 
-build/static/link.flags: bootloader/deps
+build/static/link.flags: bootloader/deps $(wildcard bootloader/mbedtls/*)
 	$(Q)BUILD=build bootloader/deps
 
 $(ENV): $(BUILD)/vmcast-boot $(BUILD)/root.json $(wildcard bootloader/env/*)

@@ -46,8 +46,8 @@ struct job {
 	struct job_disk *disks; /* as many as the plan has */
 	size_t count;
 	enum zeros_policy zeros;
-	uint64_t left_bytes; /* as in struct job_result */
-	int64_t started_at;  /* seconds since 1970 */
+	uint64_t left_bytes;             /* as in struct job_result */
+	int64_t started_at;              /* seconds since 1970 */
 	char landing_text[LANDING_TEXT]; /* why it lands otherwise than it was told to; empty: it does not */
 };
 

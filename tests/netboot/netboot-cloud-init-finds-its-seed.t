@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# BIOS, a real Debian with cloud-init, assigned with a seed: a disk without room for it is refused and not touched; on a larger one
-# host name, user, SSH key and network are there after the first boot, by a reset and by kexec. The secret is in no log.
+# A real Debian with cloud-init, assigned with a seed: a disk without room for it is refused and not touched; on a larger one host
+# name, user, SSH key and network are there after the first boot: by a reset on BIOS, by kexec on UEFI. The secret is in no log.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -21,7 +21,7 @@ make_seed()
 	cat >"$work/seeds/web/user-data" <<-END
 		#cloud-config
 		users:
-		  - name: operator
+		  - name: deploy
 		    gecos: $secret
 		    shell: /bin/sh
 		    ssh_authorized_keys: ["$ssh_key"]
@@ -30,8 +30,8 @@ make_seed()
 		    content: "of {{item.title}}"
 		runcmd:
 		  - [sh, -c, 'echo "seed-host \$(hostname) end" >/dev/ttyS0']
-		  - [sh, -c, 'echo "seed-user \$(getent passwd operator) end" >/dev/ttyS0']
-		  - [sh, -c, 'echo "seed-key \$(cat /home/operator/.ssh/authorized_keys) end" >/dev/ttyS0']
+		  - [sh, -c, 'echo "seed-user \$(getent passwd deploy) end" >/dev/ttyS0']
+		  - [sh, -c, 'echo "seed-key \$(cat /home/deploy/.ssh/authorized_keys) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-net \$(ip -4 -o address show dev seed0) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-id \$(cat /run/cloud-init/.instance-id) \$(cat /etc/issue.d/seed.issue) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-disk \$(blkid -o value -s LABEL -t LABEL=CIDATA) end" >/dev/ttyS0']
@@ -55,7 +55,7 @@ first_boot()
 	ok "$name: cloud-init is through" lab wait "$name" 'seed-all end' 900
 	said=$(lab said "$name")
 	like "$name: it has its host name" "$said" "seed-host $name end"
-	like "$name: the user" "$said" "seed-user operator:x:[0-9]+:[0-9]+:$secret:/home/operator:/bin/sh end"
+	like "$name: the user" "$said" "seed-user deploy:x:[0-9]+:[0-9]+:$secret:/home/deploy:/bin/sh end"
 	like "$name: his SSH key, and no other" "$said" "seed-key [^[:cntrl:]]*$ssh_key[[:space:]]+end"
 	like "$name: the network" "$said" "seed-net [^[:cntrl:]]*inet 10\.77\.0\.77/24 [^[:cntrl:]]*seed0"
 	like "$name: instance and item are this one's" "$said" "seed-id vmcast-${mac//:/}-[0-9a-f]{16} of Debian _cloud_ end"
@@ -68,11 +68,21 @@ make_seed
 netboot_up --dhcp own --config - <<-END
 	seeds_dir = $work/seeds
 END
-"$top/qemu/feed" http://10.77.0.1:8088 --title 'Debian "cloud"' "$debian" >"$work/feed.xml"
-lab serve "$debian" "$work/feed.xml"
-lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml policy=none >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
-wait_for 300 item_is_ready || diag "$(api item list)"
-item=$(api item list | jq -r '.items[0].id')
+
+# announce_for LANDING: sets $item to that of a feed of its own
+announce_for()
+{
+	"$top/qemu/feed" http://10.77.0.1:8088 --title 'Debian "cloud"' "$debian" |
+		sed 's|</vmcast:digest>|&<vmcast:landing>'"$1"'</vmcast:landing>|' >"$work/$1.xml"
+	lab serve "$debian" "$work/$1.xml"
+	lab vmcast feed add --wait "http://10.77.0.1:8088/$1.xml" policy=none >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
+	item=$(api item list | jq -r ".items[] | select(.landing == \"$1\") | .id")
+	# shellcheck disable=SC2317 # called by wait_for
+	is_ingested() { [[ $(api item list | jq -r ".items[] | select(.id == \"$item\") | .state") == ready ]]; }
+	wait_for 300 is_ingested || diag "$(api item list)"
+}
+
+announce_for disk
 
 # No room
 full_disk "$work/small.raw" "$disk_bytes"
@@ -95,7 +105,15 @@ like "reset: with its seed" "$(lab said reset)" "vmcast: seed at .*: 'web', for 
 first_boot reset 52:54:00:77:02:02
 lab stop reset
 
+announce_for kexec
+lab vmcast machine assign 52:54:00:77:02:03 "$item" --seed web --hostname kexec >/dev/null
+lab machine --id kexec --uefi --mac 52:54:00:77:02:03 --memory 1024 --disk 1280M --detach >/dev/null
+ok "kexec: the image is committed" lab wait kexec 'vmcast: commit' 600
+first_boot kexec 52:54:00:77:02:03
+unlike "kexec: the disk's boot loader was not started" "$(lab said kexec)" "GRUB: starting Debian"
+lab stop kexec
+
 unlike "the secret is in no log of the service" "$(cat "$BUILD/lab/$LAB"/*.log)" "$secret"
 unlike "nor in a job" "$(api job list)" "$secret"
-unlike "nor on a console, but for what the system printed" "$(lab said reset | grep -v seed-user)" "$secret"
+unlike "nor on a console, but for what the system printed" "$(lab said reset | grep -v seed-user)$(lab said kexec | grep -v seed-user)" "$secret"
 done_testing

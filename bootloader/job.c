@@ -11,7 +11,7 @@
 #include "remote_image.h"
 #include "remote_index.h"
 #include "report.h"
-#include "seed.h"
+#include "boot_seed.h"
 #include "seed_partition.h"
 #include "settle.h"
 #include "target.h"
@@ -51,7 +51,7 @@ struct job {
 	enum zeros_policy zeros;
 	uint64_t left_bytes; /* as in struct job_result */
 	int64_t started_at;  /* seconds since 1970 */
-	struct seed seed;    /* empty: the machine gets none */
+	struct boot_seed seed;    /* empty: the machine gets none */
 	uint8_t *seed_volume;
 	uint8_t *head;                   /* of the boot disk's image, for the seed's partition; NULL: there is no seed */
 	char landing_text[LANDING_TEXT]; /* why it lands otherwise than it was told to; empty: it does not */
@@ -70,7 +70,7 @@ static void job_done(struct job *job)
 	if (job->seed_volume)
 		explicit_bzero(job->seed_volume, SEED_VOLUME_BYTES);
 	free(job->seed_volume);
-	seed_done(&job->seed);
+	boot_seed_done(&job->seed);
 	boot_plan_free(&job->plan);
 	disk_list_free(&job->list);
 }
@@ -170,7 +170,7 @@ static int get_seed(struct job *job, struct err *err)
 		return 0;
 	if (!o->machine)
 		return err_set(err, -EPROTO, "the plan has a seed, which is for machines only, and this is a host");
-	int rc = seed_get(&job->seed, o->service, &job->plan, err);
+	int rc = boot_seed_get(&job->seed, o->service, &job->plan, err);
 	if (!rc)
 		progress_mark(o->progress, "seed", "'%s', for the first boot: %zu files", job->plan.seed.name,
 			      job->seed.count);

@@ -58,7 +58,7 @@ first_boot()
 	like "$name: the user" "$said" "seed-user deploy:x:[0-9]+:[0-9]+:$secret:/home/deploy:/bin/sh end"
 	like "$name: his SSH key, and no other" "$said" "seed-key [^[:cntrl:]]*$ssh_key[[:space:]]+end"
 	like "$name: the network" "$said" "seed-net [^[:cntrl:]]*inet 10\.77\.0\.77/24 [^[:cntrl:]]*seed0"
-	like "$name: instance and item are this one's" "$said" "seed-id vmcast-${mac//:/}-[0-9a-f]{16} of Debian _cloud_ end"
+	like "$name: instance and item are this one's" "$said" "seed-id vmcast-${mac//:/}-[0-9a-f]{16} of Debian _cloud_ [a-z]+ end"
 	like "$name: it is a partition of its disk" "$said" "seed-disk CIDATA end"
 	is "$name: the service has the receipt" "$(last_job phase) $(last_job exit)" "done 0"
 }
@@ -72,11 +72,11 @@ END
 # announce_for LANDING: sets $item to that of a feed of its own
 announce_for()
 {
-	"$top/qemu/feed" http://10.77.0.1:8088 --title 'Debian "cloud"' "$debian" |
+	"$top/qemu/feed" http://10.77.0.1:8088 --title "Debian \"cloud\" $1" "$debian" |
 		sed 's|</vmcast:digest>|&<vmcast:landing>'"$1"'</vmcast:landing>|' >"$work/$1.xml"
 	lab serve "$debian" "$work/$1.xml"
 	lab vmcast feed add --wait "http://10.77.0.1:8088/$1.xml" policy=none >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
-	item=$(api item list | jq -r ".items[] | select(.landing == \"$1\") | .id")
+	item=$(api item list | jq -r ".items[] | select(.title | endswith(\" $1\")) | .id")
 	# shellcheck disable=SC2317 # called by wait_for
 	is_ingested() { [[ $(api item list | jq -r ".items[] | select(.id == \"$item\") | .state") == ready ]]; }
 	wait_for 300 is_ingested || diag "$(api item list)"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* seed: see seed.h */
-#include "seed.h"
+/* boot_seed: see boot_seed.h */
+#include "boot_seed.h"
 
 #include "cleanup.h"
 #include "json.h"
@@ -90,7 +90,7 @@ static int ask(struct answer *answer, const struct service *service, const struc
 	}
 }
 
-static int add_file(struct seed *seed, const char *name, const json_t *data, struct err *err)
+static int add_file(struct boot_seed *seed, const char *name, const json_t *data, struct err *err)
 {
 	if (seed->count == SEED_VOLUME_FILES_MAX || !json_is_string(data) || strlen(name) > SEED_VOLUME_NAME_MAX)
 		return err_set(err, -EPROTO, "field \"files\": no text, or too many");
@@ -101,7 +101,7 @@ static int add_file(struct seed *seed, const char *name, const json_t *data, str
 }
 
 /* Only these: their names become those of a volume's files. */
-static int add_files(struct seed *seed, const json_t *files, struct err *err)
+static int add_files(struct boot_seed *seed, const json_t *files, struct err *err)
 {
 	static const char *const known[] = { "meta-data", "user-data", "network-config" };
 	size_t found = 0;
@@ -119,9 +119,9 @@ static int add_files(struct seed *seed, const json_t *files, struct err *err)
 	return rc;
 }
 
-int seed_parse(struct seed *out, const char *text, size_t len, struct err *err)
+int boot_seed_parse(struct boot_seed *out, const char *text, size_t len, struct err *err)
 {
-	struct seed seed = { 0 };
+	struct boot_seed seed = { 0 };
 	uint64_t version;
 	int rc = json_parse_object(&seed.document, text, len, err);
 
@@ -133,14 +133,14 @@ int seed_parse(struct seed *out, const char *text, size_t len, struct err *err)
 	if (!rc)
 		rc = add_files(&seed, json_object_get(seed.document, "files"), err);
 	if (rc) {
-		seed_done(&seed);
+		boot_seed_done(&seed);
 		return rc;
 	}
 	*out = seed;
 	return 0;
 }
 
-static int open_answer(struct seed *out, const struct answer *answer, const struct sealed_key *key,
+static int open_answer(struct boot_seed *out, const struct answer *answer, const struct sealed_key *key,
 		       const struct boot_plan *plan, struct err *err)
 {
 	uint8_t digest[DIGEST_BYTES];
@@ -156,13 +156,13 @@ static int open_answer(struct seed *out, const struct answer *answer, const stru
 	if (strcmp(hex, plan->seed.digest) != 0)
 		rc = err_set(err, -EACCES, "it is not what the plan says: was its template changed just now?");
 	else
-		rc = seed_parse(out, text, len, err);
+		rc = boot_seed_parse(out, text, len, err);
 	explicit_bzero(text, len);
 	free(text);
 	return rc;
 }
 
-static int get(struct seed *out, const struct service *service, const struct boot_plan *plan, struct err *err)
+static int get(struct boot_seed *out, const struct service *service, const struct boot_plan *plan, struct err *err)
 {
 	CLEANUP(sealed_key_done) struct sealed_key key = { 0 };
 	CLEANUP(free_answer) struct answer answer = { .bytes = malloc(ANSWER_MAX) };
@@ -177,7 +177,7 @@ static int get(struct seed *out, const struct service *service, const struct boo
 	return rc ? rc : open_answer(out, &answer, &key, plan, err);
 }
 
-int seed_get(struct seed *out, const struct service *service, const struct boot_plan *plan, struct err *err)
+int boot_seed_get(struct boot_seed *out, const struct service *service, const struct boot_plan *plan, struct err *err)
 {
 	int rc = service->key ? get(out, service, plan, err)
 			      : err_set(err, -EPROTO, "this program has no key to get one with");
@@ -185,11 +185,11 @@ int seed_get(struct seed *out, const struct service *service, const struct boot_
 	return rc ? err_wrap(err, "seed '%s'", plan->seed.name) : 0;
 }
 
-void seed_done(struct seed *seed)
+void boot_seed_done(struct boot_seed *seed)
 {
 	for (size_t i = 0; i < seed->count; i++)
 		/* The document's own copy, which nobody reads again. */
 		explicit_bzero((char *)(uintptr_t)seed->files[i].data, seed->files[i].bytes);
 	json_decref(seed->document);
-	*seed = (struct seed){ 0 };
+	*seed = (struct boot_seed){ 0 };
 }

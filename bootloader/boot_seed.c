@@ -94,9 +94,8 @@ static int add_file(struct boot_seed *seed, const char *name, const json_t *data
 {
 	if (seed->count == SEED_VOLUME_FILES_MAX || !json_is_string(data) || strlen(name) > SEED_VOLUME_NAME_MAX)
 		return err_set(err, -EPROTO, "field \"files\": no text, or too many");
-	seed->files[seed->count++] = (struct seed_file){
-		.name = name, .data = json_string_value(data), .bytes = json_string_length(data)
-	};
+	seed->files[seed->count++] =
+		(struct seed_file){ .name = name, .data = json_string_value(data), .bytes = json_string_length(data) };
 	return 0;
 }
 
@@ -114,8 +113,9 @@ static int add_files(struct boot_seed *seed, const json_t *files, struct err *er
 		rc = data ? add_file(seed, known[i], data, err) : 0;
 	}
 	if (!rc && (!found || found != json_object_size(files)))
-		rc = err_set(err, -EPROTO, "field \"files\": meta-data, user-data and network-config are needed, and "
-					   "no others");
+		rc = err_set(err, -EPROTO,
+			     "field \"files\": meta-data, user-data and network-config are needed, and "
+			     "no others");
 	return rc;
 }
 

@@ -2,6 +2,7 @@
 /* job: see job.h */
 #include "job.h"
 
+#include "boot_seed.h"
 #include "cleanup.h"
 #include "device_fd.h"
 #include "image_head.h"
@@ -11,7 +12,6 @@
 #include "remote_image.h"
 #include "remote_index.h"
 #include "report.h"
-#include "boot_seed.h"
 #include "seed_partition.h"
 #include "settle.h"
 #include "target.h"
@@ -49,11 +49,11 @@ struct job {
 	struct job_disk *disks; /* as many as the plan has */
 	size_t count;
 	enum zeros_policy zeros;
-	uint64_t left_bytes; /* as in struct job_result */
-	int64_t started_at;  /* seconds since 1970 */
-	struct boot_seed seed;    /* empty: the machine gets none */
+	uint64_t left_bytes;   /* as in struct job_result */
+	int64_t started_at;    /* seconds since 1970 */
+	struct boot_seed seed; /* empty: the machine gets none */
 	uint8_t *seed_volume;
-	uint8_t *head;                   /* of the boot disk's image, for the seed's partition; NULL: there is no seed */
+	uint8_t *head; /* of the boot disk's image, for the seed's partition; NULL: there is no seed */
 	char landing_text[LANDING_TEXT]; /* why it lands otherwise than it was told to; empty: it does not */
 };
 
@@ -456,8 +456,8 @@ static int run_steps(enum phase *phase, struct job *job, struct err *err)
 		enum phase phase;
 		int (*run)(struct job *job, struct err *err);
 	} steps[] = {
-		{ PHASE_PLAN, get_plan },       { PHASE_PLAN, check_trust }, { PHASE_PLAN, get_seed },
-		{ PHASE_INDEX, get_index },     { PHASE_TARGET, open_targets }, { PHASE_WRITE, write_targets },
+		{ PHASE_PLAN, get_plan },   { PHASE_PLAN, check_trust },    { PHASE_PLAN, get_seed },
+		{ PHASE_INDEX, get_index }, { PHASE_TARGET, open_targets }, { PHASE_WRITE, write_targets },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -107,12 +107,13 @@ static int find_room(uint64_t *off, const struct seed_partition_disk *disk, uint
 		*off = most - disk->need_bytes;
 		return 0;
 	}
-	return err_set(err, -ENOSPC,
-		       "there is no room for the seed: it takes %s at the end of the disk, behind the image; the disk is %s "
-		       "(%" PRIu64 " bytes) too small",
-		       units_bytes(need, disk->need_bytes),
-		       units_bytes(missing, first + disk->need_bytes + (disk->disk_bytes - end) - disk->disk_bytes),
-		       first + disk->need_bytes + (disk->disk_bytes - end) - disk->disk_bytes);
+	return err_set(
+		err, -ENOSPC,
+		"there is no room for the seed: it takes %s at the end of the disk, behind the image; the disk is %s "
+		"(%" PRIu64 " bytes) too small",
+		units_bytes(need, disk->need_bytes),
+		units_bytes(missing, first + disk->need_bytes + (disk->disk_bytes - end) - disk->disk_bytes),
+		first + disk->need_bytes + (disk->disk_bytes - end) - disk->disk_bytes);
 }
 
 /* Behind the last one that is used, so that none of the image's gets a number before it; else any. -1: none. */
@@ -218,8 +219,8 @@ static int add_gpt(struct seed_partition *out, uint8_t *head, const struct seed_
 		return rc;
 	int nr = free_gpt_entry(&gpt);
 	if (nr < 0)
-		return err_set(err, -ENOSPC, "there is no place for the seed: all %u entries of the image's GPT are used",
-			       gpt.count);
+		return err_set(err, -ENOSPC,
+			       "there is no place for the seed: all %u entries of the image's GPT are used", gpt.count);
 	rc = put_gpt_entry(&gpt, nr, out->off / sector_bytes, (out->off + disk->need_bytes) / sector_bytes - 1, err);
 	if (rc)
 		return rc;
@@ -274,7 +275,8 @@ int seed_partition_add(struct seed_partition *out, uint8_t head[static SEED_PART
 	if (le16(copy + 510) != 0xaa55)
 		rc = err_set(err, -ENOTSUP, "there is no place for the seed: the image has no partition table");
 	else
-		rc = has_gpt(copy, disk->sector_bytes) ? add_gpt(place, copy, disk, err) : add_mbr(place, copy, disk, err);
+		rc = has_gpt(copy, disk->sector_bytes) ? add_gpt(place, copy, disk, err)
+						       : add_mbr(place, copy, disk, err);
 	if (!rc) {
 		memcpy(head, copy, SEED_PARTITION_HEAD);
 		*out = *place;

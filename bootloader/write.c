@@ -79,10 +79,10 @@ struct disk_write {
 	const struct index_header *header;
 	const struct chunk_source *source;
 	struct remote_delta *delta;
-	struct held ends[2];       /* their bytes are the writer's, which all disks use in turn */
-	struct held labels[2];     /* the outer parts of the ends, kept to the last */
-	const uint8_t *seed;       /* NULL: none */
-	uint32_t sector_bytes;     /* for its partition */
+	struct held ends[2];   /* their bytes are the writer's, which all disks use in turn */
+	struct held labels[2]; /* the outer parts of the ends, kept to the last */
+	const uint8_t *seed;   /* NULL: none */
+	uint32_t sector_bytes; /* for its partition */
 	struct seed_partition *seed_place;
 	uint64_t written, flushed; /* bytes of the body, by this run */
 	struct write_stats stats;
@@ -433,8 +433,7 @@ static void drop_backup(const struct disk_write *d)
 {
 	const struct held *tail = &d->labels[1];
 
-	if (tail->len >= d->sector_bytes &&
-	    memcmp(tail->bytes + tail->len - d->sector_bytes, "EFI PART", 8) == 0)
+	if (tail->len >= d->sector_bytes && memcmp(tail->bytes + tail->len - d->sector_bytes, "EFI PART", 8) == 0)
 		memset(tail->bytes + tail->len - d->sector_bytes, 0, d->sector_bytes);
 }
 

@@ -149,8 +149,8 @@ static json_t *key_json(const char *text)
 
 static json_t *machine_json(const struct store_machine *machine)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mac",
-			 machine->mac, "architecture", json_text(machine->arch), "firmware",
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "mac", machine->mac, "architecture", json_text(machine->arch), "firmware",
 			 json_text(machine->firmware), "address", json_text(machine->address), "assignment",
 			 assignment_states[machine->assignment], "item", json_id(machine->item_id), "item_title",
 			 json_text(machine->item_title), "target", json_text(machine->target), "seed",

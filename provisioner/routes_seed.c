@@ -125,8 +125,9 @@ static int read_question(struct question *q, const struct request *rq, const jso
 	    (rc = json_need_string(&q->job, json, "job", STORE_ID_CHARS - 1, err)) < 0 ||
 	    (rc = read_public_key(q, json, err)) < 0)
 		return rc;
-	return version == SEED_VERSION ? 0
-				       : err_set(err, -EINVAL, "field \"version\": only %d is spoken here", SEED_VERSION);
+	return version == SEED_VERSION
+		       ? 0
+		       : err_set(err, -EINVAL, "field \"version\": only %d is spoken here", SEED_VERSION);
 }
 
 /* That it is the machine which the plan was handed to. Where nothing is asked of machines, a key of one boot is anybody's. */
@@ -140,10 +141,11 @@ static int check_identity(const struct request *rq, const struct question *q, st
 	if (!job.key)
 		return err_set(err, -EACCES, "job '%s' is of a machine without a key, which gets no seed", q->job);
 	if (rq->server->config->identity == IDENTITY_NONE && job.key_kept && strcmp(job.key_kept, "memory") == 0)
-		return err_set(err, -EACCES,
-			       "machine %s has no key that outlives a boot, and this site asks for no tickets (identity = "
-			       "none): anybody could be it, and gets no seed",
-			       job.mac);
+		return err_set(
+			err, -EACCES,
+			"machine %s has no key that outlives a boot, and this site asks for no tickets (identity = "
+			"none): anybody could be it, and gets no seed",
+			job.mac);
 	return 0;
 }
 
@@ -155,8 +157,8 @@ static int make_seed(struct seed_document *out, const struct request *rq, const 
 	char mac[STORE_MAC_CHARS];
 	int rc;
 
-	if ((rc = store_job_machine(store, q->job, q->ticket, mac, err)) < 0 ||
-	    (rc = check_identity(rq, q, err)) < 0 || (rc = store_machine_get(store, mac, &machine, err)) < 0)
+	if ((rc = store_job_machine(store, q->job, q->ticket, mac, err)) < 0 || (rc = check_identity(rq, q, err)) < 0 ||
+	    (rc = store_machine_get(store, mac, &machine, err)) < 0)
 		return rc;
 	if (!machine.seed)
 		return err_set(err, -EALREADY, "machine %s is assigned no seed", mac);

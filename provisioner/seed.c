@@ -98,14 +98,9 @@ static const struct field {
 	const char *name;
 	void (*put)(char out[static VALUE_MAX], const struct seed_machine *m);
 } fields[] = {
-	{ "instance-id", put_instance_id },
-	{ "hostname", put_hostname },
-	{ "mac", put_mac },
-	{ "mac-digits", put_digits },
-	{ "item.id", put_item_id },
-	{ "item.title", put_item_title },
-	{ "item.uuid", put_item_uuid },
-	{ "braces", put_braces },
+	{ "instance-id", put_instance_id }, { "hostname", put_hostname }, { "mac", put_mac },
+	{ "mac-digits", put_digits },       { "item.id", put_item_id },   { "item.title", put_item_title },
+	{ "item.uuid", put_item_uuid },     { "braces", put_braces },
 };
 
 #define FIELDS            (sizeof(fields) / sizeof(fields[0]))
@@ -340,8 +335,8 @@ static int render_file(json_t *files, const struct seed *seed, int nr, const str
 
 static int render(struct seed_document *out, json_t *files, const char *salt, struct err *err)
 {
-	CLEANUP(json_free) json_t *document =
-		json_pack("{s:i, s:s, s:O}", "version", SEED_VERSION, "salt", salt, "files", files);
+	CLEANUP(json_free)
+	json_t *document = json_pack("{s:i, s:s, s:O}", "version", SEED_VERSION, "salt", salt, "files", files);
 	uint8_t digest[DIGEST_BYTES];
 
 	out->text = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS);

@@ -119,12 +119,12 @@ struct store_machine {
 				 assigned or not: its menu then defaults to the disk */
 	int64_t first_seen_at;
 	int64_t last_seen_at;
-	char *key;      /* JSON of the public key that it proves itself with; NULL: none is known */
-	char *key_kept; /* "tpm", "nvram" */
-	char *seed;     /* of the assignment: name of the templates for the first boot, NULL: none */
-	char *hostname; /* of the assignment, NULL: not said */
+	char *key;               /* JSON of the public key that it proves itself with; NULL: none is known */
+	char *key_kept;          /* "tpm", "nvram" */
+	char *seed;              /* of the assignment: name of the templates for the first boot, NULL: none */
+	char *hostname;          /* of the assignment, NULL: not said */
 	uint64_t assignment_key; /* another number for each assignment */
-	char *alert;    /* who else wanted to be this machine, NULL: nobody since it was looked at */
+	char *alert;             /* who else wanted to be this machine, NULL: nobody since it was looked at */
 	int64_t alert_at;
 };
 

@@ -17,8 +17,8 @@ static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INS
 	"SELECT m.mac, m.arch, m.firmware, m.address, " inventory ", m.item_id, i.title, m.target, m.assignment,"      \
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
 	"  AND phase <> 'started' ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                      \
-	" m.installed_at, m.first_seen_at, m.last_seen_at, m.key, m.key_kept, m.alert, m.alert_at,"                   \
-	" m.seed, m.hostname, m.assignment_key"                     \
+	" m.installed_at, m.first_seen_at, m.last_seen_at, m.key, m.key_kept, m.alert, m.alert_at,"                    \
+	" m.seed, m.hostname, m.assignment_key"                                                                        \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 
 static void read_machine(void *row, sqlite3_stmt *q)
@@ -239,7 +239,10 @@ static int change(struct store *s, const char *sql, const char *mac, struct err 
 
 int store_machine_release(struct store *s, const char *mac, struct err *err)
 {
-	return change(s, "UPDATE machine SET item_id = NULL, target = NULL, seed = NULL, hostname = NULL, assignment = 0 WHERE mac = ?1", mac, err);
+	return change(s,
+		      "UPDATE machine SET item_id = NULL, target = NULL, seed = NULL, hostname = NULL, assignment = 0 "
+		      "WHERE mac = ?1",
+		      mac, err);
 }
 
 int store_machine_forget_key(struct store *s, const char *mac, struct err *err)

@@ -206,11 +206,10 @@ static int add_machine(struct tuf_catalog_files *files, const struct store_machi
 		if (*p == ':')
 			*p = '-';
 	digest_of(digest, path, strlen(path));
-	return add_text(
-		files->bins[digest[0] >> 4], files->texts, path,
-		json_pack("{s:i, s:s, s:o, s:o*}", "version", 1, "item", machine->item_id, "target", json_text(target),
-			  "seed", seed),
-		err);
+	return add_text(files->bins[digest[0] >> 4], files->texts, path,
+			json_pack("{s:i, s:s, s:o, s:o*}", "version", 1, "item", machine->item_id, "target",
+				  json_text(target), "seed", seed),
+			err);
 }
 
 int tuf_catalog_files(struct tuf_catalog_files *out, const struct config *config, struct store *store, struct err *err)

@@ -82,10 +82,10 @@ struct tuf_repository {
 	struct tuf_metadata *published[ROLES]; /* NULL: not made yet */
 	json_t *previous[ROLES];               /* targets of the version before, of the machines and the bins */
 	struct tuf_catalog_env env;
-	bool is_loaded;   /* what was published before */
-	uint64_t changes; /* of the store, before it was read last */
+	bool is_loaded;              /* what was published before */
+	uint64_t changes;            /* of the store, before it was read last */
 	uint8_t seeds[DIGEST_BYTES]; /* stamp of the templates, the same */
-	int64_t read_at;  /* when that was; 0: never, or it failed */
+	int64_t read_at;             /* when that was; 0: never, or it failed */
 	int64_t warned_at;
 
 	pthread_mutex_t lock;
@@ -450,7 +450,8 @@ static int look(struct tuf_repository *r, bool *has_root, bool wants_reload, str
 		r->read_at = 0;
 	}
 	warn_once_a_day(r);
-	if (r->read_at && changes == r->changes && digest_equal(seeds, r->seeds) && now >= r->read_at && now - r->read_at < REREAD_S)
+	if (r->read_at && changes == r->changes && digest_equal(seeds, r->seeds) && now >= r->read_at &&
+	    now - r->read_at < REREAD_S)
 		return 0;
 	r->read_at = 0;
 	if ((rc = publish(r, err)) < 0)

@@ -36,8 +36,8 @@ struct cli {
 	size_t target_count;
 	const char *seed;     /* --seed, NULL: not given */
 	const char *hostname; /* --hostname, NULL: not given */
-	const char *feed;  /* --feed, NULL: not given */
-	bool with_options; /* --with-options */
+	const char *feed;     /* --feed, NULL: not given */
+	bool with_options;    /* --with-options */
 	struct http *http;
 };
 

@@ -114,17 +114,20 @@ static int seed_check(struct cli *cli, char **args, struct err *err)
 	}
 	if (args[0] && !looked_at)
 		return err_set(err, -ENOENT, "there is no seed '%s' in '%s'", args[0], row_text(json, "dir"));
-	return faults ? err_set(err, CLI_FOUND_FAULTS, "%zu of %zu seeds cannot be given to a machine", faults, looked_at)
+	return faults ? err_set(err, CLI_FOUND_FAULTS, "%zu of %zu seeds cannot be given to a machine", faults,
+				looked_at)
 		      : 0;
 }
 
 const struct command commands_seed[] = {
 	{ "seed", "list", "", 0, 0, 0, seed_list, "templates for first boots, and what is wrong with them",
 	  "A seed is a folder in the service's seeds_dir (vmcastd.conf(5)) with user-data, and perhaps meta-data and\n"
-	  "network-config, as cloud-init's NoCloud wants them. {{FIELD}} in them stands for a field of the machine.\n" },
+	  "network-config, as cloud-init's NoCloud wants them. {{FIELD}} in them stands for a field of the "
+	  "machine.\n" },
 	{ "seed", "show", "NAME", 1, 1, 0, seed_show, "one seed: its files, their fields, and whom it is assigned to",
 	  "What is in its files is not shown: it may be secret.\n" },
 	{ "seed", "check", "[NAME]", 0, 1, 0, seed_check, "whether a seed, or every one, can be given to a machine",
-	  "Says which file, line and field is wrong, or who may read what he should not. Exit status 5 if anything is.\n" },
+	  "Says which file, line and field is wrong, or who may read what he should not. Exit status 5 if anything "
+	  "is.\n" },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL },
 };

@@ -51,8 +51,8 @@ static void try(const uint8_t *data, size_t len, uint32_t sector_bytes, uint64_t
 		return;
 	}
 	assert(place.off % MIB == 0 && place.off >= 64 * MIB && place.off + MIB <= disk_bytes);
-	assert(!place.backup_bytes || (place.backup_off >= place.off + MIB &&
-				       place.backup_off + place.backup_bytes <= disk_bytes));
+	assert(!place.backup_bytes ||
+	       (place.backup_off >= place.off + MIB && place.backup_off + place.backup_bytes <= disk_bytes));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -34,7 +34,8 @@ make_seed()
 		  - [sh, -c, 'echo "seed-key \$(cat /home/deploy/.ssh/authorized_keys) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-net \$(ip -4 -o address show dev seed0) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-id \$(cat /run/cloud-init/.instance-id) \$(cat /etc/issue.d/seed.issue) end" >/dev/ttyS0']
-		  - [sh, -c, 'echo "seed-disk \$(blkid -o value -s LABEL -t LABEL=CIDATA) end" >/dev/ttyS0']
+		  - [sh, -c, 'echo "seed-disk \$(blkid -L CIDATA) end" >/dev/ttyS0']
+		  - [sh, -c, 'wipefs -q -a "\$(blkid -L CIDATA)"; echo "seed-wiped \$(blkid -L CIDATA) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-all end" >/dev/ttyS0']
 	END
 	cat >"$work/seeds/web/network-config" <<-END
@@ -59,7 +60,8 @@ first_boot()
 	like "$name: his SSH key, and no other" "$said" "seed-key [^[:cntrl:]]*$ssh_key[[:space:]]+end"
 	like "$name: the network" "$said" "seed-net [^[:cntrl:]]*inet 10\.77\.0\.77/24 [^[:cntrl:]]*seed0"
 	like "$name: instance and item are this one's" "$said" "seed-id vmcast-${mac//:/}-[0-9a-f]{16} of Debian _cloud_ [a-z]+ end"
-	like "$name: it is a partition of its disk" "$said" "seed-disk CIDATA end"
+	like "$name: it is a partition of its disk" "$said" "seed-disk /dev/vda4 end"
+	like "$name: which can be emptied" "$said" "seed-wiped  end"
 	is "$name: the service has the receipt" "$(last_job phase) $(last_job exit)" "done 0"
 }
 

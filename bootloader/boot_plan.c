@@ -17,6 +17,8 @@
 #define PLAN_VERSION 1
 #define URL_MAX      2048
 
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
 static json_t *macs_to_json(const struct machine *machine)
 {
 	json_t *macs = json_array();
@@ -333,6 +335,27 @@ static int parse_receipt(struct boot_plan *plan, const json_t *root, struct err 
 	return 0;
 }
 
+/* null, or left out, where there is none. */
+static int parse_seed(struct boot_plan *plan, const json_t *root, struct err *err)
+{
+	const json_t *seed = json_object_get(root, "seed");
+	uint8_t digest[DIGEST_BYTES];
+	const char *name;
+
+	if (!seed || json_is_null(seed))
+		return 0;
+	int rc = json_need_string(&name, seed, "name", sizeof(plan->seed.name) - 1, err);
+	if (!rc && (!name[0] || name[strspn(name, NAME_CHARACTERS)]))
+		rc = err_set(err, -EPROTO, "field \"name\": letters, digits, '.', '_' and '-' are needed");
+	if (!rc)
+		rc = need_digest(digest, seed, "digest", err);
+	if (rc)
+		return err_wrap(err, "field \"seed\"");
+	strcpy(plan->seed.name, name);
+	digest_hex(plan->seed.digest, digest);
+	return 0;
+}
+
 static int parse_version(const json_t *root, struct err *err)
 {
 	uint64_t version;
@@ -359,6 +382,8 @@ static int parse_root(struct boot_plan *plan, const json_t *root, const char *se
 		rc = parse_item(plan, root, err);
 	if (!rc)
 		rc = parse_receipt(plan, root, err);
+	if (!rc)
+		rc = parse_seed(plan, root, err);
 	return rc ? rc : parse_disks(plan, root, server, err);
 }
 

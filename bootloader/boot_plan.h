@@ -63,6 +63,10 @@ struct boot_plan {
 	char *metadata_url; /* of what the site has signed; NULL: the service has nothing signed */
 	char *targets_url;
 	enum zeros_policy zeros;
+	struct {
+		char name[65];           /* letters, digits, '.', '_' and '-'; empty: the machine gets none */
+		char digest[DIGEST_HEX]; /* of what POST /v1/seed gives, once it is opened */
+	} seed;
 };
 
 /* Who asks for what. */

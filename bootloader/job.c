@@ -2,14 +2,17 @@
 /* job: see job.h */
 #include "job.h"
 
+#include "boot_seed.h"
 #include "cleanup.h"
 #include "device_fd.h"
+#include "image_head.h"
 #include "json.h"
 #include "log.h"
 #include "receipt.h"
 #include "remote_image.h"
 #include "remote_index.h"
 #include "report.h"
+#include "seed_partition.h"
 #include "settle.h"
 #include "target.h"
 #include "trust.h"
@@ -46,8 +49,11 @@ struct job {
 	struct job_disk *disks; /* as many as the plan has */
 	size_t count;
 	enum zeros_policy zeros;
-	uint64_t left_bytes;             /* as in struct job_result */
-	int64_t started_at;              /* seconds since 1970 */
+	uint64_t left_bytes;   /* as in struct job_result */
+	int64_t started_at;    /* seconds since 1970 */
+	struct boot_seed seed; /* empty: the machine gets none */
+	uint8_t *seed_volume;
+	uint8_t *head; /* of the boot disk's image, for the seed's partition; NULL: there is no seed */
 	char landing_text[LANDING_TEXT]; /* why it lands otherwise than it was told to; empty: it does not */
 };
 
@@ -60,6 +66,11 @@ static void job_done(struct job *job)
 		remote_index_close(&job->disks[i].index);
 	}
 	free(job->disks);
+	free(job->head);
+	if (job->seed_volume)
+		explicit_bzero(job->seed_volume, SEED_VOLUME_BYTES);
+	free(job->seed_volume);
+	boot_seed_done(&job->seed);
 	boot_plan_free(&job->plan);
 	disk_list_free(&job->list);
 }
@@ -151,6 +162,35 @@ static int check_trust(struct job *job, struct err *err)
 	return 0;
 }
 
+static int get_seed(struct job *job, struct err *err)
+{
+	const struct job_options *o = job->options;
+
+	if (!job->plan.seed.name[0])
+		return 0;
+	if (!o->machine)
+		return err_set(err, -EPROTO, "the plan has a seed, which is for machines only, and this is a host");
+	int rc = boot_seed_get(&job->seed, o->service, &job->plan, err);
+	if (!rc)
+		progress_mark(o->progress, "seed", "'%s', for the first boot: %zu files", job->plan.seed.name,
+			      job->seed.count);
+	return rc;
+}
+
+/* The boot disk's partition table, which the seed has to find a place in. */
+static int get_head(struct job *job, struct err *err)
+{
+	struct job_disk *disk = &job->disks[0];
+
+	if (!job->seed.count)
+		return 0;
+	if (!(job->head = malloc(SEED_PARTITION_HEAD)))
+		return err_set(err, -ENOMEM, "out of memory");
+	const struct chunk_source source = remote_image_source(disk->image);
+	return image_head_read(job->head, SEED_PARTITION_HEAD, remote_index_get(disk->index), &source,
+			       job->options->service->stop, err);
+}
+
 static int get_index(struct job *job, struct err *err)
 {
 	const struct job_options *o = job->options;
@@ -171,7 +211,7 @@ static int get_index(struct job *job, struct err *err)
 		total += remote_image_bytes(disk->image);
 	}
 	progress_set_total(o->progress, total);
-	return 0;
+	return get_head(job, err);
 }
 
 static uint64_t real_now_ms(void *ctx)
@@ -283,6 +323,38 @@ static void mark_target(const struct job *job, const struct disk *target)
 		      target->id.serial[0] ? ", serial " : "", target->id.serial);
 }
 
+static uint32_t sector_bytes_of(const struct job_disk *disk)
+{
+	uint32_t is_image = index_get_header(remote_index_get(disk->index))->sector_bytes;
+
+	return is_image ? is_image : disk->target.id.sector_bytes ? disk->target.id.sector_bytes : 512;
+}
+
+/* Whether the table of the boot disk will have a place for the seed: found out on a copy, before anything is written. */
+static int prepare_seed(struct job *job, struct err *err)
+{
+	struct job_disk *disk = &job->disks[0];
+	const struct seed_partition_disk room = {
+		.image_bytes = index_get_header(remote_index_get(disk->index))->disk_bytes,
+		.disk_bytes = disk->device->bytes,
+		.sector_bytes = sector_bytes_of(disk),
+		.need_bytes = SEED_VOLUME_BYTES,
+	};
+
+	if (!job->seed.count)
+		return 0;
+	if (room.sector_bytes != 512 && room.sector_bytes != 4096)
+		return err_set(err, -ENOTSUP, "disk %s: no seed is made for sectors of %u bytes", disk->target.path,
+			       room.sector_bytes);
+	CLEANUP(free_mem) struct seed_partition *place = malloc(sizeof(*place));
+	if (!place)
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = seed_partition_add(place, job->head, &room, err);
+	if (rc)
+		return err_wrap(err, "disk %s", disk->target.path);
+	return seed_volume_make(&job->seed_volume, job->seed.files, job->seed.count, room.sector_bytes, err);
+}
+
 /* All are chosen, checked and taken for ourselves before anything is written to any. */
 static int open_targets(struct job *job, struct err *err)
 {
@@ -304,7 +376,7 @@ static int open_targets(struct job *job, struct err *err)
 		mark_target(job, &job->disks[i].target);
 	}
 	progress_set_disk(job->options->progress, names);
-	return 0;
+	return prepare_seed(job, err);
 }
 
 /* What is not on the disks although the item has it, for people; empty: nothing. */
@@ -340,6 +412,8 @@ static int write_targets(struct job *job, struct err *err)
 			.source = remote_image_source(job->disks[i].image),
 			.delta = job->disks[i].delta,
 			.stats = &job->disks[i].stats,
+			.seed = i == 0 ? job->seed_volume : NULL,
+			.sector_bytes = sector_bytes_of(&job->disks[i]),
 		};
 	int rc = write_images(&options, err);
 	if (!rc && zeros_text(text, sizeof(text), job)[0])
@@ -382,8 +456,8 @@ static int run_steps(enum phase *phase, struct job *job, struct err *err)
 		enum phase phase;
 		int (*run)(struct job *job, struct err *err);
 	} steps[] = {
-		{ PHASE_PLAN, get_plan },       { PHASE_PLAN, check_trust },    { PHASE_INDEX, get_index },
-		{ PHASE_TARGET, open_targets }, { PHASE_WRITE, write_targets },
+		{ PHASE_PLAN, get_plan },   { PHASE_PLAN, check_trust },    { PHASE_PLAN, get_seed },
+		{ PHASE_INDEX, get_index }, { PHASE_TARGET, open_targets }, { PHASE_WRITE, write_targets },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

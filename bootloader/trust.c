@@ -359,6 +359,24 @@ static int check_rules(const struct trust_question *q, const char *is_signed, st
 	return rc ? rc : check_cmdline_rules(q, wanted, err);
 }
 
+/* "NAME DIGEST" of what is signed, and of what is planned; empty: none. */
+static int check_seed(const struct trust_question *q, const json_t *assignment, struct err *err)
+{
+	const json_t *seed = json_object_get(assignment, "seed");
+	char is_signed[160] = "", planned[160] = "";
+	const char *name = "", *digest = "";
+	int rc = 0;
+
+	if (json_is_object(seed) && ((rc = json_need_string(&name, seed, "name", 64, err)) < 0 ||
+				     (rc = json_want_string(&digest, seed, "digest", 80, err)) < 0))
+		return err_wrap(err, "field \"seed\"");
+	if (name[0])
+		snprintf(is_signed, sizeof(is_signed), "%s %s", name, digest);
+	if (q->plan->seed.name[0])
+		snprintf(planned, sizeof(planned), "%s sha256:%s", q->plan->seed.name, q->plan->seed.digest);
+	return same("seed", is_signed, planned, err);
+}
+
 /* 1: the machine with this address is assigned an item, and it is this one. */
 static int check_assignment(struct follow *f, const char *mac, struct err *err)
 {
@@ -381,6 +399,8 @@ static int check_assignment(struct follow *f, const char *mac, struct err *err)
 			    err);
 	if (!rc)
 		rc = check_rules(f->q, target, err);
+	if (!rc)
+		rc = check_seed(f->q, assignment, err);
 	return rc ? err_wrap(err, "machine %s", mac) : 1;
 }
 
@@ -421,7 +441,10 @@ static int check_machine(struct follow *f, struct err *err)
 			"vmcast machine assign %s %s",
 			machine.mac_count ? machine.macs[0] : "which has no network card", unassigned,
 			machine.mac_count ? machine.macs[0] : "MAC", f->q->item);
-	return check_rules(f->q, NULL, err) ? err_wrap(err, "no item is assigned to this machine") : 0;
+	rc = check_rules(f->q, NULL, err);
+	if (!rc)
+		rc = check_seed(f->q, NULL, err);
+	return rc ? err_wrap(err, "no item is assigned to this machine") : 0;
 }
 
 /* What `dir` holds as the metadata of `role`: it was verified before it was put there. */

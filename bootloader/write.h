@@ -31,6 +31,8 @@ struct write_disk {
 	struct index *index;
 	struct chunk_source source;
 	struct remote_delta *delta; /* what to try first; NULL: nothing */
+	const uint8_t *seed;        /* SEED_VOLUME_BYTES, aligned: becomes a partition at the disk's end; NULL: none */
+	uint32_t sector_bytes;      /* of a disk with a seed: 512 or 4096 */
 	struct write_stats *stats;  /* filled on success; NULL: nobody asks */
 };
 

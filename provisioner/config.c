@@ -116,6 +116,11 @@ static const struct key keys[] = {
 	{ "secrets", KIND_TEXT, FIELD(secrets), .check = config_value_check_path, .form = "absolute path",
 	  .help = "File with the passwords, tokens and certificates that feeds name. Nobody but its owner may read "
 		  "it." },
+	{ "seeds_dir", KIND_TEXT, FIELD(seeds_dir), .fallback = "/etc/vmcast/seeds", .check = config_value_check_path,
+	  .form = "absolute path",
+	  .help = "A folder for each seed: templates of what a machine's system finds at its first boot (vmcast "
+		  "machine "
+		  "assign --seed)." },
 	{ "refresh", KIND_SECONDS, FIELD(refresh_s), .fallback = "15m", .min = "30s", .max = "30d",
 	  .help = "How often each feed is fetched. Up to a tenth less at random, so that feeds do not come in step." },
 	{ "ingest", KIND_CHOICE, FIELD(ingest), .fallback = "auto", .choices = ingest_choices,

@@ -52,6 +52,7 @@ struct config {
 	struct string_list mirrors; /* base URLs, without a slash at the end */
 	struct string_list feeds;   /* "URL OPTIONS" (feed_options.h) */
 	char *secrets;              /* file of secrets.h, NULL: none */
+	char *seeds_dir;            /* of folders of templates (seed.h) */
 	struct string_list allow_hosts;
 	uint64_t refresh_s;
 	enum ingest_mode ingest;

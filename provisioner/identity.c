@@ -221,21 +221,35 @@ static int read_receipt(struct identity_report *out, const struct request *rq, c
 	return 0;
 }
 
+int identity_check_job(struct store_job_identity *job, const struct request *rq, const char *path, const char *id,
+		       struct err *err)
+{
+	CLEANUP(json_free) json_t *key = NULL;
+	char key_id[STORE_HASH_CHARS];
+	int rc = store_job_identity(rq->server->store, id, job, err);
+
+	if (rc < 0 || !job->key)
+		return rc;
+	key = json_loads(job->key, 0, NULL);
+	rc = tuf_key_id(key_id, key, err);
+	return rc < 0 ? rc : check_signature(rq, path, key, key_id, err);
+}
+
 int identity_check_report(struct identity_report *out, const struct request *rq, const json_t *json, const char *phase,
 			  struct err *err)
 {
 	CLEANUP(store_job_identity_free) struct store_job_identity job = { 0 };
 	CLEANUP(json_free) json_t *key = NULL;
-	char path[REQUEST_PARAM_MAX + 16], key_id[STORE_HASH_CHARS];
-	int rc = store_job_identity(rq->server->store, rq->param, &job, err);
+	char path[REQUEST_PARAM_MAX + 16];
+	int rc;
 
+	snprintf(path, sizeof(path), "/v1/jobs/%s", rq->param);
+	rc = identity_check_job(&job, rq, path, rq->param, err);
 	if (rc < 0 || !job.key)
 		return rc;
 	digest_of(out->digest, rq->body, rq->body_bytes);
-	snprintf(path, sizeof(path), "/v1/jobs/%s", rq->param);
 	key = json_loads(job.key, 0, NULL);
-	if ((rc = tuf_key_id(key_id, key, err)) < 0 || (rc = check_signature(rq, path, key, key_id, err)) < 0 ||
-	    (rc = json_need_u64(&out->seq, json, "seq", INT64_MAX, err)) < 0)
+	if ((rc = json_need_u64(&out->seq, json, "seq", INT64_MAX, err)) < 0)
 		return rc;
 	if (!out->seq)
 		return err_set(err, -EINVAL, "field \"seq\": reports are numbered from 1");

@@ -24,6 +24,13 @@ int identity_admit(struct identity *out, const struct request *rq, const json_t 
 		   const struct store_macs *macs, struct err *err);
 void identity_done(struct identity *identity);
 
+/*
+ * Whether the request to `path` is signed by the key that the plan of job `id` was handed to. 0 and `*job`, which the caller frees
+ * with store_job_identity_free; `job->key` is NULL where it was handed to nobody's, and nothing was compared. -EACCES: it is not.
+ */
+int identity_check_job(struct store_job_identity *job, const struct request *rq, const char *path, const char *id,
+		       struct err *err);
+
 /* What a report is to be kept with. */
 struct identity_report {
 	uint64_t seq;

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "mac.h"
 #include "menu.h"
+#include "seed_machine.h"
 #include "target_rule.h"
 #include "units.h"
 
@@ -446,6 +447,22 @@ static int last_receipt(char out[static STORE_HASH_CHARS], const struct store_cl
 	return store_receipt_last(store, chain, out, err);
 }
 
+/* null: the machine gets none. One that cannot be made keeps the machine from being written: it would come up without. */
+static int seed_json(json_t **out, const struct plan_request *p, const struct store_item *item,
+		     const struct server *server, struct err *err)
+{
+	CLEANUP(seed_document_done) struct seed_document document = { 0 };
+
+	*out = json_null();
+	if (!p->machine.seed)
+		return 0;
+	int rc = seed_machine_make(&document, server->config, server->store, &p->machine, item, err);
+	if (rc)
+		return rc == -ENOENT || rc == -EINVAL ? (err->code = -EALREADY) : rc;
+	*out = json_pack("{s:s, s:o}", "name", p->machine.seed, "digest", json_sprintf("sha256:%s", document.digest));
+	return 0;
+}
+
 /* Who the service takes the machine for, and what its receipt follows. */
 static void add_identity(json_t *plan, const struct store_claim *claim, const char *previous)
 {
@@ -462,6 +479,7 @@ int plan_make(struct request *rq, struct err *err)
 	CLEANUP(identity_done) struct identity who = { 0 };
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	CLEANUP(store_content_free) struct store_content content = { 0 };
+	CLEANUP(json_free) json_t *seed = NULL;
 	char job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], previous[STORE_HASH_CHARS], quoted[256];
 	struct store *store = rq->server->store;
 	int rc, is_signed = 0;
@@ -474,6 +492,7 @@ int plan_make(struct request *rq, struct err *err)
 		return reply_wait(rq, &item, err);
 	if ((rc = check_item(&item, &p, err)) < 0 || (rc = check_rules(&p, &item, err)) < 0 ||
 	    (rc = store_item_content(store, item.id, item.version, &content, err)) < 0 ||
+	    (rc = seed_json(&seed, &p, &item, rq->server, err)) < 0 ||
 	    (is_signed = tuf_repository_settle(rq->server->trust, err)) < 0)
 		return is_signed < 0 ? is_signed : rc;
 	/* After it is signed: a job is made only of what serves still. */
@@ -486,15 +505,8 @@ int plan_make(struct request *rq, struct err *err)
 	json_t *plan = plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), job, ticket, is_signed,
 				 rq->server);
 	add_identity(plan, &who.claim, previous);
+	json_object_set(plan, "seed", seed);
 	return reply_json(rq, MHD_HTTP_OK, plan, err);
-}
-
-/* The ticket of "Authorization: Bearer TICKET", or NULL. */
-static const char *bearer(const struct request *rq)
-{
-	const char *header = MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, "Authorization");
-
-	return header && strncasecmp(header, "Bearer ", 7) == 0 ? header + 7 : NULL;
 }
 
 static void log_report(const char *id, const struct store_job *report)
@@ -512,7 +524,7 @@ static void log_report(const char *id, const struct store_job *report)
 int plan_report(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
-	const char *phase, *disk = NULL, *message = NULL, *ticket = bearer(rq);
+	const char *phase, *disk = NULL, *message = NULL, *ticket = request_bearer(rq);
 	CLEANUP(identity_report_done) struct identity_report identity = { 0 };
 	struct store_job report = { 0 };
 	uint64_t status = 0;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 
 #define HEX        "0123456789abcdef"
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -71,6 +72,13 @@ bool route_match(const char *pattern, const char *path, char param[static REQUES
 const char *request_query(const struct request *rq, const char *name)
 {
 	return MHD_lookup_connection_value(rq->conn, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *request_bearer(const struct request *rq)
+{
+	const char *header = MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, "Authorization");
+
+	return header && strncasecmp(header, "Bearer ", 7) == 0 ? header + 7 : NULL;
 }
 
 int request_json(json_t **out, const struct request *rq, struct err *err)

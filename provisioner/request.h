@@ -71,6 +71,9 @@ bool route_match(const char *pattern, const char *path, char param[static REQUES
 /* An argument of the query, NULL if it is not there. Borrowed from the request. */
 const char *request_query(const struct request *rq, const char *name);
 
+/* What stands behind "Authorization: Bearer ", or NULL. Borrowed from the request. */
+const char *request_bearer(const struct request *rq);
+
 /* The body as a JSON object. Caller frees with json_decref. */
 int request_json(json_t **out, const struct request *rq, struct err *err);
 

@@ -10,6 +10,7 @@
 #include "menu.h"
 #include "plan.h"
 #include "request.h"
+#include "routes_seed.h"
 #include "static_file.h"
 
 #include <errno.h>
@@ -426,6 +427,7 @@ const struct route routes_machine[] = {
 	{ "GET", "/tuf/targets/machines/{file}", get_trust_machine, "a machine's signed assignment", ROLE_VIEW },
 	{ "POST", "/v1/plan", plan_make, "what to write, where, and a ticket for reports", ROLE_VIEW },
 	{ "POST", "/v1/jobs/{id}", plan_report, "progress and outcome of a job", ROLE_VIEW },
+	{ "POST", "/v1/seed", routes_seed_give, "what a machine's system finds at its first boot, sealed", ROLE_VIEW },
 	{ "GET", "/healthz", get_health, "\"ok\" while the service runs", ROLE_VIEW },
 	{ NULL, NULL, NULL, NULL, 0 },
 };

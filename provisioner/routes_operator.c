@@ -9,7 +9,9 @@
 #include "request.h"
 #include "routes_feed.h"
 #include "routes_identity.h"
+#include "routes_seed.h"
 #include "routes_token.h"
+#include "seed_machine.h"
 #include "sweep.h"
 #include "target_rule.h"
 #include "version.h"
@@ -147,11 +149,12 @@ static json_t *key_json(const char *text)
 
 static json_t *machine_json(const struct store_machine *machine)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mac",
-			 machine->mac, "architecture", json_text(machine->arch), "firmware",
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "mac", machine->mac, "architecture", json_text(machine->arch), "firmware",
 			 json_text(machine->firmware), "address", json_text(machine->address), "assignment",
 			 assignment_states[machine->assignment], "item", json_id(machine->item_id), "item_title",
-			 json_text(machine->item_title), "target", json_text(machine->target), "error",
+			 json_text(machine->item_title), "target", json_text(machine->target), "seed",
+			 json_text(machine->seed), "hostname", json_text(machine->hostname), "error",
 			 json_text(machine->error), "installed_at", json_time(machine->installed_at), "first_seen_at",
 			 json_time(machine->first_seen_at), "last_seen_at", json_time(machine->last_seen_at), "key",
 			 key_json(machine->key), "key_kept", json_text(machine->key_kept), "alert",
@@ -455,17 +458,34 @@ static int check_target_count(const struct store_item *item, const char *target,
 		       count, count == 1 ? "" : "s", item->disk_count, item->disk_count == 1 ? "" : "s");
 }
 
+/* What would be made of it for this machine, which is then forgotten. */
+static int check_seed(const struct request *rq, const struct store_assignment *a, const struct store_item *item,
+		      struct err *err)
+{
+	CLEANUP(seed_document_done) struct seed_document document = { 0 };
+	struct store_machine machine = { .seed = (char *)a->seed, .hostname = (char *)a->hostname };
+	int rc;
+
+	snprintf(machine.mac, sizeof(machine.mac), "%.17s", rq->param);
+	rc = seed_machine_make(&document, rq->server->config, rq->server->store, &machine, item, err);
+	return rc == -ENOENT ? (err->code = -EINVAL) : rc;
+}
+
 static int put_assignment(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(store_item_free) struct store_item item = { 0 };
-	const char *id, *target = NULL;
+	const char *id, *target = NULL, *seed = NULL, *hostname = NULL;
 	struct store *store = rq->server->store;
 	int rc;
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&id, json, "item", 64, err)) < 0 ||
-	    (rc = json_want_string(&target, json, "target", TARGETS_MAX, err)) < 0)
+	    (rc = json_want_string(&target, json, "target", TARGETS_MAX, err)) < 0 ||
+	    (rc = json_want_string(&seed, json, "seed", SEED_NAME_MAX, err)) < 0 ||
+	    (rc = json_want_string(&hostname, json, "hostname", 255, err)) < 0)
 		return rc;
+	if (hostname && seed_check_hostname(hostname, err) < 0)
+		return err_wrap(err, "field \"hostname\"");
 	if (target && target_rules_check(target, err) < 0)
 		return err_wrap(err, "field \"target\"");
 	rc = store_item_get(store, id, &item, err);
@@ -474,7 +494,11 @@ static int put_assignment(struct request *rq, struct err *err)
 	rc = target ? check_target_count(&item, target, err) : 0;
 	if (rc < 0)
 		return rc;
-	rc = store_machine_assign(store, rq->param, id, target, err);
+	const struct store_assignment assignment = { id, target, seed, hostname };
+	rc = seed ? check_seed(rq, &assignment, &item, err) : 0;
+	if (rc < 0)
+		return err_wrap(err, "field \"seed\"");
+	rc = store_machine_assign_with(store, rq->param, &assignment, err);
 	if (rc < 0)
 		return rc;
 	log_info("machine %s: assigned item %s", rq->param, id);
@@ -526,10 +550,12 @@ const struct route routes_operator[] = {
 	{ "GET", "/v1/machines", get_machines, "all machines that were seen or assigned", ROLE_VIEW },
 	{ "GET", "/v1/machines/{mac}", get_machine, "one machine, with its inventory", ROLE_VIEW },
 	{ "PUT", "/v1/machines/{mac}/assignment", put_assignment,
-	  "let a machine install an item: {\"item\", \"target\"}", ROLE_OPERATE },
+	  "let a machine install an item: {\"item\", \"target\", \"seed\", \"hostname\"}", ROLE_OPERATE },
 	{ "DELETE", "/v1/machines/{mac}/assignment", delete_assignment, "take the assignment back", ROLE_OPERATE },
 	{ "DELETE", "/v1/machines/{mac}/key", routes_identity_forget_key,
 	  "forget by which key the machine is known, and its alert", ROLE_ADMIN },
+	{ "GET", "/v1/seeds", routes_seed_list, "what there is for first boots, and what is wrong with it", ROLE_VIEW },
+	{ "GET", "/v1/seeds/{file}", routes_seed_get, "one seed, without what is in it", ROLE_VIEW },
 	{ "GET", "/v1/receipts", routes_identity_receipts, "what machines have signed for; ?machine=MAC: of one",
 	  ROLE_VIEW },
 	{ "GET", "/v1/receipts/{hash}", routes_identity_receipt, "one receipt", ROLE_VIEW },

@@ -119,9 +119,12 @@ struct store_machine {
 				 assigned or not: its menu then defaults to the disk */
 	int64_t first_seen_at;
 	int64_t last_seen_at;
-	char *key;      /* JSON of the public key that it proves itself with; NULL: none is known */
-	char *key_kept; /* "tpm", "nvram" */
-	char *alert;    /* who else wanted to be this machine, NULL: nobody since it was looked at */
+	char *key;               /* JSON of the public key that it proves itself with; NULL: none is known */
+	char *key_kept;          /* "tpm", "nvram" */
+	char *seed;              /* of the assignment: name of the templates for the first boot, NULL: none */
+	char *hostname;          /* of the assignment, NULL: not said */
+	uint64_t assignment_key; /* another number for each assignment */
+	char *alert;             /* who else wanted to be this machine, NULL: nobody since it was looked at */
 	int64_t alert_at;
 };
 
@@ -344,6 +347,15 @@ int store_machine_seen(struct store *s, const char *mac, const char *arch, const
 int store_machine_list(struct store *s, struct store_machine_list *out, struct err *err);
 int store_machine_get(struct store *s, const char *mac, struct store_machine *out, struct err *err);
 int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err);
+/* The same with all that an assignment may say; strings are borrowed, NULL: not said. */
+struct store_assignment {
+	const char *item_id;
+	const char *target;
+	const char *seed;
+	const char *hostname;
+};
+int store_machine_assign_with(struct store *s, const char *mac, const struct store_assignment *assignment,
+			      struct err *err);
 int store_machine_release(struct store *s, const char *mac, struct err *err);
 /* The next durable key of the machine is taken for its own; its alert is gone. */
 int store_machine_forget_key(struct store *s, const char *mac, struct err *err);
@@ -435,6 +447,12 @@ int store_job_started(struct store *s, const char *mac, const char *item_id, uin
  */
 int store_job_report(struct store *s, const char *id, const char *ticket, const struct store_job *report,
 		     struct err *err);
+/*
+ * The machine that this job is run by, if the assignment that it was made for stands. -ENOENT: there is no such job; -EACCES: it
+ * is not its ticket; -EALREADY: the job has ended, or the machine was assigned something else since.
+ */
+int store_job_machine(struct store *s, const char *id, const char *ticket, char mac[static STORE_MAC_CHARS],
+		      struct err *err);
 int store_job_list(struct store *s, struct store_job_list *out, struct err *err);
 
 void store_feed_free(struct store_feed *row);

@@ -290,3 +290,40 @@ int store_job_report(struct store *s, const char *id, const char *ticket, const 
 		return rc;
 	return store_end(s, report_on(s, id, ticket, report, err), err);
 }
+
+static void read_mac(void *row, sqlite3_stmt *q)
+{
+	column_fixed(row, STORE_MAC_CHARS, q, 0);
+}
+
+static int find_machine(struct store *s, const char *id, const char *ticket, char mac[static STORE_MAC_CHARS],
+			struct err *err)
+{
+	struct open_job job = { 0 };
+	int found = store_row(&job, read_open_job, s,
+			      "SELECT ticket_digest, phase, ended, key, seq, report_digest FROM job WHERE id = ?1",
+			      VALUES(text(id)), err);
+
+	if (found <= 0)
+		return found < 0 ? found : err_set(err, -ENOENT, "there is no job '%s'", id);
+	if (!ticket_fits(&job, ticket))
+		return err_set(err, -EACCES, "that is not the ticket of job '%s'", id);
+	if (job.ended)
+		return err_set(err, -EALREADY, "job '%s' has ended (%s)", id, job.phase);
+	found = store_row(mac, read_mac, s,
+			  "SELECT m.mac FROM job j JOIN job_card c ON c.job_id = j.id AND c.mac = j.mac"
+			  " JOIN machine m ON m.mac = c.mac AND m.assignment_key = c.assignment_key"
+			  " WHERE j.id = ?1 AND m.assignment = 1 AND m.item_id = j.item_id",
+			  VALUES(text(id)), err);
+	if (found < 0)
+		return found;
+	return found ? 0 : err_set(err, -EALREADY, "job '%s' was not made for what its machine is assigned now", id);
+}
+
+int store_job_machine(struct store *s, const char *id, const char *ticket, char mac[static STORE_MAC_CHARS],
+		      struct err *err)
+{
+	int rc = store_begin_light(s, err);
+
+	return rc < 0 ? rc : store_end(s, find_machine(s, id, ticket, mac, err), err);
+}

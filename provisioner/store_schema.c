@@ -275,6 +275,9 @@ static const char *const migrations[] = {
 	"	created_at INTEGER NOT NULL,"
 	"	expires_at INTEGER NOT NULL"
 	") STRICT;",
+	/* 12: what a machine's system finds at its first boot, and what it is called */
+	("ALTER TABLE machine ADD COLUMN seed TEXT;"
+	 "ALTER TABLE machine ADD COLUMN hostname TEXT;"),
 };
 
 /* Before it, whatever a feed announced was ingested. */

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "menu.h"
+#include "seed_machine.h"
 #include "tuf_writer.h"
 
 #include <errno.h>
@@ -168,22 +169,47 @@ static int add_text(json_t *targets, json_t *files, const char *path, json_t *co
 	return 0;
 }
 
+/* Of one that cannot be made, the name alone: its plan is refused, and says why. */
+static int seed_json(json_t **out, const struct store_machine *machine, const struct config *config,
+		     struct store *store, struct err *err)
+{
+	CLEANUP(seed_document_done) struct seed_document document = { 0 };
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+
+	*out = NULL;
+	if (!machine->seed)
+		return 0;
+	int rc = store_item_get(store, machine->item_id, &item, err);
+	if (!rc)
+		rc = seed_machine_make(&document, config, store, machine, &item, err);
+	if (rc && rc != -ENOENT && rc != -EINVAL)
+		return rc;
+	*out = json_pack("{s:s, s:o}", "name", machine->seed, "digest",
+			 rc ? json_null() : json_sprintf("sha256:%s", document.digest));
+	return *out ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 /* What the plan for this machine says, too: the rule of its assignment, or else the configuration's. */
 static int add_machine(struct tuf_catalog_files *files, const struct store_machine *machine,
-		       const struct config *config, struct err *err)
+		       const struct config *config, struct store *store, struct err *err)
 {
 	const char *target = machine->target ? machine->target : config->target;
 	uint8_t digest[DIGEST_BYTES];
 	char path[64];
+	json_t *seed;
+
+	if (seed_json(&seed, machine, config, store, err) < 0)
+		return err->code;
 
 	snprintf(path, sizeof(path), "machines/%s.json", machine->mac);
 	for (char *p = path; *p; p++)
 		if (*p == ':')
 			*p = '-';
 	digest_of(digest, path, strlen(path));
-	return add_text(
-		files->bins[digest[0] >> 4], files->texts, path,
-		json_pack("{s:i, s:s, s:o}", "version", 1, "item", machine->item_id, "target", json_text(target)), err);
+	return add_text(files->bins[digest[0] >> 4], files->texts, path,
+			json_pack("{s:i, s:s, s:o, s:o*}", "version", 1, "item", machine->item_id, "target",
+				  json_text(target), "seed", seed),
+			err);
 }
 
 int tuf_catalog_files(struct tuf_catalog_files *out, const struct config *config, struct store *store, struct err *err)
@@ -197,7 +223,7 @@ int tuf_catalog_files(struct tuf_catalog_files *out, const struct config *config
 		out->bins[nr] = json_object();
 	for (size_t i = 0; rc >= 0 && i < machines.count; i++)
 		if (machines.rows[i].assignment == ASSIGNMENT_ASSIGNED)
-			rc = add_machine(out, &machines.rows[i], config, err);
+			rc = add_machine(out, &machines.rows[i], config, store, err);
 	if (rc < 0)
 		return rc;
 	return add_text(

@@ -6,6 +6,7 @@
 #include "json.h"
 #include "key_site.h"
 #include "log.h"
+#include "seed.h"
 #include "signing_key.h"
 #include "text_file.h"
 #include "tuf.h"
@@ -81,9 +82,10 @@ struct tuf_repository {
 	struct tuf_metadata *published[ROLES]; /* NULL: not made yet */
 	json_t *previous[ROLES];               /* targets of the version before, of the machines and the bins */
 	struct tuf_catalog_env env;
-	bool is_loaded;   /* what was published before */
-	uint64_t changes; /* of the store, before it was read last */
-	int64_t read_at;  /* when that was; 0: never, or it failed */
+	bool is_loaded;              /* what was published before */
+	uint64_t changes;            /* of the store, before it was read last */
+	uint8_t seeds[DIGEST_BYTES]; /* stamp of the templates, the same */
+	int64_t read_at;             /* when that was; 0: never, or it failed */
 	int64_t warned_at;
 
 	pthread_mutex_t lock;
@@ -433,7 +435,10 @@ static int look(struct tuf_repository *r, bool *has_root, bool wants_reload, str
 	int64_t now = time(NULL);
 	/* Before what it counts is read: what changes meanwhile is found by the next look. */
 	uint64_t changes = store_changes(r->store);
+	uint8_t seeds[DIGEST_BYTES];
 	int rc;
+
+	seed_stamp(seeds, r->config->seeds_dir);
 
 	*has_root = *has_root || root > 0;
 	if (!*has_root)
@@ -445,12 +450,14 @@ static int look(struct tuf_repository *r, bool *has_root, bool wants_reload, str
 		r->read_at = 0;
 	}
 	warn_once_a_day(r);
-	if (r->read_at && changes == r->changes && now >= r->read_at && now - r->read_at < REREAD_S)
+	if (r->read_at && changes == r->changes && digest_equal(seeds, r->seeds) && now >= r->read_at &&
+	    now - r->read_at < REREAD_S)
 		return 0;
 	r->read_at = 0;
 	if ((rc = publish(r, err)) < 0)
 		return rc;
 	r->changes = changes;
+	memcpy(r->seeds, seeds, sizeof(seeds));
 	r->read_at = now;
 	return 0;
 }

@@ -18,7 +18,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4
 
 static const struct command *const tables[] = { commands_feed,    commands_item,  commands_machine, commands_receipt,
 						commands_publish, commands_store, commands_key,     commands_sign,
-						commands_status,  commands_token };
+						commands_status,  commands_token, commands_seed };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -27,7 +27,8 @@ static void print_usage_line(const struct command *c)
 	char usage[80];
 
 	snprintf(usage, sizeof(usage), "%s%s%s %s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->args,
-		 c->takes & TAKES_WAIT ? " [--wait]" : "", c->takes & TAKES_TARGET ? " [--target RULE]..." : "",
+		 c->takes & TAKES_WAIT ? " [--wait]" : "",
+		 c->takes & TAKES_TARGET ? " [--target RULE]... [--seed NAME]" : "",
 		 c->takes & TAKES_FEED           ? "[--feed FEED]"
 		 : c->takes & TAKES_DRY_RUN      ? "[--dry-run]"
 		 : c->takes & TAKES_TOKEN        ? "--role ROLE [--expires 30d]"
@@ -178,14 +179,15 @@ static int run_own(size_t nr, struct cli *cli, int argc, char **argv)
 static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },          { "socket", required_argument, NULL, 's' },
-		{ "wait", no_argument, NULL, 'w' },          { "target", required_argument, NULL, 't' },
-		{ "feed", required_argument, NULL, 'f' },    { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },       { "dry-run", no_argument, NULL, 'n' },
-		{ "with-options", no_argument, NULL, 'o' },  { "server", required_argument, NULL, 'S' },
-		{ "ca", required_argument, NULL, 'C' },      { "token-file", required_argument, NULL, 'T' },
-		{ "token", optional_argument, NULL, 'K' },   { "role", required_argument, NULL, 'R' },
-		{ "expires", required_argument, NULL, 'E' }, { NULL, 0, NULL, 0 }
+		{ "json", no_argument, NULL, 'j' },           { "socket", required_argument, NULL, 's' },
+		{ "wait", no_argument, NULL, 'w' },           { "target", required_argument, NULL, 't' },
+		{ "feed", required_argument, NULL, 'f' },     { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },        { "dry-run", no_argument, NULL, 'n' },
+		{ "with-options", no_argument, NULL, 'o' },   { "server", required_argument, NULL, 'S' },
+		{ "ca", required_argument, NULL, 'C' },       { "token-file", required_argument, NULL, 'T' },
+		{ "token", optional_argument, NULL, 'K' },    { "role", required_argument, NULL, 'R' },
+		{ "expires", required_argument, NULL, 'E' },  { "seed", required_argument, NULL, 'D' },
+		{ "hostname", required_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
 	};
 	int opt;
 
@@ -230,6 +232,14 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 				return EXIT_USAGE;
 			}
 			cli->targets[cli->target_count++] = optarg;
+			*takes |= TAKES_TARGET;
+			break;
+		case 'D':
+			cli->seed = optarg;
+			*takes |= TAKES_TARGET;
+			break;
+		case 'H':
+			cli->hostname = optarg;
 			*takes |= TAKES_TARGET;
 			break;
 		case 'f':

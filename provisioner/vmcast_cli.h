@@ -34,8 +34,10 @@ struct cli {
 	bool progress;                         /* standard error is a terminal: one line that changes */
 	const char *targets[TARGET_RULES_MAX]; /* --target, once for each disk */
 	size_t target_count;
-	const char *feed;  /* --feed, NULL: not given */
-	bool with_options; /* --with-options */
+	const char *seed;     /* --seed, NULL: not given */
+	const char *hostname; /* --hostname, NULL: not given */
+	const char *feed;     /* --feed, NULL: not given */
+	bool with_options;    /* --with-options */
 	struct http *http;
 };
 
@@ -65,7 +67,7 @@ struct command {
 
 /* Each ends with an entry whose noun is NULL. */
 extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_store[],
-	commands_status[], commands_key[], commands_sign[], commands_receipt[], commands_token[];
+	commands_status[], commands_key[], commands_sign[], commands_receipt[], commands_token[], commands_seed[];
 
 /* Commands that ask no service read their command line themselves: 0, 1 for help, or an error. */
 int publish_run(struct cli *cli, int argc, char **argv, struct err *err);

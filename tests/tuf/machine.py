@@ -4,6 +4,7 @@
     machine.py key KIND FILE                            a new key: ed25519 or nistp256
     machine.py plan FILE KEPT URL JSON                  ask for a plan: JSON is the request without the key
     machine.py report FILE URL PLAN JSON                report on the job of the plan in the file PLAN
+    machine.py seed FILE URL PLAN PUBLIC                ask for the seed of the job of the plan, sealed for this X25519 key (hex)
     machine.py done FILE KEPT URL PLAN SEQ [NAME=JSON]  the last report, with a receipt in which fields are changed
 
 Prints the HTTP status and the body. FILE may be "-": without a key. SIGN=FILE in the environment: that key signs instead;
@@ -51,7 +52,7 @@ def post(key, url, path, body, bearer=None):
         headers["Vmcast-Signature"] = f"{key.id}:{key.sign(text.encode())}"
     try:
         with urllib.request.urlopen(urllib.request.Request(url + path, data, headers)) as answer:
-            print(answer.status, answer.read().decode())
+            print(answer.status, answer.read().decode("utf-8", "backslashreplace").replace("\0", "\\0"))
     except urllib.error.HTTPError as error:
         print(error.code, error.read().decode())
 
@@ -73,6 +74,11 @@ def report(key, url, path, text):
     post(key, url, "/v1/jobs/" + plan["job"], json.loads(text), plan["ticket"])
 
 
+def seed(key, url, path, public):
+    plan = read_plan(path)
+    post(key, url, "/v1/seed", {"version": 1, "job": plan["job"], "public_key": public}, os.environ.get("TICKET", plan["ticket"]))
+
+
 def done(key, kept, url, path, seq, *changes):
     plan = read_plan(path)
     signed = {"_type": "receipt", "version": 1, "machine": plan["machine"], "key": key.public, "key_kept": kept,
@@ -92,4 +98,4 @@ command, *args = sys.argv[1:]
 if command == "key":
     new(*args)
 else:
-    {"plan": plan, "report": report, "done": done}[command](load(args[0]), *args[1:])
+    {"plan": plan, "report": report, "seed": seed, "done": done}[command](load(args[0]), *args[1:])

@@ -2,8 +2,11 @@
 /*
  * The order of writes: an image in memory, a disk in memory full of 0xA5, and a failure or power cut at every operation.
  */
+#include "bytes.h"
 #include "device_memory.h"
 #include "frame.h"
+#include "partition_table.h"
+#include "seed_volume.h"
 #include "tap.h"
 #include "write.h"
 
@@ -32,6 +35,9 @@ struct image {
 	uint8_t *wrong;   /* a good frame of other bytes, as long as the right one */
 	uint64_t taken;   /* frames handed out */
 };
+
+/* Of what is written by write_to; NULL: none. */
+static const uint8_t *seed_volume;
 
 static struct image image = { .corrupt = UINT64_MAX };
 static struct image other = { .corrupt = UINT64_MAX }; /* of the same item's second disk */
@@ -85,6 +91,8 @@ static void fill(uint8_t *raw, uint32_t x)
 		x = x * 1664525u + 1013904223u;
 		raw[i] = i / CHUNK >= 16 && i / CHUNK < 22 ? 0 : (uint8_t)(x >> 24);
 	}
+	memset(raw + 446, 0, 64);
+	put_mbr_entry(raw, 0, 0x83, 64, 1024);
 }
 
 /* Random bytes do not compress, so another chunk makes a frame of the same length: only the digest tells. */
@@ -133,7 +141,11 @@ static void make_image(struct image *im, uint32_t seed)
 
 static int write_to(struct device_memory *m, struct err *err)
 {
-	struct write_disk disk = { .dev = &m->dev, .index = image.index, .source = { .fetch = fetch, .ctx = &image } };
+	struct write_disk disk = { .dev = &m->dev,
+				   .index = image.index,
+				   .source = { .fetch = fetch, .ctx = &image },
+				   .seed = seed_volume,
+				   .sector_bytes = SECTOR };
 	struct write_options options = { .disks = &disk, .count = 1 };
 
 	*err = (struct err){ 0 };
@@ -348,6 +360,68 @@ static void test_power_cuts(uint8_t *medium, size_t count)
 	ok(not_resumed == 0, "and the next run ends with the whole image");
 }
 
+/* Where seed_partition puts it: the last whole MiB of the disk. */
+#define SEED_OFF ((DISK_BYTES / MIB - 1) * MIB)
+
+static bool has_seed(const uint8_t *disk)
+{
+	return memcmp(disk + SEED_OFF, seed_volume, SEED_VOLUME_BYTES) == 0;
+}
+
+/* Whether the table, which is in the boot sector, names it. */
+static bool names_seed(const uint8_t *disk)
+{
+	return disk[446 + 16 + 4] == 0x01 && le32(disk + 446 + 16 + 8) == SEED_OFF / SECTOR;
+}
+
+/* The image but for the table's entry, and the seed. */
+static bool is_whole_with_seed(const uint8_t *disk)
+{
+	return has_part(disk, &image, 0, 446 + 16) && names_seed(disk) &&
+	       has_part(disk, &image, 446 + 32, IMAGE_BYTES) && has_seed(disk);
+}
+
+static void test_seed(uint8_t *medium)
+{
+	const struct seed_file file = { "user-data", "#cloud-config\n", 14 };
+	unsigned unsafe = 0, not_resumed = 0, left = 0;
+	uint8_t *volume = NULL;
+	struct err err = { 0 };
+
+	seed_volume_make(&volume, &file, 1, SECTOR, &err);
+	seed_volume = volume;
+	struct device_memory *m = new_disk(medium);
+	is_int(write_to(m, &err), 0, "an image with a seed is written");
+	ok(is_whole_with_seed(medium), "and is on the medium, with a partition more");
+	size_t count = m->log_count;
+	close_memory(m);
+	for (size_t at = 0; at < count; at++) {
+		for (unsigned seed = 0; seed < 3; seed++) {
+			m = new_disk(medium);
+			m->fail_at = at;
+			m->fail_for_ever = true;
+			write_to(m, &err);
+			lose_power(m, seed);
+			close_memory(m);
+			if (names_seed(medium) && !is_whole_with_seed(medium) && unsafe++ == 0)
+				printf("# first unsafe: operation %zu, seed %u\n", at, seed);
+			m = device_memory_new(medium, DISK_BYTES);
+			not_resumed += write_to(m, &err) != 0 || !is_whole_with_seed(medium);
+			close_memory(m);
+		}
+		m = new_disk(medium);
+		m->fail_at = at;
+		if (write_to(m, &err) != 0 && !is_untouched(m->cache))
+			left += has_seed(m->cache) && has_labels(m->cache);
+		close_memory(m);
+	}
+	ok(unsafe == 0, "a power cut at any of %zu operations never leaves a table that names half a seed", count);
+	ok(not_resumed == 0, "and the next run ends with the whole image and the seed");
+	ok(left == 0, "and a disk that fails is blanked with it");
+	seed_volume = NULL;
+	free(volume);
+}
+
 /* Two disks on one power supply, which fails at operation `at`. */
 struct pair {
 	struct device_memory *boot, *data;
@@ -550,6 +624,7 @@ int main(void)
 	test_disk_failures(medium, count);
 	test_power_cuts(medium, count);
 	test_two_disks(medium, second);
+	test_seed(medium);
 	free_image(&image);
 	free_image(&other);
 	free(medium);

@@ -21,6 +21,8 @@
 /* More are not looked at. */
 #define PLAN_DELTAS_MAX 8
 
+#define PLAN_LANDING 32 /* with its end */
+
 /* How to make an image of another one, if a disk holds that. */
 struct plan_delta {
 	char from[DIGEST_HEX];
@@ -59,7 +61,7 @@ struct boot_plan {
 	char previous_receipt[DIGEST_HEX]; /* hash of this machine's last one; empty: it is the first */
 	struct plan_disk *disks;           /* the one that the machine boots from first */
 	size_t disk_count;                 /* at least 1 */
-	char landing[32];
+	char landing[PLAN_LANDING];
 	char *metadata_url; /* of what the site has signed; NULL: the service has nothing signed */
 	char *targets_url;
 	enum zeros_policy zeros;

@@ -35,6 +35,7 @@ struct follow {
 	struct http *http;
 	struct tuf_options options;
 	struct tuf *tuf;
+	char landing[PLAN_LANDING]; /* of the machine's assignment; empty: as the item says */
 };
 
 static void remove_dir(const char *path)
@@ -222,8 +223,19 @@ static int custom_number(const json_t *custom, const char *field, uint64_t plann
 	return rc ? rc : same_number(field, number, planned, err);
 }
 
-static int check_custom(const struct trust_question *q, size_t nr, const json_t *custom, struct err *err)
+static int check_landing(const struct follow *f, const json_t *custom, struct err *err)
 {
+	const struct boot_plan *plan = f->q->plan;
+
+	if (f->q->landing && strcmp(f->q->landing, plan->landing) != 0)
+		return refuse("landing", plan->landing, "the kernel's command line", f->q->landing, err);
+	return f->landing[0] ? same("landing", f->landing, plan->landing, err)
+			     : custom_text(custom, "landing", plan->landing, err);
+}
+
+static int check_custom(const struct follow *f, size_t nr, const json_t *custom, struct err *err)
+{
+	const struct trust_question *q = f->q;
 	const struct boot_plan *plan = q->plan;
 	const struct plan_image *image = &plan->disks[nr].image;
 	int rc = custom_text(custom, "kind", "disk", err);
@@ -238,9 +250,7 @@ static int check_custom(const struct trust_question *q, size_t nr, const json_t 
 	if (q->is_machine && q->zeros != plan->zeros)
 		return refuse("zeros", zeros_policy_names[plan->zeros], "the kernel's command line",
 			      zeros_policy_names[q->zeros], err);
-	if (q->landing && strcmp(q->landing, plan->landing) != 0)
-		return refuse("landing", plan->landing, "the kernel's command line", q->landing, err);
-	return custom_text(custom, "landing", plan->landing, err);
+	return check_landing(f, custom, err);
 }
 
 static int check_index(const struct plan_image *image, const struct tuf_fileinfo *info, struct err *err)
@@ -267,7 +277,7 @@ static int check_disk(struct follow *f, size_t nr, struct err *err)
 	if (!rc)
 		rc = check_index(&f->q->plan->disks[nr].image, &info, err);
 	if (!rc)
-		rc = check_custom(f->q, nr, json_object_get(info.custom, "vmcast"), err);
+		rc = check_custom(f, nr, json_object_get(info.custom, "vmcast"), err);
 	return rc;
 }
 
@@ -382,7 +392,7 @@ static int check_assignment(struct follow *f, const char *mac, struct err *err)
 {
 	CLEANUP(json_free) json_t *assignment = NULL;
 	char path[64], name[MAC_TEXT];
-	const char *item, *target = NULL;
+	const char *item, *target = NULL, *landing = NULL;
 
 	for (size_t i = 0; i < sizeof(name); i++)
 		name[i] = mac[i] == ':' ? '-' : (char)tolower((unsigned char)mac[i]);
@@ -394,6 +404,10 @@ static int check_assignment(struct follow *f, const char *mac, struct err *err)
 		rc = json_need_string(&item, assignment, "item", SMALL_BYTES_MAX, err);
 	if (!rc)
 		rc = json_want_string(&target, assignment, "target", SMALL_BYTES_MAX, err);
+	if (!rc)
+		rc = json_want_string(&landing, assignment, "landing", sizeof(f->landing) - 1, err);
+	if (!rc)
+		snprintf(f->landing, sizeof(f->landing), "%s", landing ? landing : "");
 	if (!rc && strcmp(item, f->q->item) != 0)
 		rc = refuse("item", item, f->q->is_assigned_only ? "the plan" : "the kernel's command line", f->q->item,
 			    err);

@@ -169,13 +169,14 @@ static const char *item_arch(const struct store_item *item)
 
 bool menu_lands_on_disk(const struct store_item *item)
 {
-	return !item->needs.landing || strcmp(item->needs.landing, "disk") == 0 ||
-	       strcmp(item->needs.landing, "kexec") == 0;
+	return menu_landing(item->needs.landing) != NULL;
 }
 
-const char *menu_landing(const struct store_item *item)
+const char *menu_landing(const char *name)
 {
-	return item->needs.landing && strcmp(item->needs.landing, "kexec") == 0 ? "kexec" : "reboot";
+	if (!name || strcmp(name, "disk") == 0)
+		return "reboot";
+	return strcmp(name, "kexec") == 0 ? "kexec" : NULL;
 }
 
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine)

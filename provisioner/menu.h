@@ -33,8 +33,11 @@ struct menu_machine {
 /* Whether the item is for a disk. This version writes no other ones; iPXE starts kernels and ISO images. */
 bool menu_lands_on_disk(const struct store_item *item);
 
-/* What follows a good write, as plans and signed metadata have it: "reboot" or "kexec". */
-const char *menu_landing(const struct store_item *item);
+/*
+ * What follows a good write, as plans and signed metadata have it, of how feeds and operators call it: "reboot" of "disk" and
+ * NULL, "kexec" of "kexec". NULL of what is none for a disk.
+ */
+const char *menu_landing(const char *name);
 
 /* Whether the machine is of the kind that the item is for. */
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine);

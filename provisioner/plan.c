@@ -343,13 +343,14 @@ static json_t *disks_json(const struct store_content *content, const char *targe
  * of it.
  */
 static json_t *plan_json(const struct store_item *item, const struct store_content *content, const char *target,
-			 const char *job, const char *ticket, bool is_signed, const struct server *server)
+			 const char *landing, const char *job, const char *ticket, bool is_signed,
+			 const struct server *server)
 {
 	json_t *plan =
 		json_pack("{s:i, s:s, s:s, s:{s:s, s:o, s:o, s:I}, s:s, s:s, s:n}", "version", PLAN_VERSION, "job", job,
 			  "ticket", ticket, "item", "id", item->id, "title", json_text(item->announced.title), "uuid",
 			  json_text(item->announced.uuid), "version", (json_int_t)item->version, "zeros",
-			  zeros_policy_names[server->config->zeros], "landing", menu_landing(item), "trust");
+			  zeros_policy_names[server->config->zeros], "landing", landing, "trust");
 
 	if (is_signed)
 		json_object_set_new(plan, "trust",
@@ -502,8 +503,9 @@ int plan_make(struct request *rq, struct err *err)
 	log_info("job %s: plan for %s at %s, %s: item %s '%s'", job, who.claim.mac ? who.claim.mac : "a host",
 		 who.address, describe_key(&who.claim), item.id,
 		 log_quote(quoted, sizeof(quoted), item.announced.title));
-	json_t *plan = plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), job, ticket, is_signed,
-				 rq->server);
+	const char *landing = menu_landing(p.machine.landing ? p.machine.landing : item.needs.landing);
+	json_t *plan = plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), landing, job, ticket,
+				 is_signed, rq->server);
 	add_identity(plan, &who.claim, previous);
 	json_object_set(plan, "seed", seed);
 	return reply_json(rq, MHD_HTTP_OK, plan, err);

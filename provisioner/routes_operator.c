@@ -6,6 +6,7 @@
 #include "folder.h"
 #include "json.h"
 #include "log.h"
+#include "menu.h"
 #include "request.h"
 #include "routes_feed.h"
 #include "routes_identity.h"
@@ -149,16 +150,17 @@ static json_t *key_json(const char *text)
 
 static json_t *machine_json(const struct store_machine *machine)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "mac", machine->mac, "architecture", json_text(machine->arch), "firmware",
-			 json_text(machine->firmware), "address", json_text(machine->address), "assignment",
-			 assignment_states[machine->assignment], "item", json_id(machine->item_id), "item_title",
-			 json_text(machine->item_title), "target", json_text(machine->target), "seed",
-			 json_text(machine->seed), "hostname", json_text(machine->hostname), "error",
-			 json_text(machine->error), "installed_at", json_time(machine->installed_at), "first_seen_at",
-			 json_time(machine->first_seen_at), "last_seen_at", json_time(machine->last_seen_at), "key",
-			 key_json(machine->key), "key_kept", json_text(machine->key_kept), "alert",
-			 json_text(machine->alert), "alert_at", json_time(machine->alert_at));
+	return json_pack(
+		"{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"mac", machine->mac, "architecture", json_text(machine->arch), "firmware", json_text(machine->firmware),
+		"address", json_text(machine->address), "assignment", assignment_states[machine->assignment], "item",
+		json_id(machine->item_id), "item_title", json_text(machine->item_title), "target",
+		json_text(machine->target), "landing", json_text(machine->landing), "seed", json_text(machine->seed),
+		"hostname", json_text(machine->hostname), "error", json_text(machine->error), "installed_at",
+		json_time(machine->installed_at), "first_seen_at", json_time(machine->first_seen_at), "last_seen_at",
+		json_time(machine->last_seen_at), "key", key_json(machine->key), "key_kept",
+		json_text(machine->key_kept), "alert", json_text(machine->alert), "alert_at",
+		json_time(machine->alert_at));
 }
 
 static json_t *job_json(const struct store_job *job)
@@ -475,17 +477,22 @@ static int put_assignment(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(store_item_free) struct store_item item = { 0 };
-	const char *id, *target = NULL, *seed = NULL, *hostname = NULL;
+	const char *id, *target = NULL, *landing = NULL, *seed = NULL, *hostname = NULL;
+	char quoted[64];
 	struct store *store = rq->server->store;
 	int rc;
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&id, json, "item", 64, err)) < 0 ||
 	    (rc = json_want_string(&target, json, "target", TARGETS_MAX, err)) < 0 ||
+	    (rc = json_want_string(&landing, json, "landing", 16, err)) < 0 ||
 	    (rc = json_want_string(&seed, json, "seed", SEED_NAME_MAX, err)) < 0 ||
 	    (rc = json_want_string(&hostname, json, "hostname", 255, err)) < 0)
 		return rc;
 	if (hostname && seed_check_hostname(hostname, err) < 0)
 		return err_wrap(err, "field \"hostname\"");
+	if (landing && !menu_landing(landing))
+		return err_set(err, -EINVAL, "field \"landing\": '%s' is none of disk and kexec",
+			       log_quote(quoted, sizeof(quoted), landing));
 	if (target && target_rules_check(target, err) < 0)
 		return err_wrap(err, "field \"target\"");
 	rc = store_item_get(store, id, &item, err);
@@ -494,11 +501,11 @@ static int put_assignment(struct request *rq, struct err *err)
 	rc = target ? check_target_count(&item, target, err) : 0;
 	if (rc < 0)
 		return rc;
-	const struct store_assignment assignment = { id, target, seed, hostname };
+	const struct store_assignment assignment = { id, target, landing, seed, hostname };
 	rc = seed ? check_seed(rq, &assignment, &item, err) : 0;
 	if (rc < 0)
 		return err_wrap(err, "field \"seed\"");
-	rc = store_machine_assign_with(store, rq->param, &assignment, err);
+	rc = store_machine_assign(store, rq->param, &assignment, err);
 	if (rc < 0)
 		return rc;
 	log_info("machine %s: assigned item %s", rq->param, id);
@@ -550,7 +557,7 @@ const struct route routes_operator[] = {
 	{ "GET", "/v1/machines", get_machines, "all machines that were seen or assigned", ROLE_VIEW },
 	{ "GET", "/v1/machines/{mac}", get_machine, "one machine, with its inventory", ROLE_VIEW },
 	{ "PUT", "/v1/machines/{mac}/assignment", put_assignment,
-	  "let a machine install an item: {\"item\", \"target\", \"seed\", \"hostname\"}", ROLE_OPERATE },
+	  "let a machine install an item: {\"item\", \"target\", \"landing\", \"seed\", \"hostname\"}", ROLE_OPERATE },
 	{ "DELETE", "/v1/machines/{mac}/assignment", delete_assignment, "take the assignment back", ROLE_OPERATE },
 	{ "DELETE", "/v1/machines/{mac}/key", routes_identity_forget_key,
 	  "forget by which key the machine is known, and its alert", ROLE_ADMIN },

@@ -121,6 +121,7 @@ struct store_machine {
 	int64_t last_seen_at;
 	char *key;               /* JSON of the public key that it proves itself with; NULL: none is known */
 	char *key_kept;          /* "tpm", "nvram" */
+	char *landing;           /* of the assignment: "disk" or "kexec", NULL: the item's */
 	char *seed;              /* of the assignment: name of the templates for the first boot, NULL: none */
 	char *hostname;          /* of the assignment, NULL: not said */
 	uint64_t assignment_key; /* another number for each assignment */
@@ -346,16 +347,15 @@ int store_machine_seen(struct store *s, const char *mac, const char *arch, const
 		       struct err *err);
 int store_machine_list(struct store *s, struct store_machine_list *out, struct err *err);
 int store_machine_get(struct store *s, const char *mac, struct store_machine *out, struct err *err);
-int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err);
-/* The same with all that an assignment may say; strings are borrowed, NULL: not said. */
+/* Strings are borrowed, NULL: not said. */
 struct store_assignment {
 	const char *item_id;
 	const char *target;
+	const char *landing;
 	const char *seed;
 	const char *hostname;
 };
-int store_machine_assign_with(struct store *s, const char *mac, const struct store_assignment *assignment,
-			      struct err *err);
+int store_machine_assign(struct store *s, const char *mac, const struct store_assignment *assignment, struct err *err);
 int store_machine_release(struct store *s, const char *mac, struct err *err);
 /* The next durable key of the machine is taken for its own; its alert is gone. */
 int store_machine_forget_key(struct store *s, const char *mac, struct err *err);

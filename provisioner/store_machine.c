@@ -18,7 +18,7 @@ static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INS
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
 	"  AND phase <> 'started' ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                      \
 	" m.installed_at, m.first_seen_at, m.last_seen_at, m.key, m.key_kept, m.alert, m.alert_at,"                    \
-	" m.seed, m.hostname, m.assignment_key"                                                                        \
+	" m.landing, m.seed, m.hostname, m.assignment_key"                                                             \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 
 static void read_machine(void *row, sqlite3_stmt *q)
@@ -43,6 +43,7 @@ static void read_machine(void *row, sqlite3_stmt *q)
 	machine->key_kept = column_text(q, nr++);
 	machine->alert = column_text(q, nr++);
 	machine->alert_at = (int64_t)column_number(q, nr++);
+	machine->landing = column_text(q, nr++);
 	machine->seed = column_text(q, nr++);
 	machine->hostname = column_text(q, nr++);
 	machine->assignment_key = column_number(q, nr);
@@ -60,6 +61,7 @@ void store_machine_free(struct store_machine *row)
 	free(row->key);
 	free(row->key_kept);
 	free(row->alert);
+	free(row->landing);
 	free(row->seed);
 	free(row->hostname);
 	*row = (struct store_machine){ 0 };
@@ -197,17 +199,20 @@ static int assign(struct store *s, const char *mac, const struct store_assignmen
 	if (!there)
 		return err_set(err, -ENOENT, "there is no item '%s'", a->item_id);
 	/* A machine may be assigned something before it is ever seen, which 0 says. */
-	return store_run(s,
-			 "INSERT INTO machine (mac, item_id, target, seed, hostname, assignment, assignment_key,"
-			 " first_seen_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, ?5, 1, random(), 0, 0)"
-			 " ON CONFLICT (mac) DO UPDATE SET item_id = excluded.item_id, target = excluded.target,"
-			 " seed = excluded.seed, hostname = excluded.hostname, assignment = 1,"
-			 " assignment_key = excluded.assignment_key",
-			 VALUES(text(mac), text(a->item_id), text(a->target), text(a->seed), text(a->hostname)), err);
+	return store_run(
+		s,
+		"INSERT INTO machine (mac, item_id, target, landing, seed, hostname, assignment,"
+		" assignment_key, first_seen_at, last_seen_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, random(), 0, 0)"
+		" ON CONFLICT (mac) DO UPDATE SET item_id = excluded.item_id, target = excluded.target,"
+		" landing = excluded.landing, seed = excluded.seed, hostname = excluded.hostname, assignment = 1,"
+		" assignment_key = excluded.assignment_key",
+		VALUES(text(mac), text(a->item_id), text(a->target), text(a->landing), text(a->seed),
+		       text(a->hostname)),
+		err);
 }
 
-int store_machine_assign_with(struct store *s, const char *mac, const struct store_assignment *assignment,
-			      struct err *err)
+int store_machine_assign(struct store *s, const char *mac, const struct store_assignment *assignment, struct err *err)
 {
 	int rc = store_begin(s, err);
 
@@ -215,12 +220,6 @@ int store_machine_assign_with(struct store *s, const char *mac, const struct sto
 		return rc;
 	rc = store_end(s, assign(s, mac, assignment, err), err);
 	return rc < 0 ? rc : 0;
-}
-
-int store_machine_assign(struct store *s, const char *mac, const char *item_id, const char *target, struct err *err)
-{
-	return store_machine_assign_with(s, mac, &(struct store_assignment){ .item_id = item_id, .target = target },
-					 err);
 }
 
 /* A change of one machine's row. `sql` is a literal whose ?1 is the address. */
@@ -240,8 +239,8 @@ static int change(struct store *s, const char *sql, const char *mac, struct err 
 int store_machine_release(struct store *s, const char *mac, struct err *err)
 {
 	return change(s,
-		      "UPDATE machine SET item_id = NULL, target = NULL, seed = NULL, hostname = NULL, assignment = 0 "
-		      "WHERE mac = ?1",
+		      "UPDATE machine SET item_id = NULL, target = NULL, landing = NULL, seed = NULL, hostname = NULL,"
+		      " assignment = 0 WHERE mac = ?1",
 		      mac, err);
 }
 

@@ -278,6 +278,8 @@ static const char *const migrations[] = {
 	/* 12: what a machine's system finds at its first boot, and what it is called */
 	("ALTER TABLE machine ADD COLUMN seed TEXT;"
 	 "ALTER TABLE machine ADD COLUMN hostname TEXT;"),
+	/* 13: how what it was assigned is started */
+	"ALTER TABLE machine ADD COLUMN landing TEXT;",
 };
 
 /* Before it, whatever a feed announced was ingested. */

@@ -52,7 +52,7 @@ static int add_disk(json_t *targets, const struct store_item *item, const struct
 	json_object_set_new(custom, "disk_bytes", json_integer((json_int_t)image->disk_bytes));
 	json_object_set_new(custom, "image", json_string(image->id));
 	json_object_set_new(custom, "zeros", json_string(zeros_policy_names[config->zeros]));
-	json_object_set_new(custom, "landing", json_string(menu_landing(item)));
+	json_object_set_new(custom, "landing", json_text(menu_landing(item->needs.landing)));
 	snprintf(path, sizeof(path), "items/%s/%zu/index", item->id, nr);
 	/* An image is named by its index: the id is the digest. */
 	return add_target(targets, path, image->index_bytes, image->id, custom, err);
@@ -207,8 +207,9 @@ static int add_machine(struct tuf_catalog_files *files, const struct store_machi
 			*p = '-';
 	digest_of(digest, path, strlen(path));
 	return add_text(files->bins[digest[0] >> 4], files->texts, path,
-			json_pack("{s:i, s:s, s:o, s:o*}", "version", 1, "item", machine->item_id, "target",
-				  json_text(target), "seed", seed),
+			json_pack("{s:i, s:s, s:o, s:s*, s:o*}", "version", 1, "item", machine->item_id, "target",
+				  json_text(target), "landing",
+				  machine->landing ? menu_landing(machine->landing) : NULL, "seed", seed),
 			err);
 }
 

@@ -28,7 +28,7 @@ static void print_usage_line(const struct command *c)
 
 	snprintf(usage, sizeof(usage), "%s%s%s %s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->args,
 		 c->takes & TAKES_WAIT ? " [--wait]" : "",
-		 c->takes & TAKES_TARGET ? " [--target RULE]... [--seed NAME]" : "",
+		 c->takes & TAKES_TARGET ? " [--target RULE]... [OPTION]..." : "",
 		 c->takes & TAKES_FEED           ? "[--feed FEED]"
 		 : c->takes & TAKES_DRY_RUN      ? "[--dry-run]"
 		 : c->takes & TAKES_TOKEN        ? "--role ROLE [--expires 30d]"
@@ -178,17 +178,25 @@ static int run_own(size_t nr, struct cli *cli, int argc, char **argv)
 /* Options may stand anywhere. Returns -1 to go on, else the exit status. `*takes` is what the options given need. */
 static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },           { "socket", required_argument, NULL, 's' },
-		{ "wait", no_argument, NULL, 'w' },           { "target", required_argument, NULL, 't' },
-		{ "feed", required_argument, NULL, 'f' },     { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },        { "dry-run", no_argument, NULL, 'n' },
-		{ "with-options", no_argument, NULL, 'o' },   { "server", required_argument, NULL, 'S' },
-		{ "ca", required_argument, NULL, 'C' },       { "token-file", required_argument, NULL, 'T' },
-		{ "token", optional_argument, NULL, 'K' },    { "role", required_argument, NULL, 'R' },
-		{ "expires", required_argument, NULL, 'E' },  { "seed", required_argument, NULL, 'D' },
-		{ "hostname", required_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "socket", required_argument, NULL, 's' },
+						 { "wait", no_argument, NULL, 'w' },
+						 { "target", required_argument, NULL, 't' },
+						 { "feed", required_argument, NULL, 'f' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'V' },
+						 { "dry-run", no_argument, NULL, 'n' },
+						 { "with-options", no_argument, NULL, 'o' },
+						 { "server", required_argument, NULL, 'S' },
+						 { "ca", required_argument, NULL, 'C' },
+						 { "token-file", required_argument, NULL, 'T' },
+						 { "token", optional_argument, NULL, 'K' },
+						 { "role", required_argument, NULL, 'R' },
+						 { "expires", required_argument, NULL, 'E' },
+						 { "seed", required_argument, NULL, 'D' },
+						 { "landing", required_argument, NULL, 'l' },
+						 { "hostname", required_argument, NULL, 'H' },
+						 { NULL, 0, NULL, 0 } };
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -232,6 +240,10 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 				return EXIT_USAGE;
 			}
 			cli->targets[cli->target_count++] = optarg;
+			*takes |= TAKES_TARGET;
+			break;
+		case 'l':
+			cli->landing = optarg;
 			*takes |= TAKES_TARGET;
 			break;
 		case 'D':

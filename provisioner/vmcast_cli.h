@@ -34,6 +34,7 @@ struct cli {
 	bool progress;                         /* standard error is a terminal: one line that changes */
 	const char *targets[TARGET_RULES_MAX]; /* --target, once for each disk */
 	size_t target_count;
+	const char *landing;  /* --landing, NULL: not given */
 	const char *seed;     /* --seed, NULL: not given */
 	const char *hostname; /* --hostname, NULL: not given */
 	const char *feed;     /* --feed, NULL: not given */

@@ -114,6 +114,7 @@ static void print_machine(const json_t *row)
 	print_fact("item", row_text(row, "item"));
 	print_fact("title", row_text(row, "item_title"));
 	print_fact("target", row_text(row, "target"));
+	print_fact("landing", row_text(row, "landing"));
 	print_fact("seed", row_text(row, "seed"));
 	print_fact("host name", row_text(row, "hostname"));
 	print_fact("error", row_text(row, "error"));
@@ -173,8 +174,8 @@ static int machine_assign(struct cli *cli, char **args, struct err *err)
 	if ((rc = check_mac(mac, args[0], err)) < 0 || (rc = api_find_item(cli, &item, args[1], err)) < 0)
 		return rc;
 	CLEANUP(free_str) char *target = join_targets(cli);
-	json_t *body = json_pack("{s:s, s:s?, s:s?, s:s?}", "item", row_text(item, "id"), "target", target, "seed",
-				 cli->seed, "hostname", cli->hostname);
+	json_t *body = json_pack("{s:s, s:s?, s:s?, s:s?, s:s?}", "item", row_text(item, "id"), "target", target,
+				 "landing", cli->landing, "seed", cli->seed, "hostname", cli->hostname);
 
 	rc = machine_call(cli, "PUT", mac, "/assignment", body, &row, err);
 	return rc < 0 ? rc : show(cli, row, err);
@@ -214,12 +215,18 @@ const struct command commands_machine[] = {
 	  "for\n"
 	  "each, in the order that `vmcast item show` lists them: the disk that the machine boots from is the first.\n"
 	  "\n"
+	  "--landing disk|kexec says how the written system is started, whatever its feed says: by a reset, or by "
+	  "kexec, "
+	  "which\n"
+	  "skips the firmware and the disk's boot loader.\n"
+	  "\n"
 	  "--seed NAME gives the system what cloud-init is to do at its first boot (vmcast seed list), --hostname NAME "
 	  "the\n"
 	  "name that its templates call {{hostname}}.\n"
 	  "\n" MAC_HELP "\n"
 	  "  vmcast machine assign 52:54:00:12:34:56 'Debian 12' --target bus=nvme,bytes=960G\n"
 	  "  vmcast machine assign 52:54:00:12:34:56 'Debian 12' --seed web --hostname web-1\n"
+	  "  vmcast machine assign 52:54:00:12:34:56 'Debian 12' --landing kexec\n"
 	  "  vmcast machine assign 52:54:00:12:34:56 'Mail server' --target serial=S4EVNX0R --target bytes=4T\n" },
 	{ "machine", "release", "MAC", 1, 1, 0, machine_release,
 	  "take an assignment back: the machine gets the menu again", MAC_HELP },

@@ -137,6 +137,13 @@ is "an item is booted by a reset" "$(plan 1073741824 '{"bytes":8388608}') $(answ
 boot=$(boot_ticket "$mac" "$item")
 say_in_feed "<vmcast:landing>kexec</vmcast:landing>"
 is "or by kexec, as its feed says" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .landing) $(answer .error)" "200 kexec null"
+vmcast machine assign "$mac" "$item" --landing disk >/dev/null
+is "but as its assignment says, if that says so" "$(boot=$(boot_ticket "$mac" "$item") plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 reboot"
+is "which can be read" "$(field "/v1/machines/$mac" .landing) $(vmcast machine show "$mac" | sed -n 's/^landing  *//p')" "disk disk"
+vmcast machine assign "$mac" "$item" >/dev/null
+is "until it is assigned anew" "$(boot=$(boot_ticket "$mac" "$item") plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 kexec"
+like "a landing that is none is refused" "$(vmcast machine assign "$mac" "$item" --landing moonwalk 2>&1)" "field \"landing\": 'moonwalk' is none of disk and kexec"
+vmcast machine release "$mac" >/dev/null
 boot=$(boot_ticket "$mac" "$item")
 say_in_feed "<vmcast:landing>guest</vmcast:landing>"
 is "an item that is not for a disk is refused" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .error)" \

@@ -136,6 +136,18 @@ run_signed "$(assigned "$item" '"serial=no-such"')" "$bootif vmcast.zeros=keep"
 refused "the command line keeps zeros" "\"zeros\": signed is 'zero', the kernel's command line says 'keep'"
 run_signed "$(assigned "$item" '"serial=no-such"')" "$bootif vmcast.landing=kexec"
 refused "the command line lands otherwise" "\"landing\": signed is 'reboot', the kernel's command line says 'kexec'"
+# landed LANDING PLANNED: the assignment is signed with this landing, and the plan has that one
+landed()
+{
+	assigned "$item" '"serial=no-such"' | jq -c --arg to "$1" --arg plan "$2" '.machines[].landing = $to | .plan = {landing: $plan}'
+}
+
+run_signed "$(landed kexec kexec)" "$bootif"
+is "the assignment lands otherwise than the item: it is looked for a disk" "$status" 5
+run_signed "$(landed kexec reboot)" "$bootif"
+refused "the assignment lands otherwise than the plan" "\"landing\": signed is 'kexec', the plan says 'reboot'"
+run_signed "$(landed reboot kexec)" "$bootif"
+refused "the plan lands as nobody has signed" "\"landing\": signed is 'reboot', the plan says 'kexec'"
 run_signed '{"machines":{"52-54-00-00-00-01":{"version":1,"item":"'"$item"'","target":"serial=no-such"}}}' "$bootif"
 refused "the address is only on the command line" "no item is assigned to this machine: field \"target\": signed is ''"
 run_signed '{"policy":{"version":1,"unassigned":"refuse"}}' "$bootif"

@@ -335,7 +335,7 @@ static void gone_items_go_when_nothing_needs_them(void)
 	store_item_list(s, id, &items, &err);
 	is_int(items.count, 3, "of three that are gone, the one without an image is forgotten");
 	ok(!items.rows[0].present && items.rows[2].present, "the others are marked");
-	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
+	store_machine_assign(s, MAC, &(struct store_assignment){ .item_id = items.rows[0].id }, &err);
 	run_sql("UPDATE item SET gone_at = 1 WHERE gone_at");
 	store_feed_update(s, id, document(1), NULL, NULL, NULL, &err);
 	store_item_list_free(&items);
@@ -351,7 +351,7 @@ static void gone_items_go_when_nothing_needs_them(void)
 	store_feed_update(s, id, document(1), NULL, NULL, NULL, &err);
 	store_item_list_free(&items);
 	store_item_list(s, id, &items, &err);
-	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
+	store_machine_assign(s, MAC, &(struct store_assignment){ .item_id = items.rows[0].id }, &err);
 	is_int(store_feed_remove(s, id, &err), 0, "a feed with an assigned item can be removed");
 	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
 	store_machine_get(s, MAC, &machine, &err);
@@ -399,11 +399,14 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	is_int(store_job_new(s, &card, "0000000000000000", 1, "{}", NULL, job, ticket, &err), -ENOENT,
 	       "nor for no item");
 	ingest_all(s, 'f');
-	store_machine_assign(s, MAC, item, "bus=nvme", &err);
+	store_machine_assign(s, MAC,
+			     &(struct store_assignment){ .item_id = item, .target = "bus=nvme", .landing = "kexec" },
+			     &err);
 	is_int(store_job_new(s, &card, item, 1, "{\"a\":1}", NULL, job, ticket, &err), 0, "a job is made");
 	store_machine_get(s, MAC, &machine, &err);
 	is_str(machine.inventory, "{\"a\":1}", "the machine's inventory is kept");
 	is_str(machine.target, "bus=nvme", "and its target rule");
+	is_str(machine.landing, "kexec", "and its landing");
 	memcpy(wrong, ticket, sizeof(wrong));
 	wrong[31] ^= 1;
 	is_int(store_job_report(s, job, wrong, &report, &err), -EACCES, "a wrong ticket is refused");
@@ -422,7 +425,7 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	report.phase = "write";
 	is_int(store_job_report(s, job, ticket, &report, &err), -EALREADY, "but the job does not begin again");
 
-	store_machine_assign(s, MAC, item, NULL, &err);
+	store_machine_assign(s, MAC, &(struct store_assignment){ .item_id = item }, &err);
 	report.phase = "done";
 	store_job_report(s, job, ticket, &report, &err);
 	store_machine_free(&machine);
@@ -441,7 +444,7 @@ static void a_clock_that_is_set_back_reinstalls_nothing(void)
 	add_feed(s, 1, feed_id);
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
-	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
+	store_machine_assign(s, MAC, &(struct store_assignment){ .item_id = items.rows[0].id }, &err);
 	store_job_new(s, &card, items.rows[0].id, 1, NULL, NULL, job, ticket, &err);
 	run_sql("UPDATE job SET started_at = started_at - 3600");
 	ok(store_job_report(s, job, ticket, &report, &err) >= 0,
@@ -462,7 +465,7 @@ static void a_machine_is_installed_by_all_its_addresses(void)
 	add_feed(s, 1, feed_id);
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
-	store_machine_assign(s, OTHER_MAC, items.rows[0].id, NULL, &err);
+	store_machine_assign(s, OTHER_MAC, &(struct store_assignment){ .item_id = items.rows[0].id }, &err);
 	store_job_new(s, &two_cards, items.rows[0].id, 1, "{}", NULL, job, ticket, &err);
 	run_sql("DELETE FROM machine WHERE mac = '" MAC "'");
 	is_int(store_job_report(s, job, ticket, &report, &err), 1, "a machine of two addresses is written");
@@ -515,7 +518,7 @@ static void a_job_from_before_does_not_fulfil_an_assignment(void)
 	ingest_all(s, 'a');
 	store_item_list(s, NULL, &items, &err);
 	store_job_new(s, &card, items.rows[0].id, 1, NULL, NULL, job, ticket, &err);
-	store_machine_assign(s, MAC, items.rows[0].id, NULL, &err);
+	store_machine_assign(s, MAC, &(struct store_assignment){ .item_id = items.rows[0].id }, &err);
 	ok(store_job_report(s, job, ticket, &report, &err) >= 0, "a job that began before the assignment ends well");
 	store_machine_get(s, MAC, &machine, &err);
 	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "and the machine is still to be written");
@@ -1064,7 +1067,8 @@ static void machines_have_one_form_of_name_and_a_limit(void)
 	is_str(machines.rows[0].arch, "x86_64", "what it did not say this time stays");
 	is_str(machines.rows[0].firmware, "bios", "what it did say is new");
 	is_int(store_machine_release(s, "52:54:00:00:00:99", &err), -ENOENT, "one never seen cannot be released");
-	is_int(store_machine_assign(s, MAC, "0123456789abcdef", NULL, &err), -ENOENT, "nor one be assigned no item");
+	is_int(store_machine_assign(s, MAC, &(struct store_assignment){ .item_id = "0123456789abcdef" }, &err), -ENOENT,
+	       "nor one be assigned no item");
 	run_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65540) INSERT INTO machine"
 		" (mac, first_seen_at, last_seen_at) SELECT printf('0%d:x', i), i, i FROM n");
 	store_machine_seen(s, "52:54:00:00:00:01", NULL, NULL, NULL, &err);

@@ -57,7 +57,7 @@ first_boot()
 	said=$(lab said "$name")
 	like "$name: it has its host name" "$said" "seed-host $name end"
 	like "$name: the user" "$said" "seed-user deploy:x:[0-9]+:[0-9]+:$secret:/home/deploy:/bin/sh end"
-	like "$name: his SSH key, and no other" "$said" "seed-key [^[:cntrl:]]*$ssh_key[[:space:]]+end"
+	like "$name: his SSH key, and no other" "$said" "seed-key [^[:cntrl:]]*${ssh_key}[[:space:]]+end"
 	like "$name: the network" "$said" "seed-net [^[:cntrl:]]*inet 10\.77\.0\.77/24 [^[:cntrl:]]*seed0"
 	like "$name: instance and item are this one's" "$said" "seed-id vmcast-${mac//:/}-[0-9a-f]{16} of Debian _cloud_ [a-z]+ end"
 	like "$name: it is a partition of its disk" "$said" "seed-disk /dev/vda4 end"

@@ -262,6 +262,8 @@ static int parse_job(struct boot_plan *plan, const json_t *root, struct err *err
 	if (!rc)
 		rc = json_need_string(&landing, root, "landing", sizeof(plan->landing) - 1, err);
 	if (!rc)
+		rc = json_want_bool(&plan->grow, root, "grow", err);
+	if (!rc)
 		strcpy(plan->landing, landing);
 	return rc;
 }

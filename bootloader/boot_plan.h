@@ -62,6 +62,7 @@ struct boot_plan {
 	struct plan_disk *disks;           /* the one that the machine boots from first */
 	size_t disk_count;                 /* at least 1 */
 	char landing[PLAN_LANDING];
+	bool grow;          /* the last partition of each disk, to its end */
 	char *metadata_url; /* of what the site has signed; NULL: the service has nothing signed */
 	char *targets_url;
 	enum zeros_policy zeros;

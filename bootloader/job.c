@@ -12,8 +12,8 @@
 #include "remote_image.h"
 #include "remote_index.h"
 #include "report.h"
-#include "seed_partition.h"
 #include "settle.h"
+#include "table_fit.h"
 #include "target.h"
 #include "trust.h"
 #include "units.h"
@@ -37,6 +37,7 @@ struct job_disk {
 	struct remote_delta *delta; /* NULL: none is offered */
 	struct disk target;
 	struct device *device;
+	struct write_fit fit; /* on a machine */
 	struct write_stats stats;
 };
 
@@ -184,10 +185,10 @@ static int get_head(struct job *job, struct err *err)
 
 	if (!job->seed.count)
 		return 0;
-	if (!(job->head = malloc(SEED_PARTITION_HEAD)))
+	if (!(job->head = malloc(TABLE_FIT_HEAD)))
 		return err_set(err, -ENOMEM, "out of memory");
 	const struct chunk_source source = remote_image_source(disk->image);
-	return image_head_read(job->head, SEED_PARTITION_HEAD, remote_index_get(disk->index), &source,
+	return image_head_read(job->head, TABLE_FIT_HEAD, remote_index_get(disk->index), &source,
 			       job->options->service->stop, err);
 }
 
@@ -330,29 +331,46 @@ static uint32_t sector_bytes_of(const struct job_disk *disk)
 	return is_image ? is_image : disk->target.id.sector_bytes ? disk->target.id.sector_bytes : 512;
 }
 
+/* A host's disk gets the image's bytes and nothing else; of a machine's, tables for sectors of other sizes are not known. */
+static bool has_fit(const struct job *job, const struct job_disk *disk)
+{
+	return job->options->machine && (disk->fit.sector_bytes == 512 || disk->fit.sector_bytes == 4096);
+}
+
 /* Whether the table of the boot disk will have a place for the seed: found out on a copy, before anything is written. */
 static int prepare_seed(struct job *job, struct err *err)
 {
 	struct job_disk *disk = &job->disks[0];
-	const struct seed_partition_disk room = {
+	const struct table_fit_disk room = {
 		.image_bytes = index_get_header(remote_index_get(disk->index))->disk_bytes,
 		.disk_bytes = disk->device->bytes,
 		.sector_bytes = sector_bytes_of(disk),
-		.need_bytes = SEED_VOLUME_BYTES,
+		.seed_bytes = SEED_VOLUME_BYTES,
+		.grow = job->plan.grow,
 	};
 
 	if (!job->seed.count)
 		return 0;
-	if (room.sector_bytes != 512 && room.sector_bytes != 4096)
+	if (!has_fit(job, disk))
 		return err_set(err, -ENOTSUP, "disk %s: no seed is made for sectors of %u bytes", disk->target.path,
 			       room.sector_bytes);
-	CLEANUP(free_mem) struct seed_partition *place = malloc(sizeof(*place));
-	if (!place)
+	CLEANUP(free_mem) struct table_fit_change *change = malloc(sizeof(*change));
+	if (!change)
 		return err_set(err, -ENOMEM, "out of memory");
-	int rc = seed_partition_add(place, job->head, &room, err);
+	int rc = table_fit(change, job->head, &room, err);
 	if (rc)
 		return err_wrap(err, "disk %s", disk->target.path);
-	return seed_volume_make(&job->seed_volume, job->seed.files, job->seed.count, room.sector_bytes, err);
+	rc = seed_volume_make(&job->seed_volume, job->seed.files, job->seed.count, room.sector_bytes, err);
+	if (!rc)
+		disk->fit.seed = job->seed_volume;
+	return rc;
+}
+
+static void prepare_fits(struct job *job)
+{
+	for (size_t i = 0; i < job->count; i++)
+		job->disks[i].fit =
+			(struct write_fit){ .sector_bytes = sector_bytes_of(&job->disks[i]), .grow = job->plan.grow };
 }
 
 /* All are chosen, checked and taken for ourselves before anything is written to any. */
@@ -376,6 +394,7 @@ static int open_targets(struct job *job, struct err *err)
 		mark_target(job, &job->disks[i].target);
 	}
 	progress_set_disk(job->options->progress, names);
+	prepare_fits(job);
 	return prepare_seed(job, err);
 }
 
@@ -412,8 +431,7 @@ static int write_targets(struct job *job, struct err *err)
 			.source = remote_image_source(job->disks[i].image),
 			.delta = job->disks[i].delta,
 			.stats = &job->disks[i].stats,
-			.seed = i == 0 ? job->seed_volume : NULL,
-			.sector_bytes = sector_bytes_of(&job->disks[i]),
+			.fit = has_fit(job, &job->disks[i]) ? &job->disks[i].fit : NULL,
 		};
 	int rc = write_images(&options, err);
 	if (!rc && zeros_text(text, sizeof(text), job)[0])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * seed_volume: the files of a first-boot seed -> a FAT12 volume labelled CIDATA, which cloud-init's NoCloud data source looks
- * for. The same files make the same bytes. It becomes a partition of a disk (seed_partition.h) or a disk of its own.
+ * for. The same files make the same bytes. It becomes a partition of a disk (table_fit.h) or a disk of its own.
  *
  * Source: ECMA-107 for the volume, Microsoft's "FAT: General Overview of On-Disk Format" 1.03 for long names; cloud-init's
  * documentation, "NoCloud".

@@ -387,6 +387,16 @@ static int check_seed(const struct trust_question *q, const json_t *assignment, 
 	return same("seed", is_signed, planned, err);
 }
 
+/* `assignment` NULL: there is none, and nothing grows. */
+static int check_grow(const struct trust_question *q, const json_t *assignment, struct err *err)
+{
+	static const char *const words[] = { "false", "true" };
+	bool is_signed = false;
+	int rc = json_want_bool(&is_signed, assignment, "grow", err);
+
+	return rc ? rc : same("grow", words[is_signed], words[q->plan->grow], err);
+}
+
 /* 1: the machine with this address is assigned an item, and it is this one. */
 static int check_assignment(struct follow *f, const char *mac, struct err *err)
 {
@@ -415,6 +425,8 @@ static int check_assignment(struct follow *f, const char *mac, struct err *err)
 		rc = check_rules(f->q, target, err);
 	if (!rc)
 		rc = check_seed(f->q, assignment, err);
+	if (!rc)
+		rc = check_grow(f->q, assignment, err);
 	return rc ? err_wrap(err, "machine %s", mac) : 1;
 }
 
@@ -458,6 +470,8 @@ static int check_machine(struct follow *f, struct err *err)
 	rc = check_rules(f->q, NULL, err);
 	if (!rc)
 		rc = check_seed(f->q, NULL, err);
+	if (!rc)
+		rc = check_grow(f->q, NULL, err);
 	return rc ? err_wrap(err, "no item is assigned to this machine") : 0;
 }
 

@@ -19,8 +19,8 @@
  * 5. The boot sectors; flush; read back.
  *    The same, or the bootable image.
  *
- * A seed's volume is written with step 3, the partition table that names it, and the backup GPT, which then moves to the end of
- * the disk, with step 4 (seed_partition.h). A power cut leaves a volume that nothing names.
+ * Where the partition table is made to fit the disk (table_fit.h), the backup GPT, which is then at the end of the disk, is
+ * one of the labels. A seed's volume is written with step 3: a power cut leaves a volume that nothing names.
  *
  * Of several disks all go through step 1 before the first goes on, then each through steps 2 and 3, then all through 4,
  * and all through 5; in each of them the disk that the machine boots from is the last. So nothing boots from any disk
@@ -35,8 +35,9 @@
 #include "labels.h"
 #include "pipeline.h"
 #include "scan.h"
-#include "seed_partition.h"
 #include "seed_volume.h"
+#include "table_fit.h"
+#include "units.h"
 #include "zero_runs.h"
 
 #include <assert.h>
@@ -79,12 +80,11 @@ struct disk_write {
 	const struct index_header *header;
 	const struct chunk_source *source;
 	struct remote_delta *delta;
-	struct held ends[2];   /* their bytes are the writer's, which all disks use in turn */
-	struct held labels[2]; /* the outer parts of the ends, kept to the last */
-	const uint8_t *seed;   /* NULL: none */
-	uint32_t sector_bytes; /* for its partition */
-	struct seed_partition *seed_place;
-	uint64_t written, flushed; /* bytes of the body, by this run */
+	struct held ends[2];             /* their bytes are the writer's, which all disks use in turn */
+	struct held labels[2];           /* the outer parts of the ends, kept to the last */
+	const struct write_fit *fit;     /* NULL: none */
+	struct table_fit_change *change; /* where there is a fit */
+	uint64_t written, flushed;       /* bytes of the body, by this run */
 	struct write_stats stats;
 	struct digest read_back;
 	struct zero_runs zeros;
@@ -107,7 +107,7 @@ static void writer_done(struct writer *w)
 	for (size_t i = 0; w->disks && i < w->count; i++) {
 		for (size_t j = 0; j < 2; j++)
 			free(w->disks[i].labels[j].bytes);
-		free(w->disks[i].seed_place);
+		free(w->disks[i].change);
 	}
 	free(w->disks);
 	scan_free(&w->scan);
@@ -152,10 +152,9 @@ static int disk_init(struct disk_write *d, const struct write_disk *disk, const 
 		d->ends[i].bytes = w->ends[i];
 	d->labels[0].bytes = device_buffer(LABEL_BYTES);
 	d->labels[1].bytes = device_buffer(BACKUP_BYTES);
-	d->seed = disk->seed;
-	d->sector_bytes = disk->sector_bytes;
-	d->seed_place = d->seed ? calloc(1, sizeof(*d->seed_place)) : NULL;
-	return d->labels[0].bytes && d->labels[1].bytes && (!d->seed || d->seed_place)
+	d->fit = disk->fit;
+	d->change = d->fit ? calloc(1, sizeof(*d->change)) : NULL;
+	return d->labels[0].bytes && d->labels[1].bytes && (!d->fit || d->change)
 		       ? 0
 		       : err_set(err, -ENOMEM, "write: out of memory");
 }
@@ -432,68 +431,84 @@ static void keep_labels(struct disk_write *d)
 static void drop_backup(const struct disk_write *d)
 {
 	const struct held *tail = &d->labels[1];
+	uint32_t sector_bytes = d->fit->sector_bytes;
 
-	if (tail->len >= d->sector_bytes && memcmp(tail->bytes + tail->len - d->sector_bytes, "EFI PART", 8) == 0)
-		memset(tail->bytes + tail->len - d->sector_bytes, 0, d->sector_bytes);
+	if (tail->len >= sector_bytes && memcmp(tail->bytes + tail->len - sector_bytes, "EFI PART", 8) == 0)
+		memset(tail->bytes + tail->len - sector_bytes, 0, sector_bytes);
 }
 
-/* Into the labels, once they are kept. */
-static int place_seed(struct disk_write *d, struct err *err)
+static void mark_fit(const struct writer *w, const struct disk_write *d)
 {
-	const struct seed_partition_disk disk = { .image_bytes = d->header->disk_bytes,
-						  .disk_bytes = d->dev->bytes,
-						  .sector_bytes = d->sector_bytes,
-						  .need_bytes = SEED_VOLUME_BYTES };
+	char text[UNITS_TEXT];
 
-	if (!d->seed)
+	if (d->change->grown_bytes)
+		progress_mark(w->progress, "table", "disk %s: the last partition has %s now", d->dev->name,
+			      units_bytes(text, d->change->grown_bytes));
+	else if (d->change->backup_bytes)
+		progress_mark(w->progress, "table", "disk %s: the backup GPT is at the end of the disk", d->dev->name);
+}
+
+/* In the labels, once they are kept. A table that nobody understands is no reason not to write a disk, unless a seed needs it. */
+static int fit_table(const struct writer *w, struct disk_write *d, struct err *err)
+{
+	struct err why = { 0 };
+
+	if (!d->fit)
 		return 0;
-	static_assert(SEED_PARTITION_HEAD == LABEL_BYTES, "the labels are the head");
-	if (d->labels[0].len < LABEL_BYTES)
-		return err_set(err, -ENOTSUP, "an image of less than %u bytes has no place for a seed", LABEL_BYTES);
-	int rc = seed_partition_add(d->seed_place, d->labels[0].bytes, &disk, err);
-	if (!rc && d->seed_place->backup_bytes)
+	const struct table_fit_disk disk = { .image_bytes = d->header->disk_bytes,
+					     .disk_bytes = d->dev->bytes,
+					     .sector_bytes = d->fit->sector_bytes,
+					     .seed_bytes = d->fit->seed ? SEED_VOLUME_BYTES : 0,
+					     .grow = d->fit->grow };
+	static_assert(TABLE_FIT_HEAD == LABEL_BYTES, "the labels are the head");
+	int rc = d->labels[0].len < LABEL_BYTES
+			 ? err_set(&why, -ENOTSUP, "the image has less than %u bytes", LABEL_BYTES)
+			 : table_fit(d->change, d->labels[0].bytes, &disk, &why);
+	if (!rc && d->change->backup_bytes)
 		drop_backup(d);
-	return rc;
+	if (!rc)
+		mark_fit(w, d);
+	else if (d->fit->seed)
+		*err = why;
+	else
+		progress_mark(w->progress, "table", "disk %s: the partition table stays as it is: %s", d->dev->name,
+			      why.text);
+	return d->fit->seed ? rc : 0;
 }
 
-static int check_bytes(struct writer *w, const struct disk_write *d, const uint8_t *bytes, size_t len, uint64_t off,
-		       struct err *err)
-{
-	int rc = device_read(d->dev, w->buffer, len, off, err);
+/* What is neither the image's nor in memory but here. `len` 0: nothing. */
+struct extra {
+	const uint8_t *bytes;
+	size_t len;
+	uint64_t off;
+};
 
-	if (!rc && memcmp(w->buffer, bytes, len) != 0)
+static struct extra seed_of(const struct disk_write *d)
+{
+	return d->fit && d->fit->seed ? (struct extra){ d->fit->seed, SEED_VOLUME_BYTES, d->change->seed_off }
+				      : (struct extra){ 0 };
+}
+
+static struct extra backup_of(const struct disk_write *d)
+{
+	return d->fit ? (struct extra){ d->change->backup, d->change->backup_bytes, d->change->backup_off }
+		      : (struct extra){ 0 };
+}
+
+static int write_extra(const struct disk_write *d, struct extra extra, struct err *err)
+{
+	return extra.len ? device_write(d->dev, extra.bytes, extra.len, extra.off, err) : 0;
+}
+
+static int check_extra(struct writer *w, const struct disk_write *d, struct extra extra, struct err *err)
+{
+	int rc = extra.len ? device_read(d->dev, w->buffer, extra.len, extra.off, err) : 0;
+
+	static_assert(SEED_VOLUME_BYTES <= END_BYTES && TABLE_FIT_BACKUP_MAX <= END_BYTES, "the buffer's size");
+	if (!rc && extra.len && memcmp(w->buffer, extra.bytes, extra.len) != 0)
 		rc = err_set(err, -EIO, "disk %s: byte %" PRIu64 " and what follows do not read back as written",
-			     d->dev->name, off);
+			     d->dev->name, extra.off);
 	return rc;
-}
-
-static int write_seed(const struct disk_write *d, struct err *err)
-{
-	return d->seed ? device_write(d->dev, d->seed, SEED_VOLUME_BYTES, d->seed_place->off, err) : 0;
-}
-
-static int check_seed(struct writer *w, const struct disk_write *d, struct err *err)
-{
-	static_assert(SEED_VOLUME_BYTES <= END_BYTES, "the buffer's size");
-	return d->seed ? check_bytes(w, d, d->seed, SEED_VOLUME_BYTES, d->seed_place->off, err) : 0;
-}
-
-static int write_backup(const struct disk_write *d, struct err *err)
-{
-	const struct seed_partition *place = d->seed_place;
-
-	return d->seed && place->backup_bytes
-		       ? device_write(d->dev, place->backup, place->backup_bytes, place->backup_off, err)
-		       : 0;
-}
-
-static int check_backup(struct writer *w, const struct disk_write *d, struct err *err)
-{
-	const struct seed_partition *place = d->seed_place;
-
-	return d->seed && place->backup_bytes
-		       ? check_bytes(w, d, place->backup, place->backup_bytes, place->backup_off, err)
-		       : 0;
 }
 
 /* Step 3. */
@@ -502,16 +517,16 @@ static int write_ends(struct writer *w, struct disk_write *d, struct err *err)
 	uint64_t from = d->labels[0].len, to = d->labels[1].off;
 
 	keep_labels(d);
-	int rc = place_seed(d, err);
+	int rc = fit_table(w, d, err);
 	if (!rc)
 		rc = write_held(d, d->ends, from, to, err);
 	if (!rc)
-		rc = write_seed(d, err);
+		rc = write_extra(d, seed_of(d), err);
 	if (!rc)
 		rc = device_flush(d->dev, err);
 	if (!rc)
 		rc = check_held(w, d, d->ends, from, to, err);
-	return rc ? rc : check_seed(w, d, err);
+	return rc ? rc : check_extra(w, d, seed_of(d), err);
 }
 
 /* Step 4. */
@@ -520,12 +535,12 @@ static int write_labels(struct writer *w, struct disk_write *d, struct err *err)
 	int rc = write_held(d, d->labels, BOOT_BYTES, d->header->disk_bytes, err);
 
 	if (!rc)
-		rc = write_backup(d, err);
+		rc = write_extra(d, backup_of(d), err);
 	if (!rc)
 		rc = device_flush(d->dev, err);
 	if (!rc)
 		rc = check_held(w, d, d->labels, BOOT_BYTES, d->header->disk_bytes, err);
-	return rc ? rc : check_backup(w, d, err);
+	return rc ? rc : check_extra(w, d, backup_of(d), err);
 }
 
 /* Step 5. */
@@ -536,14 +551,6 @@ static int write_boot(struct writer *w, struct disk_write *d, struct err *err)
 	if (!rc)
 		rc = device_flush(d->dev, err);
 	return rc ? rc : check_held(w, d, d->labels, 0, BOOT_BYTES, err);
-}
-
-/* Its place is known once the labels are. */
-static int blank_seed(struct writer *w, const struct disk_write *d, struct err *err)
-{
-	struct range r = { d->seed_place->off, SEED_VOLUME_BYTES };
-
-	return r.off ? blank_range(w, d, &r, err) : 0;
 }
 
 /* Nobody knows what of the ends arrived. */
@@ -559,13 +566,11 @@ static void blank_again(struct writer *w, struct err *err)
 
 			rc = r.len ? blank_range(w, d, &r, &ignored) : 0;
 		}
-		if (!rc && d->seed) {
-			/* With its backup GPT; what it is about is not to be left either. */
-			struct range r = { d->dev->bytes - END_BYTES, END_BYTES };
+		for (size_t j = 0; j < 2 && !rc; j++) {
+			struct extra extra = j ? seed_of(d) : backup_of(d);
+			struct range r = { extra.off, extra.len };
 
-			rc = blank_range(w, d, &r, &ignored);
-			if (!rc)
-				rc = blank_seed(w, d, &ignored);
+			rc = r.off ? blank_range(w, d, &r, &ignored) : 0;
 		}
 		if (!rc)
 			rc = device_flush(d->dev, &ignored);

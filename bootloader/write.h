@@ -26,14 +26,21 @@ struct write_stats {
 						 * that the image is written to */
 };
 
+/* What is not the image's on a machine's disk (table_fit.h). */
+struct write_fit {
+	uint32_t sector_bytes; /* 512 or 4096 */
+	const uint8_t *seed;   /* SEED_VOLUME_BYTES, aligned: becomes a partition at the disk's end; NULL: none */
+	bool grow;             /* the last partition */
+};
+
 struct write_disk {
 	struct device *dev; /* at least as large as the image */
 	struct index *index;
 	struct chunk_source source;
 	struct remote_delta *delta; /* what to try first; NULL: nothing */
-	const uint8_t *seed;        /* SEED_VOLUME_BYTES, aligned: becomes a partition at the disk's end; NULL: none */
-	uint32_t sector_bytes;      /* of a disk with a seed: 512 or 4096 */
-	struct write_stats *stats;  /* filled on success; NULL: nobody asks */
+	const struct write_fit
+		*fit; /* how its partition table is made to fit the disk; NULL: all bytes are the image's */
+	struct write_stats *stats; /* filled on success; NULL: nobody asks */
 };
 
 struct write_options {

@@ -81,6 +81,18 @@ int json_need_u64(uint64_t *out, const json_t *obj, const char *key, uint64_t ma
 	return rc ? rc : json_want_u64(out, obj, key, max, err);
 }
 
+int json_want_bool(bool *out, const json_t *obj, const char *key, struct err *err)
+{
+	const json_t *value = find(obj, key);
+
+	if (!value)
+		return 0;
+	if (!json_is_boolean(value))
+		return err_set(err, -EPROTO, "field \"%s\": true or false is needed", key);
+	*out = json_is_true(value);
+	return 0;
+}
+
 json_t *json_text(const char *text)
 {
 	char quoted[1024];

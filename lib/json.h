@@ -21,6 +21,7 @@ int json_need_u64(uint64_t *out, const json_t *obj, const char *key, uint64_t ma
 /* An optional field: `*out` is left as it is when the field is missing or null. */
 int json_want_string(const char **out, const json_t *obj, const char *key, size_t max, struct err *err);
 int json_want_u64(uint64_t *out, const json_t *obj, const char *key, uint64_t max, struct err *err);
+int json_want_bool(bool *out, const json_t *obj, const char *key, struct err *err);
 
 /* A string, or null for NULL; text that is no valid UTF-8 as log_quote shows it, so that it is never lost. Caller frees
  * with json_decref. */

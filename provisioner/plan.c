@@ -508,6 +508,7 @@ int plan_make(struct request *rq, struct err *err)
 				 is_signed, rq->server);
 	add_identity(plan, &who.claim, previous);
 	json_object_set(plan, "seed", seed);
+	json_object_set_new(plan, "grow", json_boolean(p.machine.grow));
 	return reply_json(rq, MHD_HTTP_OK, plan, err);
 }
 

@@ -151,16 +151,16 @@ static json_t *key_json(const char *text)
 static json_t *machine_json(const struct store_machine *machine)
 {
 	return json_pack(
-		"{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"mac", machine->mac, "architecture", json_text(machine->arch), "firmware", json_text(machine->firmware),
 		"address", json_text(machine->address), "assignment", assignment_states[machine->assignment], "item",
 		json_id(machine->item_id), "item_title", json_text(machine->item_title), "target",
-		json_text(machine->target), "landing", json_text(machine->landing), "seed", json_text(machine->seed),
-		"hostname", json_text(machine->hostname), "error", json_text(machine->error), "installed_at",
-		json_time(machine->installed_at), "first_seen_at", json_time(machine->first_seen_at), "last_seen_at",
-		json_time(machine->last_seen_at), "key", key_json(machine->key), "key_kept",
-		json_text(machine->key_kept), "alert", json_text(machine->alert), "alert_at",
-		json_time(machine->alert_at));
+		json_text(machine->target), "landing", json_text(machine->landing), "grow", json_boolean(machine->grow),
+		"seed", json_text(machine->seed), "hostname", json_text(machine->hostname), "error",
+		json_text(machine->error), "installed_at", json_time(machine->installed_at), "first_seen_at",
+		json_time(machine->first_seen_at), "last_seen_at", json_time(machine->last_seen_at), "key",
+		key_json(machine->key), "key_kept", json_text(machine->key_kept), "alert", json_text(machine->alert),
+		"alert_at", json_time(machine->alert_at));
 }
 
 static json_t *job_json(const struct store_job *job)
@@ -478,6 +478,7 @@ static int put_assignment(struct request *rq, struct err *err)
 	CLEANUP(json_free) json_t *json = NULL;
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	const char *id, *target = NULL, *landing = NULL, *seed = NULL, *hostname = NULL;
+	bool grow = false;
 	char quoted[64];
 	struct store *store = rq->server->store;
 	int rc;
@@ -485,6 +486,7 @@ static int put_assignment(struct request *rq, struct err *err)
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&id, json, "item", 64, err)) < 0 ||
 	    (rc = json_want_string(&target, json, "target", TARGETS_MAX, err)) < 0 ||
 	    (rc = json_want_string(&landing, json, "landing", 16, err)) < 0 ||
+	    (rc = json_want_bool(&grow, json, "grow", err)) < 0 ||
 	    (rc = json_want_string(&seed, json, "seed", SEED_NAME_MAX, err)) < 0 ||
 	    (rc = json_want_string(&hostname, json, "hostname", 255, err)) < 0)
 		return rc;
@@ -501,7 +503,7 @@ static int put_assignment(struct request *rq, struct err *err)
 	rc = target ? check_target_count(&item, target, err) : 0;
 	if (rc < 0)
 		return rc;
-	const struct store_assignment assignment = { id, target, landing, seed, hostname };
+	const struct store_assignment assignment = { id, target, landing, grow, seed, hostname };
 	rc = seed ? check_seed(rq, &assignment, &item, err) : 0;
 	if (rc < 0)
 		return err_wrap(err, "field \"seed\"");
@@ -557,7 +559,8 @@ const struct route routes_operator[] = {
 	{ "GET", "/v1/machines", get_machines, "all machines that were seen or assigned", ROLE_VIEW },
 	{ "GET", "/v1/machines/{mac}", get_machine, "one machine, with its inventory", ROLE_VIEW },
 	{ "PUT", "/v1/machines/{mac}/assignment", put_assignment,
-	  "let a machine install an item: {\"item\", \"target\", \"landing\", \"seed\", \"hostname\"}", ROLE_OPERATE },
+	  "let a machine install an item: {\"item\", \"target\", \"landing\", \"grow\", \"seed\", \"hostname\"}",
+	  ROLE_OPERATE },
 	{ "DELETE", "/v1/machines/{mac}/assignment", delete_assignment, "take the assignment back", ROLE_OPERATE },
 	{ "DELETE", "/v1/machines/{mac}/key", routes_identity_forget_key,
 	  "forget by which key the machine is known, and its alert", ROLE_ADMIN },

@@ -124,6 +124,7 @@ struct store_machine {
 	char *landing;           /* of the assignment: "disk" or "kexec", NULL: the item's */
 	char *seed;              /* of the assignment: name of the templates for the first boot, NULL: none */
 	char *hostname;          /* of the assignment, NULL: not said */
+	bool grow;               /* of the assignment: the last partition of each disk, to its end */
 	uint64_t assignment_key; /* another number for each assignment */
 	char *alert;             /* who else wanted to be this machine, NULL: nobody since it was looked at */
 	int64_t alert_at;
@@ -352,6 +353,7 @@ struct store_assignment {
 	const char *item_id;
 	const char *target;
 	const char *landing;
+	bool grow; /* the last partition of each disk, to its end */
 	const char *seed;
 	const char *hostname;
 };

@@ -18,7 +18,7 @@ static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INS
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
 	"  AND phase <> 'started' ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                      \
 	" m.installed_at, m.first_seen_at, m.last_seen_at, m.key, m.key_kept, m.alert, m.alert_at,"                    \
-	" m.landing, m.seed, m.hostname, m.assignment_key"                                                             \
+	" m.landing, m.grow, m.seed, m.hostname, m.assignment_key"                                                     \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 
 static void read_machine(void *row, sqlite3_stmt *q)
@@ -44,6 +44,7 @@ static void read_machine(void *row, sqlite3_stmt *q)
 	machine->alert = column_text(q, nr++);
 	machine->alert_at = (int64_t)column_number(q, nr++);
 	machine->landing = column_text(q, nr++);
+	machine->grow = column_number(q, nr++) != 0;
 	machine->seed = column_text(q, nr++);
 	machine->hostname = column_text(q, nr++);
 	machine->assignment_key = column_number(q, nr);
@@ -199,17 +200,17 @@ static int assign(struct store *s, const char *mac, const struct store_assignmen
 	if (!there)
 		return err_set(err, -ENOENT, "there is no item '%s'", a->item_id);
 	/* A machine may be assigned something before it is ever seen, which 0 says. */
-	return store_run(
-		s,
-		"INSERT INTO machine (mac, item_id, target, landing, seed, hostname, assignment,"
-		" assignment_key, first_seen_at, last_seen_at)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, random(), 0, 0)"
-		" ON CONFLICT (mac) DO UPDATE SET item_id = excluded.item_id, target = excluded.target,"
-		" landing = excluded.landing, seed = excluded.seed, hostname = excluded.hostname, assignment = 1,"
-		" assignment_key = excluded.assignment_key",
-		VALUES(text(mac), text(a->item_id), text(a->target), text(a->landing), text(a->seed),
-		       text(a->hostname)),
-		err);
+	return store_run(s,
+			 "INSERT INTO machine (mac, item_id, target, landing, grow, seed, hostname, assignment,"
+			 " assignment_key, first_seen_at, last_seen_at)"
+			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, random(), 0, 0)"
+			 " ON CONFLICT (mac) DO UPDATE SET item_id = excluded.item_id, target = excluded.target,"
+			 " landing = excluded.landing, grow = excluded.grow, seed = excluded.seed, hostname = "
+			 "excluded.hostname, assignment = 1,"
+			 " assignment_key = excluded.assignment_key",
+			 VALUES(text(mac), text(a->item_id), text(a->target), text(a->landing), number(a->grow),
+				text(a->seed), text(a->hostname)),
+			 err);
 }
 
 int store_machine_assign(struct store *s, const char *mac, const struct store_assignment *assignment, struct err *err)
@@ -239,7 +240,8 @@ static int change(struct store *s, const char *sql, const char *mac, struct err 
 int store_machine_release(struct store *s, const char *mac, struct err *err)
 {
 	return change(s,
-		      "UPDATE machine SET item_id = NULL, target = NULL, landing = NULL, seed = NULL, hostname = NULL,"
+		      "UPDATE machine SET item_id = NULL, target = NULL, landing = NULL, grow = 0, seed = NULL, "
+		      "hostname = NULL,"
 		      " assignment = 0 WHERE mac = ?1",
 		      mac, err);
 }

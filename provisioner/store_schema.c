@@ -280,6 +280,8 @@ static const char *const migrations[] = {
 	 "ALTER TABLE machine ADD COLUMN hostname TEXT;"),
 	/* 13: how what it was assigned is started */
 	"ALTER TABLE machine ADD COLUMN landing TEXT;",
+	/* 14: whether the last partition of what it was assigned grows */
+	"ALTER TABLE machine ADD COLUMN grow INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* Before it, whatever a feed announced was ingested. */

@@ -207,9 +207,10 @@ static int add_machine(struct tuf_catalog_files *files, const struct store_machi
 			*p = '-';
 	digest_of(digest, path, strlen(path));
 	return add_text(files->bins[digest[0] >> 4], files->texts, path,
-			json_pack("{s:i, s:s, s:o, s:s*, s:o*}", "version", 1, "item", machine->item_id, "target",
+			json_pack("{s:i, s:s, s:o, s:s*, s:o*, s:o*}", "version", 1, "item", machine->item_id, "target",
 				  json_text(target), "landing",
-				  machine->landing ? menu_landing(machine->landing) : NULL, "seed", seed),
+				  machine->landing ? menu_landing(machine->landing) : NULL, "grow",
+				  machine->grow ? json_true() : NULL, "seed", seed),
 			err);
 }
 

@@ -178,25 +178,18 @@ static int run_own(size_t nr, struct cli *cli, int argc, char **argv)
 /* Options may stand anywhere. Returns -1 to go on, else the exit status. `*takes` is what the options given need. */
 static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "socket", required_argument, NULL, 's' },
-						 { "wait", no_argument, NULL, 'w' },
-						 { "target", required_argument, NULL, 't' },
-						 { "feed", required_argument, NULL, 'f' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'V' },
-						 { "dry-run", no_argument, NULL, 'n' },
-						 { "with-options", no_argument, NULL, 'o' },
-						 { "server", required_argument, NULL, 'S' },
-						 { "ca", required_argument, NULL, 'C' },
-						 { "token-file", required_argument, NULL, 'T' },
-						 { "token", optional_argument, NULL, 'K' },
-						 { "role", required_argument, NULL, 'R' },
-						 { "expires", required_argument, NULL, 'E' },
-						 { "seed", required_argument, NULL, 'D' },
-						 { "landing", required_argument, NULL, 'l' },
-						 { "hostname", required_argument, NULL, 'H' },
-						 { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },           { "socket", required_argument, NULL, 's' },
+		{ "wait", no_argument, NULL, 'w' },           { "target", required_argument, NULL, 't' },
+		{ "feed", required_argument, NULL, 'f' },     { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },        { "dry-run", no_argument, NULL, 'n' },
+		{ "with-options", no_argument, NULL, 'o' },   { "server", required_argument, NULL, 'S' },
+		{ "ca", required_argument, NULL, 'C' },       { "token-file", required_argument, NULL, 'T' },
+		{ "token", optional_argument, NULL, 'K' },    { "role", required_argument, NULL, 'R' },
+		{ "expires", required_argument, NULL, 'E' },  { "seed", required_argument, NULL, 'D' },
+		{ "landing", required_argument, NULL, 'l' },  { "grow", no_argument, NULL, 'g' },
+		{ "hostname", required_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
+	};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -244,6 +237,10 @@ static int parse_options(struct cli *cli, unsigned *takes, bool *help, int argc,
 			break;
 		case 'l':
 			cli->landing = optarg;
+			*takes |= TAKES_TARGET;
+			break;
+		case 'g':
+			cli->grow = true;
 			*takes |= TAKES_TARGET;
 			break;
 		case 'D':

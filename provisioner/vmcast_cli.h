@@ -35,6 +35,7 @@ struct cli {
 	const char *targets[TARGET_RULES_MAX]; /* --target, once for each disk */
 	size_t target_count;
 	const char *landing;  /* --landing, NULL: not given */
+	bool grow;            /* --grow */
 	const char *seed;     /* --seed, NULL: not given */
 	const char *hostname; /* --hostname, NULL: not given */
 	const char *feed;     /* --feed, NULL: not given */

@@ -115,6 +115,7 @@ static void print_machine(const json_t *row)
 	print_fact("title", row_text(row, "item_title"));
 	print_fact("target", row_text(row, "target"));
 	print_fact("landing", row_text(row, "landing"));
+	print_fact("grows", row_flag(row, "grow") ? "its last partition" : "");
 	print_fact("seed", row_text(row, "seed"));
 	print_fact("host name", row_text(row, "hostname"));
 	print_fact("error", row_text(row, "error"));
@@ -174,8 +175,9 @@ static int machine_assign(struct cli *cli, char **args, struct err *err)
 	if ((rc = check_mac(mac, args[0], err)) < 0 || (rc = api_find_item(cli, &item, args[1], err)) < 0)
 		return rc;
 	CLEANUP(free_str) char *target = join_targets(cli);
-	json_t *body = json_pack("{s:s, s:s?, s:s?, s:s?, s:s?}", "item", row_text(item, "id"), "target", target,
-				 "landing", cli->landing, "seed", cli->seed, "hostname", cli->hostname);
+	json_t *body =
+		json_pack("{s:s, s:s?, s:s?, s:b, s:s?, s:s?}", "item", row_text(item, "id"), "target", target,
+			  "landing", cli->landing, "grow", cli->grow, "seed", cli->seed, "hostname", cli->hostname);
 
 	rc = machine_call(cli, "PUT", mac, "/assignment", body, &row, err);
 	return rc < 0 ? rc : show(cli, row, err);
@@ -219,6 +221,8 @@ const struct command commands_machine[] = {
 	  "kexec, "
 	  "which\n"
 	  "skips the firmware and the disk's boot loader.\n"
+	  "\n"
+	  "--grow lets the last partition end where the disk does; its file system is for the written system to grow.\n"
 	  "\n"
 	  "--seed NAME gives the system what cloud-init is to do at its first boot (vmcast seed list), --hostname NAME "
 	  "the\n"

@@ -38,6 +38,7 @@ struct image {
 
 /* Of what is written by write_to; NULL: none. */
 static const uint8_t *seed_volume;
+static const struct write_fit *fit;
 
 static struct image image = { .corrupt = UINT64_MAX };
 static struct image other = { .corrupt = UINT64_MAX }; /* of the same item's second disk */
@@ -141,11 +142,9 @@ static void make_image(struct image *im, uint32_t seed)
 
 static int write_to(struct device_memory *m, struct err *err)
 {
-	struct write_disk disk = { .dev = &m->dev,
-				   .index = image.index,
-				   .source = { .fetch = fetch, .ctx = &image },
-				   .seed = seed_volume,
-				   .sector_bytes = SECTOR };
+	struct write_disk disk = {
+		.dev = &m->dev, .index = image.index, .source = { .fetch = fetch, .ctx = &image }, .fit = fit
+	};
 	struct write_options options = { .disks = &disk, .count = 1 };
 
 	*err = (struct err){ 0 };
@@ -360,7 +359,7 @@ static void test_power_cuts(uint8_t *medium, size_t count)
 	ok(not_resumed == 0, "and the next run ends with the whole image");
 }
 
-/* Where seed_partition puts it: the last whole MiB of the disk. */
+/* Where table_fit puts it: the last whole MiB of the disk. */
 #define SEED_OFF ((DISK_BYTES / MIB - 1) * MIB)
 
 static bool has_seed(const uint8_t *disk)
@@ -390,6 +389,7 @@ static void test_seed(uint8_t *medium)
 
 	seed_volume_make(&volume, &file, 1, SECTOR, &err);
 	seed_volume = volume;
+	fit = &(struct write_fit){ .sector_bytes = SECTOR, .seed = volume };
 	struct device_memory *m = new_disk(medium);
 	is_int(write_to(m, &err), 0, "an image with a seed is written");
 	ok(is_whole_with_seed(medium), "and is on the medium, with a partition more");
@@ -419,6 +419,7 @@ static void test_seed(uint8_t *medium)
 	ok(not_resumed == 0, "and the next run ends with the whole image and the seed");
 	ok(left == 0, "and a disk that fails is blanked with it");
 	seed_volume = NULL;
+	fit = NULL;
 	free(volume);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The seed's partition in tables that sfdisk made, as sfdisk sees it. */
+/* Tables that sfdisk and fdisk made, made to fit a larger disk with a seed on it, as these see them. */
 #include "bytes.h"
 #include "cleanup.h"
-#include "seed_partition.h"
+#include "table_fit.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #define MIB 1048576ull
 
 static char path[] = "/tmp/vmcast-test-table-XXXXXX";
-static uint8_t head[SEED_PARTITION_HEAD];
-static struct seed_partition place;
+static uint8_t head[TABLE_FIT_HEAD];
+static struct table_fit_change place;
 static struct err err;
 
 static const char *says(const char *format)
@@ -45,12 +45,25 @@ static void make_table(const char *script)
 		abort();
 }
 
+static int fit(const struct table_fit_disk *disk)
+{
+	err = (struct err){ 0 };
+	return table_fit(&place, head, disk, &err);
+}
+
 static int add(uint64_t disk_bytes)
 {
-	const struct seed_partition_disk disk = { 64 * MIB, disk_bytes, 512, MIB };
+	return fit(&(struct table_fit_disk){ 64 * MIB, disk_bytes, 512, MIB, false });
+}
 
-	err = (struct err){ 0 };
-	return seed_partition_add(&place, head, &disk, &err);
+static int move(uint64_t disk_bytes, uint32_t sector_bytes)
+{
+	return fit(&(struct table_fit_disk){ 64 * MIB, disk_bytes, sector_bytes, 0, false });
+}
+
+static int grow(uint64_t disk_bytes)
+{
+	return fit(&(struct table_fit_disk){ 64 * MIB, disk_bytes, 512, 0, true });
 }
 
 /* As the disk would be when it has been written. */
@@ -67,7 +80,7 @@ static void test_gpt(void)
 {
 	make_table("label: gpt\\nstart=2048, size=20480, type=linux\\nsize=20480, type=uefi\\n");
 	is_int(add(80 * MIB), 0, "a GPT of two partitions, on a disk of 80 MiB");
-	ok(place.off == 78 * MIB, "... the seed is in the last MiB before the backup");
+	ok(place.seed_off == 78 * MIB, "... the seed is in the last MiB before the backup");
 	ok(place.backup_off + place.backup_bytes == 80 * MIB, "... which is at the disk's end");
 	put_disk(80 * MIB);
 	ok(strstr(says("sfdisk --verify %s 2>&1"), "No errors detected.") != NULL, "... sfdisk finds nothing wrong");
@@ -98,16 +111,87 @@ static void test_mbr(void)
 {
 	make_table("label: dos\\nstart=2048, size=20480, type=83, bootable\\n4: start=40960, size=2048, type=82\\n");
 	is_int(add(67 * MIB), 0, "an MBR with two primary partitions");
-	ok(place.off == 66 * MIB && !place.backup_bytes, "... the seed is in the last MiB");
+	ok(place.seed_off == 66 * MIB && !place.backup_bytes, "... the seed is in the last MiB");
 	put_disk(67 * MIB);
 	ok(strstr(says("sfdisk -d %s | grep %.0s'2 :'"), "start=      135168, size=        2048, type=1") != NULL,
 	   "... its entry is the first free one");
 	ok(strstr(says("sfdisk -d %s | grep %.0s'1 :'"), "bootable") != NULL, "... the others are what they were");
 }
 
+static void test_moved(void)
+{
+	static uint8_t before[TABLE_FIT_HEAD];
+
+	make_table("label: gpt\\nstart=2048, size=20480, type=linux\\n");
+	memcpy(before, head, sizeof(head));
+	is_int(move(64 * MIB, 512), 0, "a GPT on a disk of the image's size");
+	ok(!place.backup_bytes && memcmp(head, before, sizeof(head)) == 0, "... is what it was");
+	is_int(move(64 * MIB + 8192, 512), -ENOTSUP, "on one that is larger by less than a backup");
+	ok(memcmp(head, before, sizeof(head)) == 0, "... too");
+	is_int(move(100 * MIB, 512), 0, "on one of 100 MiB");
+	ok(place.backup_off + place.backup_bytes == 100 * MIB && !place.seed_off && !place.grown_bytes,
+	   "... its backup is at the end");
+	put_disk(100 * MIB);
+	ok(strstr(says("sfdisk --verify %s 2>&1"), "No errors detected.") != NULL, "... sfdisk finds nothing wrong");
+	ok(strstr(says("sgdisk -v %s 2>&1"), "No problems found. ") != NULL, "... nor sgdisk: %s",
+	   says("sgdisk -v %s 2>&1"));
+	ok(strstr(says("sfdisk -d %s 2>&1"), "size=       20480") != NULL, "... the partition is what it was");
+	is_int(move(100 * MIB, 4096), -ENOTSUP, "on one whose sectors have 4096 bytes");
+	ok(strstr(err.text, "no GPT for the disk's sectors of 4096 bytes") != NULL, "... it stays: %s", err.text);
+
+	make_table("label: dos\\nsize=2048\\n");
+	memcpy(before, head, sizeof(head));
+	is_int(move(100 * MIB, 512), 0, "an MBR");
+	ok(!place.backup_bytes && memcmp(head, before, sizeof(head)) == 0, "... is what it was");
+	memset(head, 0, sizeof(head));
+	is_int(move(100 * MIB, 512), 0, "no table, and nothing to do");
+}
+
+static void test_sectors_of_4096(void)
+{
+	says("truncate -s 0 %s && truncate -s 64M %s");
+	says("printf 'g\\nn\\n\\n\\n+8M\\nw\\n' | fdisk -b 4096 %s 2>&1");
+	CLEANUP(close_fd) int fd = open(path, O_RDONLY);
+	if (pread(fd, head, sizeof(head), 0) != sizeof(head))
+		abort();
+	is_int(move(100 * MIB, 4096), 0, "a GPT for sectors of 4096 bytes");
+	put_disk(100 * MIB);
+	const char *list = says("fdisk -b 4096 -l %s 2>&1");
+	ok(strstr(list, "25600 sectors") != NULL && strstr(list, "corrupt") == NULL &&
+		   strstr(list, "not on the end") == NULL && strstr(list, "mismatch") == NULL,
+	   "... fdisk finds nothing wrong: %s", list);
+}
+
+static void test_grown(void)
+{
+	make_table("label: gpt\\n2: start=2048, size=20480, type=linux\\n1: start=40960, size=2048, type=linux\\n");
+	is_int(grow(100 * MIB), 0, "a GPT whose last partition is to grow");
+	ok(place.grown_bytes == 79 * MIB, "... it has what is left");
+	put_disk(100 * MIB);
+	ok(strstr(says("sgdisk -v %s 2>&1"), "No problems found") != NULL, "... sgdisk finds nothing wrong");
+	ok(strstr(says("sfdisk -d %s | grep '1 : '"), "start=       40960, size=      161792") != NULL,
+	   "... the one that is last on the disk");
+	ok(strstr(says("sfdisk -d %s | grep '2 : '"), "start=        2048, size=       20480") != NULL,
+	   "... not the other");
+	is_int(fit(&(struct table_fit_disk){ 64 * MIB, 200 * MIB, 512, MIB, true }), 0, "with a seed");
+	ok(place.seed_off == 198 * MIB && place.grown_bytes == 178 * MIB, "... it ends before the seed");
+	put_disk(200 * MIB);
+	ok(strstr(says("sgdisk -v %s 2>&1"), "No problems found") != NULL, "... sgdisk finds nothing wrong");
+
+	make_table("label: dos\\nstart=2048, size=20480\\nstart=40960, size=2048\\n");
+	is_int(grow(100 * MIB), 0, "an MBR whose last partition is to grow");
+	put_disk(100 * MIB);
+	ok(strstr(says("sfdisk -d %s | grep '2 : '"), "start=       40960, size=      163840") != NULL, "... does");
+	make_table("label: dos\\nstart=2048, size=2048\\nstart=40960, size=20480, type=5\\n");
+	is_int(grow(100 * MIB), 0, "an MBR whose last partition is an extended one");
+	ok(!place.grown_bytes, "... it does not grow");
+	memset(head, 0, sizeof(head));
+	is_int(grow(100 * MIB), -ENOTSUP, "no table, and something is to grow");
+}
+
 static void test_refused(void)
 {
-	uint8_t before[SEED_PARTITION_HEAD];
+	uint8_t before[TABLE_FIT_HEAD];
 
 	make_table("label: gpt\\nstart=2048, size=20480\\n");
 	memcpy(before, head, sizeof(head));
@@ -146,6 +230,9 @@ int main(void)
 	test_gpt();
 	test_gpt_numbers();
 	test_mbr();
+	test_moved();
+	test_sectors_of_4096();
+	test_grown();
 	test_refused();
 	unlink(path);
 	return done_testing();

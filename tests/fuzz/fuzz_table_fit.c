@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as the head of an image that a seed is to get a place in. */
+/* Any bytes as the head of an image that is to fit a disk, with a seed or without. */
 #include "bytes.h"
-#include "seed_partition.h"
+#include "table_fit.h"
 
 #include <assert.h>
 
@@ -27,7 +27,7 @@ static void put_checksums(uint8_t *head, uint32_t sector_bytes)
 	uint8_t *header = head + sector_bytes;
 	uint64_t lba = le64(header + 72), bytes = (uint64_t)le32(header + 80) * le32(header + 84);
 
-	if (lba < SEED_PARTITION_HEAD / sector_bytes && bytes <= SEED_PARTITION_HEAD - lba * sector_bytes)
+	if (lba < TABLE_FIT_HEAD / sector_bytes && bytes <= TABLE_FIT_HEAD - lba * sector_bytes)
 		put_le32(header + 88, (uint32_t)gpt_crc_of(head + lba * sector_bytes, bytes));
 	if (le32(header + 12) <= sector_bytes) {
 		put_le32(header + 16, 0);
@@ -35,24 +35,27 @@ static void put_checksums(uint8_t *head, uint32_t sector_bytes)
 	}
 }
 
-static void try(const uint8_t *data, size_t len, uint32_t sector_bytes, uint64_t disk_bytes)
+static void try(const uint8_t *data, size_t len, uint32_t sector_bytes, uint64_t disk_bytes, uint64_t seed_bytes)
 {
-	static uint8_t head[SEED_PARTITION_HEAD], before[SEED_PARTITION_HEAD];
-	static struct seed_partition place;
-	const struct seed_partition_disk disk = { 64 * MIB, disk_bytes, sector_bytes, MIB };
+	static uint8_t head[TABLE_FIT_HEAD], before[TABLE_FIT_HEAD];
+	static struct table_fit_change place;
+	const struct table_fit_disk disk = { 64 * MIB, disk_bytes, sector_bytes, seed_bytes, true };
 	struct err err = { 0 };
 
 	memset(head, 0, sizeof(head));
 	memcpy(head, data, len < sizeof(head) ? len : sizeof(head));
 	put_checksums(head, sector_bytes);
 	memcpy(before, head, sizeof(head));
-	if (seed_partition_add(&place, head, &disk, &err) != 0) {
+	if (table_fit(&place, head, &disk, &err) != 0) {
 		assert(err.code < 0 && memcmp(head, before, sizeof(head)) == 0);
 		return;
 	}
-	assert(place.off % MIB == 0 && place.off >= 64 * MIB && place.off + MIB <= disk_bytes);
+	assert(place.seed_off % MIB == 0 && (place.seed_off != 0) == (seed_bytes != 0));
+	assert(!seed_bytes || (place.seed_off >= 64 * MIB && place.seed_off + MIB <= disk_bytes));
 	assert(!place.backup_bytes ||
-	       (place.backup_off >= place.off + MIB && place.backup_off + place.backup_bytes <= disk_bytes));
+	       (place.backup_off >= place.seed_off + seed_bytes && place.backup_off >= 64 * MIB &&
+		place.backup_off + place.backup_bytes <= disk_bytes));
+	assert(place.grown_bytes <= disk_bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -60,8 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const uint64_t sizes[] = { 64 * MIB, 66 * MIB + 512, 1ull << 40, 5ull << 41 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		try(data, len, 512, sizes[i]);
-		try(data, len, 4096, sizes[i]);
+		try(data, len, 512, sizes[i], MIB);
+		try(data, len, 4096, sizes[i], MIB);
+		try(data, len, 512, sizes[i], 0);
+		try(data, len, 4096, sizes[i], 0);
 	}
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* seed_partition: see seed_partition.h */
-#include "seed_partition.h"
+/* table_fit: see table_fit.h */
+#include "table_fit.h"
 
 #include "bytes.h"
+#include "cleanup.h"
 #include "units.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ static bool has_gpt(const uint8_t *head, uint32_t sector_bytes)
 
 static int wrong_table(const char *why, struct err *err)
 {
-	return err_set(err, -ENOTSUP, "there is no place for the seed: the image's GPT %s", why);
+	return err_set(err, -ENOTSUP, "the image's GPT %s", why);
 }
 
 static int read_gpt(struct gpt *out, uint8_t *head, uint32_t sector_bytes, struct err *err)
@@ -76,13 +77,13 @@ static int read_gpt(struct gpt *out, uint8_t *head, uint32_t sector_bytes, struc
 			     .header_bytes = le32(header + 12),
 			     .count = le32(header + 80),
 			     .entry_bytes = le32(header + 84) };
-	uint64_t entries_lba = le64(header + 72), room = SEED_PARTITION_HEAD / sector_bytes;
+	uint64_t entries_lba = le64(header + 72), room = TABLE_FIT_HEAD / sector_bytes;
 	if (out->header_bytes < GPT_HEADER_MIN || out->header_bytes > sector_bytes ||
 	    header_crc(out) != le32(header + 16))
 		return wrong_table("has a header whose checksum is wrong", err);
 	if (le64(header + 24) != 1 || entries_lba < 2 || entries_lba >= room || out->entry_bytes < GPT_ENTRY_BYTES ||
 	    out->entry_bytes > 4096 || out->entry_bytes % GPT_ENTRY_BYTES || !out->count ||
-	    out->count > (SEED_PARTITION_HEAD - entries_lba * sector_bytes) / out->entry_bytes)
+	    out->count > (TABLE_FIT_HEAD - entries_lba * sector_bytes) / out->entry_bytes)
 		return wrong_table("has its entries elsewhere than behind its header", err);
 	out->entries = head + entries_lba * sector_bytes;
 	if (crc32(out->entries, (size_t)out->count * out->entry_bytes) != le32(header + 88))
@@ -98,22 +99,21 @@ static uint32_t backup_bytes(const struct gpt *gpt, uint32_t sector_bytes)
 }
 
 /* The last place that ends before `end`, and does not begin before the image ends. */
-static int find_room(uint64_t *off, const struct seed_partition_disk *disk, uint64_t end, struct err *err)
+static int find_seed_room(uint64_t *off, const struct table_fit_disk *disk, uint64_t end, struct err *err)
 {
 	uint64_t first = (disk->image_bytes + MIB - 1) / MIB * MIB, most = end / MIB * MIB;
 	char need[UNITS_TEXT], missing[UNITS_TEXT];
 
-	if (most >= disk->need_bytes && most - disk->need_bytes >= first) {
-		*off = most - disk->need_bytes;
+	if (most >= disk->seed_bytes && most - disk->seed_bytes >= first) {
+		*off = most - disk->seed_bytes;
 		return 0;
 	}
-	return err_set(
-		err, -ENOSPC,
-		"there is no room for the seed: it takes %s at the end of the disk, behind the image; the disk is %s "
-		"(%" PRIu64 " bytes) too small",
-		units_bytes(need, disk->need_bytes),
-		units_bytes(missing, first + disk->need_bytes + (disk->disk_bytes - end) - disk->disk_bytes),
-		first + disk->need_bytes + (disk->disk_bytes - end) - disk->disk_bytes);
+	return err_set(err, -ENOSPC,
+		       "it takes %s at the end of the disk, behind the image; the disk is %s "
+		       "(%" PRIu64 " bytes) too small",
+		       units_bytes(need, disk->seed_bytes),
+		       units_bytes(missing, first + disk->seed_bytes + (disk->disk_bytes - end) - disk->disk_bytes),
+		       first + disk->seed_bytes + (disk->disk_bytes - end) - disk->disk_bytes);
 }
 
 /* Behind the last one that is used, so that none of the image's gets a number before it; else any. -1: none. */
@@ -172,7 +172,7 @@ static void seal(const struct gpt *gpt)
 }
 
 /* Entries, then the header in the disk's last sector. The primary's is changed to name it. */
-static void put_backup(struct seed_partition *out, const struct gpt *gpt, const struct seed_partition_disk *disk)
+static void put_backup(struct table_fit_change *out, const struct gpt *gpt, const struct table_fit_disk *disk)
 {
 	uint32_t sector_bytes = disk->sector_bytes;
 	uint64_t last = disk->disk_bytes / sector_bytes - 1;
@@ -204,24 +204,56 @@ static void stretch_protective(uint8_t *head, uint64_t sectors)
 		put_le32(entry + 12, sectors - 1 > UINT32_MAX ? UINT32_MAX : (uint32_t)(sectors - 1));
 }
 
-static int add_gpt(struct seed_partition *out, uint8_t *head, const struct seed_partition_disk *disk, struct err *err)
+/* The used entry that ends last; NULL: none is used. */
+static uint8_t *last_gpt_entry(const struct gpt *gpt)
+{
+	uint8_t *last = NULL;
+
+	for (uint32_t i = 0; i < gpt->count; i++) {
+		uint8_t *entry = gpt->entries + (size_t)i * gpt->entry_bytes;
+
+		if (!bytes_are_zero(entry, sizeof(basic_data)) && (!last || le64(entry + 40) > le64(last + 40)))
+			last = entry;
+	}
+	return last;
+}
+
+/* `end`: of what it may have, in bytes. It never shrinks. */
+static void grow_gpt(struct table_fit_change *out, const struct gpt *gpt, uint64_t end, uint32_t sector_bytes)
+{
+	uint8_t *entry = last_gpt_entry(gpt);
+	uint64_t last = end / MIB * MIB / sector_bytes - 1;
+
+	if (!entry || le64(entry + 40) >= last)
+		return;
+	put_le64(entry + 40, last);
+	out->grown_bytes = (last + 1 - le64(entry + 32)) * sector_bytes;
+}
+
+static int fit_gpt(struct table_fit_change *out, uint8_t *head, const struct table_fit_disk *disk, struct err *err)
 {
 	uint32_t sector_bytes = disk->sector_bytes;
 	struct gpt gpt;
-	int rc = read_gpt(&gpt, head, sector_bytes, err);
+	int nr = 0, rc = read_gpt(&gpt, head, sector_bytes, err);
 
 	if (rc)
 		return rc;
 	uint64_t backup = backup_bytes(&gpt, sector_bytes);
 	uint64_t end = disk->disk_bytes > backup ? disk->disk_bytes - backup : 0;
-	if ((rc = find_room(&out->off, disk, end, err)) < 0 ||
-	    (rc = check_overlap_gpt(&gpt, out->off / sector_bytes, err)) < 0)
+	if (disk->seed_bytes && (rc = find_seed_room(&end, disk, end, err)) < 0)
 		return rc;
-	int nr = free_gpt_entry(&gpt);
-	if (nr < 0)
-		return err_set(err, -ENOSPC,
-			       "there is no place for the seed: all %u entries of the image's GPT are used", gpt.count);
-	rc = put_gpt_entry(&gpt, nr, out->off / sector_bytes, (out->off + disk->need_bytes) / sector_bytes - 1, err);
+	if ((rc = check_overlap_gpt(&gpt, end / sector_bytes, err)) < 0)
+		return rc;
+	if (end < disk->image_bytes)
+		return err_set(err, -ENOTSUP, "the disk has no room for its backup GPT behind the image");
+	if (disk->seed_bytes && (nr = free_gpt_entry(&gpt)) < 0)
+		return err_set(err, -ENOSPC, "all %u entries of the image's GPT are used", gpt.count);
+	if (disk->grow)
+		grow_gpt(out, &gpt, end, sector_bytes);
+	if (disk->seed_bytes) {
+		out->seed_off = end;
+		rc = put_gpt_entry(&gpt, nr, end / sector_bytes, (end + disk->seed_bytes) / sector_bytes - 1, err);
+	}
 	if (rc)
 		return rc;
 	put_backup(out, &gpt, disk);
@@ -229,60 +261,97 @@ static int add_gpt(struct seed_partition *out, uint8_t *head, const struct seed_
 	return 0;
 }
 
-static int add_mbr(struct seed_partition *out, uint8_t *head, const struct seed_partition_disk *disk, struct err *err)
+static bool is_extended(uint8_t type)
+{
+	return type == 0x05 || type == 0x0f || type == 0x85;
+}
+
+/* A primary partition, as large as 32 bits can say. Logical ones are in a chain of tables of their own. */
+static void grow_mbr(struct table_fit_change *out, uint8_t *head, uint64_t end, uint32_t sector_bytes)
+{
+	uint8_t *last = NULL;
+
+	for (size_t i = 0; i < MBR_SLOTS; i++) {
+		uint8_t *slot = head + MBR_ENTRIES + i * MBR_ENTRY_BYTES;
+
+		if (slot[4] && (!last || le32(slot + 8) > le32(last + 8)))
+			last = slot;
+	}
+	if (!last || is_extended(last[4]))
+		return;
+	uint64_t sectors = end / MIB * MIB / sector_bytes, first = le32(last + 8);
+	if (sectors <= first + le32(last + 12))
+		return;
+	put_le32(last + 12, sectors - first > UINT32_MAX ? UINT32_MAX : (uint32_t)(sectors - first));
+	out->grown_bytes = (uint64_t)le32(last + 12) * sector_bytes;
+}
+
+static void put_mbr_entry(uint8_t *slot, uint32_t first, uint32_t sectors)
+{
+	memset(slot, 0, MBR_ENTRY_BYTES);
+	memset(slot + 1, 0xff, 3); /* cylinders end long before */
+	slot[4] = MBR_TYPE_FAT12;
+	memset(slot + 5, 0xff, 3);
+	put_le32(slot + 8, first);
+	put_le32(slot + 12, sectors);
+}
+
+static int fit_mbr(struct table_fit_change *out, uint8_t *head, const struct table_fit_disk *disk, struct err *err)
 {
 	uint64_t end = disk->disk_bytes, end_max = ((uint64_t)UINT32_MAX + 1) * disk->sector_bytes;
 	uint8_t *free_slot = NULL;
-	int rc = find_room(&out->off, disk, end < end_max ? end : end_max, err);
+	int rc = 0;
 
-	if (rc)
+	end = end < end_max ? end : end_max;
+	if (disk->seed_bytes && (rc = find_seed_room(&end, disk, end, err)) < 0)
 		return rc;
 	for (size_t i = MBR_SLOTS; i-- > 0;) {
 		uint8_t *slot = head + MBR_ENTRIES + i * MBR_ENTRY_BYTES;
 
 		if (!slot[4])
 			free_slot = slot;
-		else if ((uint64_t)le32(slot + 8) + le32(slot + 12) > out->off / disk->sector_bytes)
-			return err_set(err, -ENOTSUP,
-				       "there is no place for the seed: the image's MBR has a partition that reaches "
-				       "behind the image");
+		else if ((uint64_t)le32(slot + 8) + le32(slot + 12) > end / disk->sector_bytes)
+			return err_set(err, -ENOTSUP, "the image's MBR has a partition that reaches behind the image");
 	}
-	if (!free_slot)
-		return err_set(err, -ENOSPC,
-			       "there is no place for the seed: all 4 primary partitions of the image's MBR are used");
-	memset(free_slot, 0, MBR_ENTRY_BYTES);
-	memset(free_slot + 1, 0xff, 3); /* cylinders end long before */
-	free_slot[4] = MBR_TYPE_FAT12;
-	memset(free_slot + 5, 0xff, 3);
-	put_le32(free_slot + 8, (uint32_t)(out->off / disk->sector_bytes));
-	put_le32(free_slot + 12, (uint32_t)(disk->need_bytes / disk->sector_bytes));
-	out->backup_bytes = 0;
+	if (disk->seed_bytes && !free_slot)
+		return err_set(err, -ENOSPC, "all 4 primary partitions of the image's MBR are used");
+	if (disk->grow)
+		grow_mbr(out, head, end, disk->sector_bytes);
+	if (disk->seed_bytes) {
+		out->seed_off = end;
+		put_mbr_entry(free_slot, (uint32_t)(end / disk->sector_bytes),
+			      (uint32_t)(disk->seed_bytes / disk->sector_bytes));
+	}
 	return 0;
 }
 
-int seed_partition_add(struct seed_partition *out, uint8_t head[static SEED_PARTITION_HEAD],
-		       const struct seed_partition_disk *disk, struct err *err)
+static int fit(struct table_fit_change *out, uint8_t *head, const struct table_fit_disk *disk, struct err *err)
 {
-	struct seed_partition *place = calloc(1, sizeof(*place));
-	uint8_t *copy = malloc(SEED_PARTITION_HEAD);
-	int rc;
+	bool is_asked = disk->seed_bytes || disk->grow, is_table = le16(head + 510) == 0xaa55;
 
-	if (!place || !copy) {
-		rc = err_set(err, -ENOMEM, "out of memory");
-		goto done;
-	}
-	memcpy(copy, head, SEED_PARTITION_HEAD);
-	if (le16(copy + 510) != 0xaa55)
-		rc = err_set(err, -ENOTSUP, "there is no place for the seed: the image has no partition table");
-	else
-		rc = has_gpt(copy, disk->sector_bytes) ? add_gpt(place, copy, disk, err)
-						       : add_mbr(place, copy, disk, err);
-	if (!rc) {
-		memcpy(head, copy, SEED_PARTITION_HEAD);
-		*out = *place;
-	}
-done:
-	free(place);
-	free(copy);
-	return rc;
+	if (is_table && has_gpt(head, disk->sector_bytes))
+		return disk->seed_bytes || disk->disk_bytes > disk->image_bytes ? fit_gpt(out, head, disk, err) : 0;
+	if (is_table && head[MBR_ENTRIES + 4] == MBR_TYPE_GPT)
+		return err_set(err, -ENOTSUP, "the image has no GPT for the disk's sectors of %u bytes",
+			       disk->sector_bytes);
+	if (!is_asked)
+		return 0;
+	return is_table ? fit_mbr(out, head, disk, err) : err_set(err, -ENOTSUP, "the image has no partition table");
+}
+
+int table_fit(struct table_fit_change *out, uint8_t head[static TABLE_FIT_HEAD], const struct table_fit_disk *disk,
+	      struct err *err)
+{
+	CLEANUP(free_mem) struct table_fit_change *change = calloc(1, sizeof(*change));
+	CLEANUP(free_mem) uint8_t *copy = malloc(TABLE_FIT_HEAD);
+
+	if (!change || !copy)
+		return err_set(err, -ENOMEM, "out of memory");
+	memcpy(copy, head, TABLE_FIT_HEAD);
+	int rc = fit(change, copy, disk, err);
+	if (rc)
+		return disk->seed_bytes ? err_wrap(err, "there is no place for the seed") : rc;
+	memcpy(head, copy, TABLE_FIT_HEAD);
+	*out = *change;
+	return 0;
 }

@@ -252,6 +252,24 @@ else
 	diag "no eth0: a signed assignment was not tried"
 fi
 
+# Sectors of 4096 bytes, and an image that is made for them
+truncate -s 8M "$origin/image-4096"
+attach "$origin/image-4096" -b 4096
+printf 'label: gpt\nstart=256, type=linux\n' | sfdisk -q --no-tell-kernel "$loop"
+losetup -d "$loop"
+"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin/image-4096" >"$origin/feed.xml"
+vmcast feed refresh >"$work/refreshed" 2>&1
+wait_ingest image-4096
+fill "$work/disk" 12M
+attach "$work/disk" -b 4096
+assign
+run "$vmcastd_port"
+is "a disk with sectors of 4096 bytes is written" "$status" 0
+like "  its table" "$(sfdisk -d "$loop")" 'start= +2560, size= +256, .*name="cidata"'
+like "  is right" "$(sfdisk --verify "$loop" 2>&1)" 'No errors detected'
+is "  its volume" "$(on_disk network-config)" "match: \"$host\" # another one"
+is "  is in its sectors" "$(blkid -p -o value -s LABEL -O $((10 << 20)) -S 1048576 "$work/disk") $(od -An -tu2 -j $(((10 << 20) + 11)) -N2 "$work/disk" | tr -d ' ')" "CIDATA 4096"
+
 unlike "the secret is in no log" "$(<"$work/vmcastd.log")" "$secret"
 unlike "nor in a job" "$(field /v1/jobs .)" "$secret"
 unlike "nor in the database" "$(strings "$work/state/vmcast.db"*)" "$secret"

@@ -140,6 +140,11 @@ is "or by kexec, as its feed says" "$(boot=$boot plan 1073741824 '{"bytes":83886
 vmcast machine assign "$mac" "$item" --landing disk >/dev/null
 is "but as its assignment says, if that says so" "$(boot=$(boot_ticket "$mac" "$item") plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 reboot"
 is "which can be read" "$(field "/v1/machines/$mac" .landing) $(vmcast machine show "$mac" | sed -n 's/^landing  *//p')" "disk disk"
+is "nothing grows" "$(answer .grow) $(field "/v1/machines/$mac" .grow)" "false false"
+vmcast machine assign "$mac" "$item" --grow >/dev/null
+boot=$(boot_ticket "$mac" "$item")
+is "but what is to" "$(plan 1073741824 '{"bytes":8388608}') $(answer .grow) $(vmcast machine show "$mac" | sed -n 's/^grows  *//p')" "200 true its last partition"
+boot=
 vmcast machine assign "$mac" "$item" >/dev/null
 is "until it is assigned anew" "$(boot=$(boot_ticket "$mac" "$item") plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 kexec"
 like "a landing that is none is refused" "$(vmcast machine assign "$mac" "$item" --landing moonwalk 2>&1)" "field \"landing\": 'moonwalk' is none of disk and kexec"

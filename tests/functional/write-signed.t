@@ -146,6 +146,10 @@ run_signed "$(landed kexec kexec)" "$bootif"
 is "the assignment lands otherwise than the item: it is looked for a disk" "$status" 5
 run_signed "$(landed kexec reboot)" "$bootif"
 refused "the assignment lands otherwise than the plan" "\"landing\": signed is 'kexec', the plan says 'reboot'"
+run_signed "$(assigned "$item" '"serial=no-such"' | jq -c '.plan = {grow: true}')" "$bootif"
+refused "the plan grows what nobody has signed" "\"grow\": signed is 'false', the plan says 'true'"
+run_signed "$(assigned "$item" '"serial=no-such"' | jq -c '.machines[].grow = true | .plan = {grow: true}')" "$bootif"
+is "a partition that grows is signed: it is looked for a disk" "$status" 5
 run_signed "$(landed reboot kexec)" "$bootif"
 refused "the plan lands as nobody has signed" "\"landing\": signed is 'reboot', the plan says 'kexec'"
 run_signed '{"machines":{"52-54-00-00-00-01":{"version":1,"item":"'"$item"'","target":"serial=no-such"}}}' "$bootif"

@@ -164,15 +164,16 @@ static void test_sectors_of_4096(void)
 
 static void test_grown(void)
 {
-	make_table("label: gpt\\n2: start=2048, size=20480, type=linux\\n1: start=40960, size=2048, type=linux\\n");
+	make_table("label: gpt\\n1: start=2048, size=2048, type=linux\\n2: start=40960, size=2048, type=linux\\n"
+		   "3: start=20480, size=2048, type=linux\\n");
 	is_int(grow(100 * MIB), 0, "a GPT whose last partition is to grow");
 	ok(place.grown_bytes == 79 * MIB, "... it has what is left");
 	put_disk(100 * MIB);
 	ok(strstr(says("sgdisk -v %s 2>&1"), "No problems found") != NULL, "... sgdisk finds nothing wrong");
-	ok(strstr(says("sfdisk -d %s | grep '1 : '"), "start=       40960, size=      161792") != NULL,
+	ok(strstr(says("sfdisk -d %s | grep '2 : '"), "start=       40960, size=      161792") != NULL,
 	   "... the one that is last on the disk");
-	ok(strstr(says("sfdisk -d %s | grep '2 : '"), "start=        2048, size=       20480") != NULL,
-	   "... not the other");
+	ok(strstr(says("sfdisk -d %s | grep '3 : '"), "start=       20480, size=        2048") != NULL,
+	   "... not another");
 	is_int(fit(&(struct table_fit_disk){ 64 * MIB, 200 * MIB, 512, MIB, true }), 0, "with a seed");
 	ok(place.seed_off == 198 * MIB && place.grown_bytes == 178 * MIB, "... it ends before the seed");
 	put_disk(200 * MIB);

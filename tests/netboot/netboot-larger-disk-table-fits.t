@@ -24,7 +24,7 @@ wait_for 300 item_is_ready || diag "$(api item list)"
 lab vmcast machine assign "$mac" "$item" --grow >/dev/null
 lab machine --id m --uefi --mac "$mac" --memory 768 --disk 2G --detach >/dev/null
 ok "the image is committed" lab wait m 'vmcast: commit' 600
-like "the console says what became of the table" "$(lab said m)" "vmcast: table at .*: disk vda: the last partition has 1.9 GiB now"
+like "the console says what became of the table" "$(lab said m)" "vmcast: table at .*: disk vda: the last partition has 2.0 GiB now"
 ok "the login prompt of what was written" lab wait m "vmcast demo image $(cat "$BUILD/images/debian-12.word")" 600
 lab stop m
 

@@ -272,7 +272,10 @@ int seed_partition_add(struct seed_partition *out, uint8_t head[static SEED_PART
 		goto done;
 	}
 	memcpy(copy, head, SEED_PARTITION_HEAD);
-	if (le16(copy + 510) != 0xaa55)
+	if (disk->image_bytes < SEED_PARTITION_HEAD)
+		rc = err_set(err, -ENOTSUP, "there is no place for the seed: the image has less than %u bytes",
+			     SEED_PARTITION_HEAD);
+	else if (le16(copy + 510) != 0xaa55)
 		rc = err_set(err, -ENOTSUP, "there is no place for the seed: the image has no partition table");
 	else
 		rc = has_gpt(copy, disk->sector_bytes) ? add_gpt(place, copy, disk, err)

@@ -35,8 +35,8 @@ struct seed_partition {
 };
 
 /*
- * Change the first SEED_PARTITION_HEAD bytes of an image, zeros where it is shorter. -ENOSPC: no room behind the image, or no
- * entry is free, and how much is missing; -ENOTSUP: there is no table, or it is not a right one. `head` is only changed, and `*out`
+ * Change the first SEED_PARTITION_HEAD bytes of an image. -ENOSPC: no room behind the image, or no
+ * entry is free, and how much is missing; -ENOTSUP: there is no table, or it is not a right one, or the image is shorter. `head` is only changed, and `*out`
  * only filled, on success.
  */
 int seed_partition_add(struct seed_partition *out, uint8_t head[static SEED_PARTITION_HEAD],

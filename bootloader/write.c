@@ -448,8 +448,6 @@ static int place_seed(struct disk_write *d, struct err *err)
 	if (!d->seed)
 		return 0;
 	static_assert(SEED_PARTITION_HEAD == LABEL_BYTES, "the labels are the head");
-	if (d->labels[0].len < LABEL_BYTES)
-		return err_set(err, -ENOTSUP, "an image of less than %u bytes has no place for a seed", LABEL_BYTES);
 	int rc = seed_partition_add(d->seed_place, d->labels[0].bytes, &disk, err);
 	if (!rc && d->seed_place->backup_bytes)
 		drop_backup(d);

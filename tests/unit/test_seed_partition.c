@@ -126,6 +126,8 @@ static void test_refused(void)
 	ok(memcmp(head, before, sizeof(head)) == 0, "... what is refused is not changed");
 	memset(head, 0, sizeof(head));
 	is_int(add(80 * MIB), -ENOTSUP, "no table at all");
+	const struct seed_partition_disk tiny = { SEED_PARTITION_HEAD - 512, 80 * MIB, 512, MIB };
+	is_int(seed_partition_add(&place, head, &tiny, &err), -ENOTSUP, "an image that is shorter than a table");
 	make_table("label: dos\\nsize=2048\\nsize=2048\\nsize=2048\\nsize=2048\\n");
 	is_int(add(80 * MIB), -ENOSPC, "an MBR with four partitions");
 	make_table("label: dos\\nsize=2048\\n");

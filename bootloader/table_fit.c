@@ -329,6 +329,8 @@ static int fit(struct table_fit_change *out, uint8_t *head, const struct table_f
 {
 	bool is_asked = disk->seed_bytes || disk->grow, is_table = le16(head + 510) == 0xaa55;
 
+	if (disk->image_bytes < TABLE_FIT_HEAD)
+		return is_asked ? err_set(err, -ENOTSUP, "the image has less than %u bytes", TABLE_FIT_HEAD) : 0;
 	if (is_table && has_gpt(head, disk->sector_bytes))
 		return disk->seed_bytes || disk->disk_bytes > disk->image_bytes ? fit_gpt(out, head, disk, err) : 0;
 	if (is_table && head[MBR_ENTRIES + 4] == MBR_TYPE_GPT)

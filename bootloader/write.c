@@ -461,9 +461,7 @@ static int fit_table(const struct writer *w, struct disk_write *d, struct err *e
 					     .seed_bytes = d->fit->seed ? SEED_VOLUME_BYTES : 0,
 					     .grow = d->fit->grow };
 	static_assert(TABLE_FIT_HEAD == LABEL_BYTES, "the labels are the head");
-	int rc = d->labels[0].len < LABEL_BYTES
-			 ? err_set(&why, -ENOTSUP, "the image has less than %u bytes", LABEL_BYTES)
-			 : table_fit(d->change, d->labels[0].bytes, &disk, &why);
+	int rc = table_fit(d->change, d->labels[0].bytes, &disk, &why);
 	if (!rc && d->change->backup_bytes)
 		drop_backup(d);
 	if (!rc)

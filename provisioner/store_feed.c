@@ -126,7 +126,8 @@ int store_feed_add(struct store *s, const char *url, bool configured, char id[st
 static int remove_feed(struct store *s, const char *id, struct err *err)
 {
 	int released = store_run(s,
-				 "UPDATE machine SET item_id = NULL, target = NULL, assignment = 0 WHERE item_id IN"
+				 "UPDATE machine SET item_id = NULL, target = NULL, seed = NULL, hostname = NULL,"
+				 " assignment = 0 WHERE item_id IN"
 				 " (SELECT id FROM item WHERE feed_id = ?1)",
 				 VALUES(text(id)), err);
 

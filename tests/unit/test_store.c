@@ -433,6 +433,43 @@ static void only_the_ticket_reports_and_only_until_the_end(void)
 	is_int(machine.assignment, ASSIGNMENT_ASSIGNED, "a replayed receipt does not fulfil a new assignment");
 }
 
+static void a_seed_is_of_its_assignment(void)
+{
+	CLEANUP(store_close) struct store *s = open_store();
+	CLEANUP(store_machine_free) struct store_machine machine = { 0 };
+	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
+	struct store_job report = { .phase = "failed" };
+	char feed_id[STORE_ID_CHARS], job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], mac[STORE_MAC_CHARS];
+
+	add_feed(s, 1, feed_id);
+	ingest_all(s, 'f');
+	store_item_list(s, NULL, &items, &err);
+	const struct store_assignment with = { .item_id = items.rows[0].id, .seed = "web", .hostname = "web-1" };
+	is_int(store_machine_assign(s, MAC, &with, &err), 0, "assigned with a seed");
+	store_machine_get(s, MAC, &machine, &err);
+	is_str(machine.seed, "web", "which is kept");
+	is_str(machine.hostname, "web-1", "with the host name");
+	uint64_t first = machine.assignment_key;
+	store_job_new(s, &card, with.item_id, 1, NULL, NULL, job, ticket, &err);
+	is_int(store_job_machine(s, job, ticket, mac, &err), 0, "its job knows the machine");
+	is_str(mac, MAC, "by its address");
+	is_int(store_job_machine(s, job, "", mac, &err), -EACCES, "for who has its ticket");
+	store_machine_assign(s, MAC, &(struct store_assignment){ .item_id = with.item_id }, &err);
+	is_int(store_job_machine(s, job, ticket, mac, &err), -EALREADY, "until something else is assigned");
+	store_machine_free(&machine);
+	store_machine_get(s, MAC, &machine, &err);
+	ok(!machine.seed && !machine.hostname, "which has no seed");
+	ok(machine.assignment_key != first, "and is another assignment");
+	store_machine_assign(s, MAC, &with, &err);
+	store_job_new(s, &card, with.item_id, 1, NULL, NULL, job, ticket, &err);
+	store_job_report(s, job, ticket, &report, &err);
+	is_int(store_job_machine(s, job, ticket, mac, &err), -EALREADY, "or the job has ended");
+	store_machine_release(s, MAC, &err);
+	store_machine_free(&machine);
+	store_machine_get(s, MAC, &machine, &err);
+	ok(!machine.seed && !machine.hostname, "released: none of it is left");
+}
+
 static void a_clock_that_is_set_back_reinstalls_nothing(void)
 {
 	CLEANUP(store_close) struct store *s = open_store();
@@ -1299,6 +1336,7 @@ int main(void)
 		gone_items_go_when_nothing_needs_them,
 		configured_feeds_follow_the_configuration,
 		only_the_ticket_reports_and_only_until_the_end,
+		a_seed_is_of_its_assignment,
 		a_clock_that_is_set_back_reinstalls_nothing,
 		a_machine_is_installed_by_all_its_addresses,
 		what_was_installed_is_remembered_without_its_job,

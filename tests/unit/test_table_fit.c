@@ -211,6 +211,8 @@ static void test_refused(void)
 	ok(memcmp(head, before, sizeof(head)) == 0, "... what is refused is not changed");
 	memset(head, 0, sizeof(head));
 	is_int(add(80 * MIB), -ENOTSUP, "no table at all");
+	is_int(fit(&(struct table_fit_disk){ TABLE_FIT_HEAD - 512, 80 * MIB, 512, MIB, false }), -ENOTSUP,
+	       "an image that is shorter than a table");
 	make_table("label: dos\\nsize=2048\\nsize=2048\\nsize=2048\\nsize=2048\\n");
 	is_int(add(80 * MIB), -ENOSPC, "an MBR with four partitions");
 	make_table("label: dos\\nsize=2048\\n");

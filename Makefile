@@ -75,7 +75,7 @@ PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmc
 ENV      := $(BUILD)/env/initramfs
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware secure-boot deps demo check lint format fuzz bench bench-ingest bench-memory bench-update powercuts faults
+.PHONY: all programs env firmware secure-boot deps demo check lint format fuzz bench bench-ingest bench-memory bench-update bench-landing powercuts faults
 .PHONY: install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -135,6 +135,10 @@ bench-update: deps ## bringing a disk from an older image to a newer one: bytes 
 	$(Q)tests/deps $(BENCH_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)tests/bench/update $(BENCH)
+
+bench-landing: deps ## from the commit to the login prompt: by kexec and by a reset, BIOS and UEFI
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/bench/landing
 
 install: all ## install into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vmcast/env \

@@ -16,6 +16,8 @@ static void print_file(const char *what, const struct boot_file *file)
 	struct err err = { 0 };
 	CLEANUP(close_fd) int fd = boot_file_open(&bytes, file, &err);
 
+	if (fd < 0)
+		bytes = 0;
 	printf("%s: %s on partition %u%s, %llu bytes at %llu\n", what, file->path, file->volume->number,
 	       file->in_default ? ", default subvolume" : "", (unsigned long long)(file->bytes ? file->bytes : bytes),
 	       (unsigned long long)file->off);

@@ -88,10 +88,9 @@ static int take_ticket(struct cmdline *c, const char *value, struct err *err)
 
 static int take_landing(struct cmdline *c, const char *value, struct err *err)
 {
-	if (strcmp(value, "disk") != 0 && strcmp(value, "kexec") != 0)
-		return err_set(err, -EINVAL, "kernel command line: vmcast.landing: '%s' is none of disk and kexec",
-			       value);
-	strcpy(c->landing, value[0] == 'd' ? "reboot" : "kexec");
+	if (landing_name_check(value, err) < 0)
+		return err_wrap(err, "kernel command line: vmcast.landing");
+	snprintf(c->landing, sizeof(c->landing), "%s", landing_name_planned(value));
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #define VMCAST_CMDLINE_H
 
 #include "err.h"
+#include "landing_name.h"
 #include "zeros_policy.h"
 
 #include <stdbool.h>
@@ -24,7 +25,7 @@ struct cmdline {
 	char server[CMDLINE_VALUE]; /* base URL */
 	char item[CMDLINE_VALUE];   /* empty: what the service has assigned to this machine */
 	char disk[CMDLINE_VALUE];   /* target rules (target_rule_split) that replace the plan's; empty: none */
-	char landing[8];            /* that replaces the plan's: reboot (written as disk), kexec; empty: none */
+	char landing[LANDING_NAME]; /* that replaces the plan's, by its name there; empty: none */
 	bool has_zeros;             /* the policy replaces the plan's */
 	enum zeros_policy zeros;
 	char ticket[TICKET_TEXT]; /* of this boot; a secret; empty: none */

@@ -3,6 +3,7 @@
 #include "menu.h"
 
 #include "cleanup.h"
+#include "landing_name.h"
 #include "units.h"
 #include "utf8.h"
 
@@ -169,14 +170,14 @@ static const char *item_arch(const struct store_item *item)
 
 bool menu_lands_on_disk(const struct store_item *item)
 {
-	return menu_landing(item->needs.landing) != NULL;
+	return menu_landing(item, NULL) != NULL;
 }
 
-const char *menu_landing(const char *name)
+const char *menu_landing(const struct store_item *item, const char *assigned)
 {
-	if (!name || strcmp(name, "disk") == 0)
-		return "reboot";
-	return strcmp(name, "kexec") == 0 ? "kexec" : NULL;
+	const char *said = assigned ? assigned : item->needs.landing;
+
+	return landing_name_planned(said ? said : "disk");
 }
 
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine)

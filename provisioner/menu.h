@@ -34,10 +34,10 @@ struct menu_machine {
 bool menu_lands_on_disk(const struct store_item *item);
 
 /*
- * What follows a good write, as plans and signed metadata have it, of how feeds and operators call it: "reboot" of "disk" and
- * NULL, "kexec" of "kexec". NULL of what is none for a disk.
+ * What follows a good write, as plans and signed metadata have it (landing_name.h). `assigned`: what an assignment says, NULL:
+ * nothing. NULL: this version does not do that.
  */
-const char *menu_landing(const char *name);
+const char *menu_landing(const struct store_item *item, const char *assigned);
 
 /* Whether the machine is of the kind that the item is for. */
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine);

@@ -197,11 +197,11 @@ static int check_hardware(const struct store_item *item, const struct plan_reque
 }
 
 /* Whether the item is for disks, as far as that is known: what it is made of shows when it is ingested. */
-static int check_kind(const struct store_item *item, struct err *err)
+static int check_kind(const struct store_item *item, const struct plan_request *p, struct err *err)
 {
 	char quoted[256];
 
-	if (!menu_lands_on_disk(item))
+	if (!menu_landing(item, p->machine.landing))
 		return err_set(err, -EALREADY, "item %s is made to be started by %s: this version writes to disks only",
 			       item->id, log_quote(quoted, sizeof(quoted), item->needs.landing));
 	if (item->version && !item->disk_count)
@@ -487,7 +487,7 @@ int plan_make(struct request *rq, struct err *err)
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, store, err)) < 0 ||
 	    (rc = identity_admit(&who, rq, json, p.item_id, &p.macs, err)) < 0 ||
-	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, err)) < 0)
+	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, &p, err)) < 0)
 		return rc;
 	if (demand_item(rq->server, &item))
 		return reply_wait(rq, &item, err);
@@ -503,7 +503,7 @@ int plan_make(struct request *rq, struct err *err)
 	log_info("job %s: plan for %s at %s, %s: item %s '%s'", job, who.claim.mac ? who.claim.mac : "a host",
 		 who.address, describe_key(&who.claim), item.id,
 		 log_quote(quoted, sizeof(quoted), item.announced.title));
-	const char *landing = menu_landing(p.machine.landing ? p.machine.landing : item.needs.landing);
+	const char *landing = menu_landing(&item, p.machine.landing);
 	json_t *plan = plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), landing, job, ticket,
 				 is_signed, rq->server);
 	add_identity(plan, &who.claim, previous);

@@ -175,6 +175,13 @@ static char *assigned_script(const struct server *server, const struct store_mac
 
 	if (store_item_get(server->store, row->item_id, &item, &err) < 0)
 		return menu_wait_script(server->config, machine, "the image assigned to this machine is gone", NULL);
+	/* The operator's word counts, not the publisher's. */
+	if (row->landing) {
+		free(item.needs.landing);
+		item.needs.landing = strdup(row->landing);
+		if (!item.needs.landing)
+			return NULL;
+	}
 	return start_script(server, &item, row, machine, false);
 }
 

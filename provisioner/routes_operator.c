@@ -5,8 +5,8 @@
 #include "delta_job.h"
 #include "folder.h"
 #include "json.h"
+#include "landing_name.h"
 #include "log.h"
-#include "menu.h"
 #include "request.h"
 #include "routes_feed.h"
 #include "routes_identity.h"
@@ -479,22 +479,20 @@ static int put_assignment(struct request *rq, struct err *err)
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	const char *id, *target = NULL, *landing = NULL, *seed = NULL, *hostname = NULL;
 	bool grow = false;
-	char quoted[64];
 	struct store *store = rq->server->store;
 	int rc;
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&id, json, "item", 64, err)) < 0 ||
 	    (rc = json_want_string(&target, json, "target", TARGETS_MAX, err)) < 0 ||
-	    (rc = json_want_string(&landing, json, "landing", 16, err)) < 0 ||
+	    (rc = json_want_string(&landing, json, "landing", 64, err)) < 0 ||
 	    (rc = json_want_bool(&grow, json, "grow", err)) < 0 ||
 	    (rc = json_want_string(&seed, json, "seed", SEED_NAME_MAX, err)) < 0 ||
 	    (rc = json_want_string(&hostname, json, "hostname", 255, err)) < 0)
 		return rc;
 	if (hostname && seed_check_hostname(hostname, err) < 0)
 		return err_wrap(err, "field \"hostname\"");
-	if (landing && !menu_landing(landing))
-		return err_set(err, -EINVAL, "field \"landing\": '%s' is none of disk and kexec",
-			       log_quote(quoted, sizeof(quoted), landing));
+	if (landing && landing_name_check(landing, err) < 0)
+		return err_wrap(err, "field \"landing\"");
 	if (target && target_rules_check(target, err) < 0)
 		return err_wrap(err, "field \"target\"");
 	rc = store_item_get(store, id, &item, err);

@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "json.h"
+#include "landing_name.h"
 #include "menu.h"
 #include "seed_machine.h"
 #include "tuf_writer.h"
@@ -52,7 +53,7 @@ static int add_disk(json_t *targets, const struct store_item *item, const struct
 	json_object_set_new(custom, "disk_bytes", json_integer((json_int_t)image->disk_bytes));
 	json_object_set_new(custom, "image", json_string(image->id));
 	json_object_set_new(custom, "zeros", json_string(zeros_policy_names[config->zeros]));
-	json_object_set_new(custom, "landing", json_text(menu_landing(item->needs.landing)));
+	json_object_set_new(custom, "landing", json_text(menu_landing(item, NULL)));
 	snprintf(path, sizeof(path), "items/%s/%zu/index", item->id, nr);
 	/* An image is named by its index: the id is the digest. */
 	return add_target(targets, path, image->index_bytes, image->id, custom, err);
@@ -209,7 +210,7 @@ static int add_machine(struct tuf_catalog_files *files, const struct store_machi
 	return add_text(files->bins[digest[0] >> 4], files->texts, path,
 			json_pack("{s:i, s:s, s:o, s:s*, s:o*, s:o*}", "version", 1, "item", machine->item_id, "target",
 				  json_text(target), "landing",
-				  machine->landing ? menu_landing(machine->landing) : NULL, "grow",
+				  machine->landing ? landing_name_planned(machine->landing) : NULL, "grow",
 				  machine->grow ? json_true() : NULL, "seed", seed),
 			err);
 }

@@ -154,6 +154,11 @@ say_in_feed "<vmcast:landing>guest</vmcast:landing>"
 is "an item that is not for a disk is refused" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
 	"409 item $item is made to be started by guest: this version writes to disks only"
 boot=
+vmcast machine assign "$mac" "$item" --landing kexec >/dev/null
+boot=$(script | sed -n 's/.* vmcast.ticket=\([0-9a-f]*\) .*/\1/p')
+is "unless its assignment says otherwise" "$(plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 kexec"
+boot=
+vmcast machine release "$mac" >/dev/null
 unlike "and is in no menu" "$(script)" "$item"
 
 # Rules that were given before anybody knew how many disks the item has.

@@ -31,7 +31,7 @@ lab stop m
 disk=$BUILD/lab/$LAB/machines/m/disk0.raw
 [[ -f $disk ]] || disk=$(find "$BUILD/lab/$LAB" -size +1G -name '*.raw' | head -1)
 like "sgdisk finds nothing wrong with the table" "$(sgdisk -v "$disk" 2>&1)" "No problems found"
-is "the partition ends in the disk's last whole MiB" "$(((($(sectors start) + $(sectors size)) / 2048)))" 2047
+is "the partition ends in the disk's last whole MiB" "$((($(sectors start) + $(sectors size)) / 2048))" 2047
 
 lab vmcast machine assign "$mac" "$item" --grow >/dev/null
 lab start m

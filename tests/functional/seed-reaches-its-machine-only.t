@@ -239,9 +239,19 @@ if [[ $host != "$mac" ]]; then
 	start_proxy "$vmcastd_port" --path /v1/plan --fault 'replace:"seed":=>"sead":'
 	run "$proxy_port" --root "$work/root.json"
 	nothing_written "a plan without the seed" 4 "not trusted, nothing is written: .*field \"seed\": signed is 'web $digest', the plan says ''"
+	# No rule for a disk may be given here; what the service does not have it does not give, whatever the client believes.
+	vmcast machine release "$host"
+	start_proxy "$vmcastd_port" --path /v1/plan --fault "replace:\"seed\":null=>\"seed\":{\"name\":\"evil\",\"digest\":\"$digest\"}"
+	status=0
+	said=$(timeout --foreground -s KILL 240 "$BUILD/vmcast-boot" run --retry-for 1 --root "$work/root.json" --cmdline \
+		"vmcast.server=http://127.0.0.1:$proxy_port vmcast.item=$item vmcast.ticket=$(boot_ticket "$host" "$item") BOOTIF=01-${host//:/-}" 2>&1) ||
+		status=$?
+	nothing_written "a seed for a machine that is assigned nothing" 4 "not trusted, nothing is written: .*field \"seed\": signed is ''"
+	assign
 	# Everything is read again once a minute: not now.
 	vmcast machine assign "$other" "$item" >/dev/null
 	until_quiet
+	digest=$(signed_digest)
 	file web network-config <<<'match: "{{mac}}" # another one'
 	ok "a template that was changed is signed anew, though nobody asks" wait_for 15 is_signed_anew
 	run "$vmcastd_port" --root "$work/root.json"

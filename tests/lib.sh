@@ -325,6 +325,22 @@ vmcast()
 	"$BUILD/vmcast" --socket "$work/run/api.sock" "$@"
 }
 
+# holds_disk_image IMAGE DISK: the image's bytes, to the last. Of a GPT on a larger disk all but what says where the disk ends:
+# in the protective MBR, the header, and the backup header, which is elsewhere.
+holds_disk_image()
+{
+	local image=$1 disk=$2 bytes more
+	bytes=$(stat -c %s "$image")
+	more=$(($(stat -c %s "$disk") - bytes))
+
+	if [[ $more -le 0 || $(dd if="$image" bs=512 skip=1 count=1 status=none | head -c 8 | tr -d '\0') != 'EFI PART' ]]; then
+		[[ $more -ge 0 ]] && cmp -n "$bytes" "$image" "$disk"
+		return
+	fi
+	cmp -n 446 "$image" "$disk" && cmp -i 1024 -n $((bytes - 1024 - 512)) "$image" "$disk" &&
+		[[ $(sgdisk -v "$disk" 2>&1) == *'No problems found'* ]]
+}
+
 # boot_ticket MAC ITEM: what the boot script of this machine has for its plan
 boot_ticket()
 {

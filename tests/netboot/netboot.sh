@@ -70,7 +70,7 @@ full_disk()
 # holds_image DISK: the image's bytes, to the last
 holds_image()
 {
-	cmp -n "$(stat -c %s "$image")" "$image" "$1" && [[ $(stat -c %s "$1") -ge $(stat -c %s "$image") ]]
+	holds_disk_image "$image" "$1"
 }
 
 # last_job FIELD: of the job that was begun last

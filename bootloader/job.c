@@ -5,6 +5,7 @@
 #include "boot_seed.h"
 #include "cleanup.h"
 #include "device_fd.h"
+#include "efi_boot.h"
 #include "image_head.h"
 #include "json.h"
 #include "log.h"
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define FAILED_PATIENCE_S 10u
 #define ZEROS_TEXT        160
@@ -467,6 +469,45 @@ static void prepare_landing(struct job *job)
 	job->landing = &landing_reboot;
 }
 
+/* UEFI 2.10, table 5.7: C12A7328-F81F-11D2-BA4B-00A0C93EC93B, in GPT's order of bytes. */
+static const uint8_t efi_system[16] = { 0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11,
+					0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b };
+
+static int find_loader(struct efi_boot_partition *out, const struct job_disk *disk, struct err *err)
+{
+	CLEANUP(free_mem) uint8_t *head = device_buffer(TABLE_FIT_HEAD);
+	uint32_t sector_bytes = disk->target.id.sector_bytes;
+	struct table_partition esp;
+
+	if (!head || disk->device->bytes < TABLE_FIT_HEAD || (sector_bytes != 512 && sector_bytes != 4096))
+		return err_set(err, -ENOENT, "the disk has no GPT");
+	int rc = device_read(disk->device, head, TABLE_FIT_HEAD, 0, err);
+	if (!rc)
+		rc = table_find_partition(&esp, head, sector_bytes, efi_system, err);
+	if (!rc) {
+		*out = (struct efi_boot_partition){ .number = esp.number, .first = esp.first, .sectors = esp.sectors };
+		memcpy(out->id, esp.id, sizeof(out->id));
+	}
+	return rc;
+}
+
+/* UEFI starts the disk next. Where that cannot be, it starts what it would have started: the network first, then the disk. */
+static void prepare_firmware(const struct job *job)
+{
+	struct efi_boot_partition loader;
+	char what[LANDING_TEXT];
+	struct err err = { 0 };
+	const char *folder = job->options->efivars;
+
+	if (job->options->is_trial || job->landing != &landing_reboot || !folder || access(folder, F_OK) != 0)
+		return;
+	if (find_loader(&loader, &job->disks[0], &err) == 0 &&
+	    efi_boot_next(what, sizeof(what), folder, &loader, &err) == 0)
+		progress_mark(job->options->progress, "firmware", "%s", what);
+	else
+		progress_mark(job->options->progress, "firmware", "boots in its own order: %s", err.text);
+}
+
 /* The steps up to good disks. `*phase` tells how far it got. */
 static int run_steps(enum phase *phase, struct job *job, struct err *err)
 {
@@ -570,6 +611,7 @@ int job_run(struct job_result *out, const struct job_options *options, struct er
 	if (rc) {
 		report_failure(&job, out->exit, err);
 	} else {
+		prepare_firmware(&job);
 		prepare_landing(&job);
 		rc = deliver_receipt(&job, err);
 		out->exit = rc ? EXIT_NOT_REPORTED : EXIT_DONE;

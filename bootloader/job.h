@@ -21,6 +21,7 @@ struct job_options {
 	const char *landing;            /* replaces the plan's; NULL: the plan's */
 	const enum zeros_policy *zeros; /* replaces the plan's; NULL: the plan's */
 	const struct machine *machine;  /* told to the service; NULL: a host, which has no landing either */
+	const char *efivars;            /* folder of efivarfs, which need not be there; NULL: a host */
 	bool is_trial;                  /* nobody lands after it: nothing is got ready for that */
 	struct progress *progress;
 };

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvram_seed: 32 random bytes that a machine keeps in a UEFI variable, through Linux's efivarfs.
+ * nvram_seed: 32 random bytes that a machine keeps in a UEFI variable (efi_variable.h).
  *
- * The file holds the variable's attributes, 4 bytes, then its value: a byte with the version of this form, 1; the seed; and
- * the first 8 bytes of the seed's SHA-256, since a value that was damaged would only be another key.
- *
- * Source: UEFI 2.10, 8.2 (variables); Linux, Documentation/filesystems/efivarfs.rst.
+ * Its value: a byte with the version of this form, 1; the seed; and the first 8 bytes of the seed's SHA-256, since a value that was
+ * damaged would only be another key.
  */
 #ifndef VMCAST_NVRAM_SEED_H
 #define VMCAST_NVRAM_SEED_H

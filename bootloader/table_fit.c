@@ -224,7 +224,8 @@ static void grow_gpt(struct table_fit_change *out, const struct gpt *gpt, uint64
 	uint8_t *entry = last_gpt_entry(gpt);
 	uint64_t last = end / MIB * MIB / sector_bytes - 1;
 
-	if (!entry || le64(entry + 40) >= last)
+	/* An image may say anything. */
+	if (!entry || le64(entry + 40) >= last || le64(entry + 32) > le64(entry + 40))
 		return;
 	put_le64(entry + 40, last);
 	out->grown_bytes = (last + 1 - le64(entry + 32)) * sector_bytes;
@@ -356,4 +357,25 @@ int table_fit(struct table_fit_change *out, uint8_t head[static TABLE_FIT_HEAD],
 	memcpy(head, copy, TABLE_FIT_HEAD);
 	*out = *change;
 	return 0;
+}
+
+int table_find_partition(struct table_partition *out, uint8_t head[static TABLE_FIT_HEAD], uint32_t sector_bytes,
+			 const uint8_t type[static 16], struct err *err)
+{
+	struct gpt gpt;
+
+	if (!has_gpt(head, sector_bytes) || read_gpt(&gpt, head, sector_bytes, err) < 0)
+		return err_set(err, -ENOENT, "the disk has no GPT");
+	for (uint32_t i = 0; i < gpt.count; i++) {
+		const uint8_t *entry = gpt.entries + (size_t)i * gpt.entry_bytes;
+
+		if (memcmp(entry, type, 16) != 0 || le64(entry + 40) < le64(entry + 32))
+			continue;
+		*out = (struct table_partition){ .number = i + 1,
+						 .first = le64(entry + 32),
+						 .sectors = le64(entry + 40) - le64(entry + 32) + 1 };
+		memcpy(out->id, entry + 16, sizeof(out->id));
+		return 0;
+	}
+	return err_set(err, -ENOENT, "the disk has no partition of that type");
 }

@@ -47,4 +47,14 @@ struct table_fit_change {
 int table_fit(struct table_fit_change *out, uint8_t head[static TABLE_FIT_HEAD], const struct table_fit_disk *disk,
 	      struct err *err);
 
+struct table_partition {
+	uint32_t number; /* from 1 */
+	uint64_t first, sectors;
+	uint8_t id[16];
+};
+
+/* The first partition of this type in the GPT at the beginning of a disk. -ENOENT: there is none, or no GPT that is right. */
+int table_find_partition(struct table_partition *out, uint8_t head[static TABLE_FIT_HEAD], uint32_t sector_bytes,
+			 const uint8_t type[static 16], struct err *err);
+
 #endif

@@ -164,6 +164,7 @@ static int run_once(const struct options *o, const struct cmdline *cmdline, stru
 		.root = root_of(o),
 		.rules = cmdline->disk[0] ? cmdline->disk : NULL,
 		.landing = cmdline->landing[0] ? cmdline->landing : NULL,
+		.efivars = machine_places.efivars,
 		.is_trial = o->cmdline != NULL,
 		.zeros = cmdline->has_zeros ? &cmdline->zeros : NULL,
 		.machine = &machine,

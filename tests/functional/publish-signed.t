@@ -114,7 +114,7 @@ stamp()
 
 	signed=$(jq -cSj ".signed | $1" "$folder/metadata/timestamp.json")
 	printf '%s' "$signed" >"$work/signed"
-	sig=$(openssl pkeyutl -sign -inkey "$publisher/online.pem" -rawin -in "$work/signed" | xxd -p -c 200)
+	sig=$(openssl pkeyutl -sign -inkey "$publisher/online.pem" -rawin -in "$work/signed" | od -An -v -tx1 | tr -d ' \n')
 	jq --argjson signed "$signed" --arg sig "$sig" '.signed = $signed | .signatures[0].sig = $sig' \
 		"$folder/metadata/timestamp.json" >"$work/timestamp.json"
 	mv "$work/timestamp.json" "$folder/metadata/"

@@ -26,17 +26,6 @@ struct request {
 	bool help;
 };
 
-static int take_days(unsigned *out, const char *value, struct err *err)
-{
-	char *rest;
-	unsigned long days = strtoul(value, &rest, 10);
-
-	if (*rest || days < 1 || days > DAYS_MAX)
-		return err_set(err, -EINVAL, "--days '%s': write a number from 1 to %d", value, DAYS_MAX);
-	*out = (unsigned)days;
-	return 0;
-}
-
 static int take_option(struct request *rq, int option, char *value, struct err *err)
 {
 	switch (option) {
@@ -54,7 +43,7 @@ static int take_option(struct request *rq, int option, char *value, struct err *
 			return err_wrap(err, "--name '%s'", value);
 		return 0;
 	case 'd':
-		return take_days(&rq->days, value, err);
+		return option_number(&rq->days, value, "days", DAYS_MAX, err);
 	case 'h':
 		rq->help = true;
 		return 0;

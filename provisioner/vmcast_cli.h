@@ -79,6 +79,9 @@ int sign_run(struct cli *cli, int argc, char **argv, struct err *err);
 /* `vmcast key ca ...` (vmcast_ca.c), in the same way. */
 int key_ca_run(struct cli *cli, int argc, char **argv, struct err *err);
 
+/* A whole number from 1 to `max` (vmcast_option.c). -EINVAL: it is none; `option` names it without its dashes. */
+int option_number(unsigned *out, const char *value, const char *option, unsigned max, struct err *err);
+
 /* `vmcast feed check` (vmcast_check.c). */
 int feed_check(struct cli *cli, char **args, struct err *err);
 

@@ -119,17 +119,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int take_number(unsigned *out, const char *value, const char *what, unsigned max, struct err *err)
-{
-	char *rest;
-	unsigned long number = strtoul(value, &rest, 10);
-
-	if (*rest || number < 1 || number > max)
-		return err_set(err, -EINVAL, "--%s '%s': write a number from 1 to %u", what, value, max);
-	*out = (unsigned)number;
-	return 0;
-}
-
 static int take_option(struct request *rq, int id, const char *value, struct err *err)
 {
 	switch (id) {
@@ -146,13 +135,13 @@ static int take_option(struct request *rq, int id, const char *value, struct err
 		return 0;
 	case OPTION_ROOT_KEYS:
 		rq->given |= GIVEN_COUNTS;
-		return take_number(&rq->root_keys, value, "root-keys", KEYRING_KEYS_MAX / 2, err);
+		return option_number(&rq->root_keys, value, "root-keys", KEYRING_KEYS_MAX / 2, err);
 	case OPTION_ROOT_THRESHOLD:
 		rq->given |= GIVEN_COUNTS;
-		return take_number(&rq->root_threshold, value, "root-threshold", KEYRING_KEYS_MAX / 2, err);
+		return option_number(&rq->root_threshold, value, "root-threshold", KEYRING_KEYS_MAX / 2, err);
 	case OPTION_DAYS:
 		rq->given |= GIVEN_DAYS;
-		return take_number(&rq->days, value, "days", DAYS_MAX, err);
+		return option_number(&rq->days, value, "days", DAYS_MAX, err);
 	case OPTION_REPLACE:
 		rq->given |= GIVEN_WHICH;
 		rq->replace = value;

@@ -186,17 +186,6 @@ static int take_form(struct publish_options *o, const char *value, struct err *e
 	return 0;
 }
 
-static int take_number(unsigned *out, const char *value, const char *what, unsigned max, struct err *err)
-{
-	char *rest;
-	unsigned long number = strtoul(value, &rest, 10);
-
-	if (*rest || number < 1 || number > max)
-		return err_set(err, -EINVAL, "--%s '%s': write a number from 1 to %u", what, value, max);
-	*out = (unsigned)number;
-	return 0;
-}
-
 static int take_package(struct publish_options *o, enum publish_package package, struct err *err)
 {
 	if (o->package != PUBLISH_AS_IT_IS && o->package != package)
@@ -236,7 +225,7 @@ static int take_option(struct request *rq, int id, const char *value, struct err
 			       ? err_set(err, -EINVAL, "--memory '%s': write a size such as 512M", value)
 			       : 0;
 	case OPTION_CPUS:
-		return take_number(&o->cpus, value, "cpus", CPUS_MAX, err);
+		return option_number(&o->cpus, value, "cpus", CPUS_MAX, err);
 	case OPTION_FORM:
 		return take_form(o, value, err);
 	case OPTION_XVM2:
@@ -266,7 +255,7 @@ static int take_option(struct request *rq, int id, const char *value, struct err
 		return 0;
 	case OPTION_DAYS:
 		rq->has_days = true;
-		return take_number(&o->key_days, value, "days", DAYS_MAX, err);
+		return option_number(&o->key_days, value, "days", DAYS_MAX, err);
 	case OPTION_JSON:
 		rq->cli->json = true;
 		return 0;

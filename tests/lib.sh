@@ -8,6 +8,8 @@ BUILD=${BUILD:-$top/build}
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmcast-test.XXXXXX")
 tap_count=0
 tap_failed=0
+# Foreign names and texts of any language are in them, whatever the machine speaks.
+export LC_ALL=C.UTF-8
 
 diag()
 {

@@ -91,7 +91,7 @@ full_disk "$work/small.raw" "$disk_bytes"
 sum=$(sha256sum <"$work/small.raw")
 lab vmcast machine assign 52:54:00:77:02:01 "$item" --seed web >/dev/null
 lab machine --id small --mac 52:54:00:77:02:01 --memory 768 --disk-file "$work/small.raw" --detach >/dev/null
-ok "small: the client refuses" lab wait small 'there is no room for the seed' 240
+ok "small: the client refuses" lab wait small 'there is no place for the seed: it takes' 240
 ok "small: the service knows" wait_job failed 60
 is "small: as a target that is refused" "$(last_job exit)" 5
 like "small: and by how much" "$(last_job message)" 'the disk is 1\.0 MiB \(1065472 bytes\) too small'

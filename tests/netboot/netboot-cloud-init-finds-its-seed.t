@@ -35,7 +35,7 @@ make_seed()
 		  - [sh, -c, 'echo "seed-net \$(ip -4 -o address show dev seed0) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-id \$(cat /run/cloud-init/.instance-id) \$(cat /etc/issue.d/seed.issue) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-disk \$(blkid -L CIDATA) end" >/dev/ttyS0']
-		  - [sh, -c, 'wipefs -q -a "\$(blkid -L CIDATA)"; echo "seed-wiped \$(blkid -L CIDATA) end" >/dev/ttyS0']
+		  - [sh, -c, 'wipefs -q -a "\$(blkid -L CIDATA)"; udevadm settle; echo "seed-wiped \$(blkid -L CIDATA) end" >/dev/ttyS0']
 		  - [sh, -c, 'echo "seed-all end" >/dev/ttyS0']
 	END
 	cat >"$work/seeds/web/network-config" <<-END

@@ -79,6 +79,8 @@ lab machine --id u --uefi --mac "$uefi" --detach --memory 256 --disk 96M >/dev/n
 ok "a machine with UEFI installs" lab wait u 'vmcast: receipt' 240
 like "  and says where its key is" "$(lab said u)" 'vmcast: key at [0-9.]+ s: [0-9a-f]{8}, in nvram'
 known=$(known_by "$uefi")
+# Which the firmware was told to do once, before it asks the network again.
+ok "  and boots what was written" lab wait u "vmcast-test-booted $token" 120
 lab stop u
 ok "switched on again, it installs again" boots u "$uefi"
 is "  with the same key" "$(known_by "$uefi")" "$known"

@@ -17,6 +17,9 @@
 #define PLAN_VERSION 1
 #define URL_MAX      2048
 
+/* It is in memory before it is on a disk. */
+#define PACK_BYTES_MAX (512u << 20)
+
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 static json_t *macs_to_json(const struct machine *machine)
@@ -358,6 +361,29 @@ static int parse_seed(struct boot_plan *plan, const json_t *root, struct err *er
 	return 0;
 }
 
+/* Only of the landing "guest". What is signed is the specification; the pack is a target of its own. */
+static int parse_guest(struct boot_plan *plan, const json_t *root, const char *server, struct err *err)
+{
+	const json_t *guest, *pack;
+	uint8_t digest[DIGEST_BYTES];
+	int rc = 0;
+
+	if (strcmp(plan->landing, "guest") != 0)
+		return 0;
+	if ((rc = need_object(&guest, root, "guest", err)) < 0)
+		return rc;
+	if ((rc = need_object(&pack, guest, "pack", err)) < 0 || (rc = need_digest(digest, pack, "sha256", err)) < 0 ||
+	    (rc = json_need_u64(&plan->pack.bytes, pack, "bytes", PACK_BYTES_MAX, err)) < 0 ||
+	    (rc = need_url(&plan->pack.url, pack, "url", server, err)) < 0)
+		return err_wrap(err, "field \"guest\"");
+	digest_hex(plan->pack.id, digest);
+	plan->guest = json_copy((json_t *)(uintptr_t)guest);
+	if (!plan->guest)
+		return err_set(err, -ENOMEM, "out of memory");
+	json_object_del(plan->guest, "pack");
+	return 0;
+}
+
 static int parse_version(const json_t *root, struct err *err)
 {
 	uint64_t version;
@@ -386,6 +412,8 @@ static int parse_root(struct boot_plan *plan, const json_t *root, const char *se
 		rc = parse_receipt(plan, root, err);
 	if (!rc)
 		rc = parse_seed(plan, root, err);
+	if (!rc)
+		rc = parse_guest(plan, root, server, err);
 	return rc ? rc : parse_disks(plan, root, server, err);
 }
 
@@ -416,5 +444,7 @@ void boot_plan_free(struct boot_plan *plan)
 	free(plan->disks);
 	free(plan->metadata_url);
 	free(plan->targets_url);
+	free(plan->pack.url);
+	json_decref(plan->guest);
 	*plan = (struct boot_plan){ 0 };
 }

@@ -49,6 +49,13 @@ struct plan_disk {
 	struct plan_image image;
 };
 
+/* The hypervisor pack that a guest is run with (guest_pack.h). */
+struct plan_pack {
+	char id[DIGEST_HEX]; /* its SHA-256 */
+	char *url;           /* full */
+	uint64_t bytes;
+};
+
 struct boot_plan {
 	char job[65];     /* letters and digits */
 	char ticket[129]; /* the same; goes into the Authorization field */
@@ -62,6 +69,8 @@ struct boot_plan {
 	struct plan_disk *disks;           /* the one that the machine boots from first */
 	size_t disk_count;                 /* at least 1 */
 	char landing[PLAN_LANDING];
+	json_t *guest; /* of landing "guest": what guest_spec_parse reads, without the pack; NULL: no such landing */
+	struct plan_pack pack;
 	bool grow;          /* the last partition of each disk, to its end */
 	char *metadata_url; /* of what the site has signed; NULL: the service has nothing signed */
 	char *targets_url;

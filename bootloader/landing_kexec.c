@@ -8,6 +8,7 @@
 #include "boot_mount.h"
 #include "cleanup.h"
 #include "landing.h"
+#include "meminfo.h"
 #include "sysfs.h"
 #include "units.h"
 
@@ -31,18 +32,6 @@
 
 #define COPY_BYTES (64u << 20)
 
-static uint64_t available_bytes(void)
-{
-	CLEANUP(close_file) FILE *file = fopen("/proc/meminfo", "re");
-	unsigned long long kib = 0;
-	char line[128];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			break;
-	return kib << 10;
-}
-
 static int part_bytes(uint64_t *out, const struct boot_file *file, struct err *err)
 {
 	CLEANUP(close_fd) int fd = boot_file_open(out, file, err);
@@ -56,7 +45,7 @@ static int part_bytes(uint64_t *out, const struct boot_file *file, struct err *e
 static int check_memory(const struct boot_entry *entry, struct err *err)
 {
 	char need[UNITS_TEXT], there[UNITS_TEXT];
-	uint64_t bytes, sum = 0, available = available_bytes();
+	uint64_t bytes, sum = 0, available = meminfo_available_bytes();
 	int rc = part_bytes(&sum, &entry->kernel, err);
 
 	for (size_t i = 0; rc == 0 && i < entry->initrd_count; i++) {

@@ -123,6 +123,7 @@ int cmdline_parse(struct cmdline *out, const char *text, struct err *err)
 
 	/* A word that fits in `word` fits in every field: they have the same size and lose the key. */
 	while (next_word(word, sizeof(word), &len, &text)) {
+		c.is_node |= strcmp(word, "vmcast.guests") == 0;
 		if (!is_ours(word))
 			continue;
 		if (len >= sizeof(word))

@@ -29,6 +29,7 @@ struct cmdline {
 	bool has_zeros;             /* the policy replaces the plan's */
 	enum zeros_policy zeros;
 	char ticket[TICKET_TEXT]; /* of this boot; a secret; empty: none */
+	bool is_node;             /* start the guests that are on this machine's disk; nothing is written */
 	char boot_mac[MAC_TEXT];  /* of the NIC the machine booted from; empty: unknown */
 };
 

@@ -50,7 +50,7 @@ int guest_cgroup_open(const char *id, uint64_t memory_bytes, struct err *err)
 	dir_of(dir, sizeof(dir), id);
 	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
 		return err_set(err, -EIO, "mkdir '%s': %s", dir, strerror(errno));
-	snprintf(bytes, sizeof(bytes), "%" PRIu64, memory_bytes + QEMU_BYTES);
+	snprintf(bytes, sizeof(bytes), "%" PRIu64, (uint64_t)(memory_bytes + QEMU_BYTES));
 	int rc = write_text(dir, "memory.max", bytes, err);
 	if (!rc)
 		rc = write_text(dir, "pids.max", TASKS_MAX, err);

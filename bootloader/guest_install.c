@@ -45,8 +45,7 @@ static int read_record(struct guest_record *out, const struct boot_plan *plan, s
 	if (rc)
 		return err_wrap(err, "plan from the service: field \"guest\"");
 	if (out->spec.disk_count != plan->disk_count)
-		return err_set(err, -EPROTO,
-			       "plan from the service: field \"guest\": %zu disks, and the item has %zu",
+		return err_set(err, -EPROTO, "plan from the service: field \"guest\": %zu disks, and the item has %zu",
 			       out->spec.disk_count, plan->disk_count);
 	snprintf(out->id, sizeof(out->id), "%s", plan->item);
 	snprintf(out->title, sizeof(out->title), "%s", plan->title);
@@ -99,7 +98,8 @@ static int check_rule(const struct disk *disk, const char *rule, struct err *err
 
 	if (rule && !target_rule_matches(rule, &disk->id, why, sizeof(why)))
 		return err_set(err, -ENOTUNIQ,
-			       "this node's guests are on %s, and the rule '%s' means another disk (%s): leave the rule out, or "
+			       "this node's guests are on %s, and the rule '%s' means another disk (%s): leave the "
+			       "rule out, or "
 			       "remove that disk",
 			       disk->id.name, rule, why);
 	return 0;

@@ -21,7 +21,8 @@ struct guest_install {
 /* All is borrowed. */
 struct guest_install_question {
 	const struct boot_plan *plan; /* of landing "guest" */
-	const char *rule;             /* that chooses the node's disk where there is no store yet; NULL: the one that can be taken */
+	const char
+		*rule; /* that chooses the node's disk where there is no store yet; NULL: the one that can be taken */
 	const struct disk_list *list; /* settled */
 	const struct service *service;
 	struct progress *progress;

@@ -55,8 +55,8 @@ void guest_net_close(unsigned slot, size_t nic)
 int guest_net_open(const char *card, unsigned slot, size_t nic, const uint8_t mac[static 6], struct err *err)
 {
 	char name[LINK_NAME], address[18], path[64];
-	const char *const add[] = { IP,	   "link",    "add",	 "link", card,	   "name", name, "address",
-				    address, "type", "macvtap", "mode", "bridge", NULL };
+	const char *const add[] = { IP,        "link",  "add",  "link",    card,   "name",   name,
+				    "address", address, "type", "macvtap", "mode", "bridge", NULL };
 	const char *const up[] = { IP, "link", "set", "dev", name, "up", NULL };
 
 	link_name(name, slot, nic);

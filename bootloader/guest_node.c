@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* Disks of a node that boots show up for a while. */
@@ -47,8 +48,8 @@ struct node {
 	struct guest_host host;
 	char card[32];
 	pthread_mutex_t lock;
-	int wake;      /* eventfd: the service wants something */
-	int button;    /* -1: the node has none */
+	int wake;   /* eventfd: the service wants something */
+	int button; /* -1: the node has none */
 	bool is_ending;
 	pthread_t reporter;
 	bool has_reporter;
@@ -122,8 +123,8 @@ static void find_kvm(struct node *node)
 	char why[256];
 
 	node->host.has_kvm = guest_kvm_works(why, sizeof(why));
-	progress_mark(node->options->progress, "kvm", "%s%s", node->host.has_kvm ? "works" : "guests run without: ",
-		      node->host.has_kvm ? "" : why);
+	progress_mark(node->options->progress, "kvm", "%s%s",
+		      node->host.has_kvm ? "works" : "guests run without: ", node->host.has_kvm ? "" : why);
 }
 
 /* ---------------------------------------------------------------- the service */

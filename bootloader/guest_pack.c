@@ -65,8 +65,8 @@ static int compare(struct digest *digest, uint64_t bytes, const struct plan_pack
 	digest_hex(hex, is);
 	if (bytes != pack->bytes || strcmp(hex, pack->id) != 0)
 		return err_set(err, -EBADMSG,
-			       "hypervisor pack: %" PRIu64 " bytes with SHA-256 %s, not %" PRIu64 " with %s", bytes, hex,
-			       pack->bytes, pack->id);
+			       "hypervisor pack: %" PRIu64 " bytes with SHA-256 %s, not %" PRIu64 " with %s", bytes,
+			       hex, pack->bytes, pack->id);
 	return 0;
 }
 

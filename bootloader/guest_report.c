@@ -53,7 +53,7 @@ static json_t *guest_json(const struct guest *guest)
 	return json_pack("{s:s, s:s, s:I, s:s, s:o, s:o, s:I, s:I}", "id", guest->record.id, "name", spec->name,
 			 "version", (json_int_t)guest->record.version, "state", guest_state_name(guest->state), "text",
 			 json_text(guest->text[0] ? guest->text : NULL), "accel",
-			 json_text(!guest->pid       ? NULL
+			 json_text(!guest->pid     ? NULL
 				   : guest->is_kvm ? "kvm"
 						   : "tcg"),
 			 "cpus", (json_int_t)spec->cpus, "memory_bytes", (json_int_t)spec->memory_bytes);

@@ -16,6 +16,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 /* One user for each guest, far from those of a system. */
 #define FIRST_UID 60000u
@@ -110,8 +112,8 @@ static int make_pair(int *ours, int *theirs, struct err *err)
 	return 0;
 }
 
-static int open_ends(struct ends *ends, struct guest *guest, const struct guest_host *host,
-		     struct guest_argv_run *run, struct err *err)
+static int open_ends(struct ends *ends, struct guest *guest, const struct guest_host *host, struct guest_argv_run *run,
+		     struct err *err)
 {
 	int rc = make_pair(&guest->qmp_fd, &ends->qmp, err);
 
@@ -317,8 +319,8 @@ static void show(struct guest *guest, const char *data, size_t len)
 
 static void keep(struct guest *guest, const char *data, size_t len)
 {
-	size_t over = guest->console_len + len > GUEST_CONSOLE_BYTES ? guest->console_len + len - GUEST_CONSOLE_BYTES
-								     : 0;
+	size_t over =
+		guest->console_len + len > GUEST_CONSOLE_BYTES ? guest->console_len + len - GUEST_CONSOLE_BYTES : 0;
 
 	memmove(guest->console, guest->console + over, guest->console_len - over);
 	guest->console_len -= over;
@@ -343,7 +345,7 @@ void guest_on_serial(struct guest *guest)
 
 void guest_on_stderr(struct guest *guest)
 {
-	char data[GUEST_TEXT];
+	char data[GUEST_COMPLAINT];
 	ssize_t got = read(guest->stderr_fd, data, sizeof(data) - 1);
 
 	if (got > 0) {
@@ -381,8 +383,8 @@ static void describe_end(char *out, size_t room, const struct guest *guest, int 
 	if (guest->has_paniced)
 		snprintf(out, room, "its kernel panicked");
 	else if (WIFSIGNALED(status))
-		snprintf(out, room, "QEMU was ended by signal %d%s%s", WTERMSIG(status), guest->complaint[0] ? ": " : "",
-			 guest->complaint);
+		snprintf(out, room, "QEMU was ended by signal %d%s%s", WTERMSIG(status),
+			 guest->complaint[0] ? ": " : "", guest->complaint);
 	else if (WEXITSTATUS(status))
 		snprintf(out, room, "QEMU ended with status %d%s%s", WEXITSTATUS(status),
 			 guest->complaint[0] ? ": " : "", guest->complaint);
@@ -419,7 +421,7 @@ static void drain(struct guest *guest, const int *fd, void (*take)(struct guest 
 
 void guest_on_exit(struct guest *guest, int status, uint64_t now_ms)
 {
-	char why[GUEST_TEXT + 64];
+	char why[GUEST_TEXT];
 	bool was_told = guest->is_told, is_failure;
 
 	drain(guest, &guest->qmp_fd, guest_on_qmp);

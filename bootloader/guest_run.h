@@ -19,8 +19,10 @@ const char *guest_state_name(enum guest_state state);
 /* What the guest's console said and the service does not have yet; what is older is lost. */
 #define GUEST_CONSOLE_BYTES (64u << 10)
 
-#define GUEST_TEXT 512
-#define GUEST_LINE 512
+/* As an error's. */
+#define GUEST_TEXT      768
+#define GUEST_COMPLAINT 512
+#define GUEST_LINE      512
 
 struct guest {
 	struct guest_record record;
@@ -30,11 +32,11 @@ struct guest {
 	bool is_wanted;        /* to run */
 	bool is_kvm;
 
-	pid_t pid;       /* 0: no process */
-	int qmp_fd;      /* -1 without a process, as are the others */
-	int serial_fd;   /* the guest's console */
-	int stderr_fd;   /* what QEMU complains of */
-	bool is_told;    /* it has been asked to power off */
+	pid_t pid;     /* 0: no process */
+	int qmp_fd;    /* -1 without a process, as are the others */
+	int serial_fd; /* the guest's console */
+	int stderr_fd; /* what QEMU complains of */
+	bool is_told;  /* it has been asked to power off */
 	bool has_paniced;
 	uint64_t kill_ms;  /* when it is ended for good; 0: not */
 	uint64_t start_ms; /* when it is started again; 0: not */
@@ -45,8 +47,8 @@ struct guest {
 	size_t qmp_len;
 	char line[GUEST_LINE]; /* of the console, for the node's own */
 	size_t line_len;
-	char complaint[GUEST_TEXT]; /* QEMU's last line */
-	char *console;              /* GUEST_CONSOLE_BYTES */
+	char complaint[GUEST_COMPLAINT]; /* QEMU's last line */
+	char *console;                   /* GUEST_CONSOLE_BYTES */
 	size_t console_len;
 	uint64_t console_end; /* of all that it ever said */
 };

@@ -65,7 +65,8 @@ int guest_store_find(char partition[static 32], char disk[static 32], struct err
 			continue;
 		if (partition[0])
 			return err_set(err, -ENOTUNIQ,
-				       "two partitions are named " STORE_NAME ", %s and %s: which holds this node's guests "
+				       "two partitions are named " STORE_NAME
+				       ", %s and %s: which holds this node's guests "
 				       "is not guessed",
 				       partition, entry->d_name);
 		strcpy(partition, entry->d_name);
@@ -100,8 +101,8 @@ int guest_store_make(const struct disk *disk, struct err *err)
 	char partition[DISK_PATH + 4];
 	const char *const table[] = { "/usr/sbin/sfdisk", "--quiet", "--wipe=always", disk->path, NULL };
 	const char *const name[] = { "/usr/sbin/sfdisk", "--quiet", "--part-label", disk->path, "1", STORE_NAME, NULL };
-	const char *const files[] = { "/usr/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-m", "0",
-				      "-L",		  STORE_NAME, partition,	NULL };
+	const char *const files[] = { "/usr/sbin/mke2fs", "-q",      "-F", "-t", "ext4", "-m", "0", "-L",
+				      STORE_NAME,         partition, NULL };
 	int rc = blank(disk, err);
 
 	snprintf(partition, sizeof(partition), "%s%s1", disk->path, p);
@@ -254,10 +255,10 @@ int guest_store_load(struct guest_record records[static GUESTS_MAX], size_t *cou
 int guest_store_save(const struct guest_record *record, struct err *err)
 {
 	CLEANUP(json_free)
-	json_t *json = json_pack("{s:i, s:o, s:I, s:b, s:b, s:o}", "format", RECORD_VERSION, "title",
-				 json_text(record->title), "version", (json_int_t)record->version,
-				 "seed", record->has_seed, "stopped", record->is_stopped, "guest",
-				 guest_spec_json(&record->spec));
+	json_t *json =
+		json_pack("{s:i, s:o, s:I, s:b, s:b, s:o}", "format", RECORD_VERSION, "title", json_text(record->title),
+			  "version", (json_int_t)record->version, "seed", record->has_seed, "stopped",
+			  record->is_stopped, "guest", guest_spec_json(&record->spec));
 	CLEANUP(free_str) char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 	char path[GUEST_PATH];
 

@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "device_fd.h"
 #include "efi_boot.h"
+#include "guest_install.h"
 #include "image_head.h"
 #include "json.h"
 #include "log.h"
@@ -56,7 +57,8 @@ struct job {
 	int64_t started_at;    /* seconds since 1970 */
 	struct boot_seed seed; /* empty: the machine gets none */
 	uint8_t *seed_volume;
-	uint8_t *head; /* of the boot disk's image, for the seed's partition; NULL: there is no seed */
+	uint8_t *head;              /* of the boot disk's image, for the seed's partition; NULL: there is no seed */
+	struct guest_install guest; /* of landing "guest" */
 	char landing_text[LANDING_TEXT]; /* why it lands otherwise than it was told to; empty: it does not */
 };
 
@@ -85,6 +87,11 @@ static uint64_t sum_disk_bytes(const struct boot_plan *plan)
 	for (size_t i = 0; i < plan->disk_count; i++)
 		sum += plan->disks[i].image.disk_bytes;
 	return sum;
+}
+
+static bool is_guest(const struct job *job)
+{
+	return job->landing == &landing_guest;
 }
 
 static void mark_plan(const struct job *job)
@@ -185,7 +192,7 @@ static int get_head(struct job *job, struct err *err)
 {
 	struct job_disk *disk = &job->disks[0];
 
-	if (!job->seed.count)
+	if (!job->seed.count || is_guest(job))
 		return 0;
 	if (!(job->head = malloc(TABLE_FIT_HEAD)))
 		return err_set(err, -ENOMEM, "out of memory");
@@ -317,6 +324,33 @@ static int choose_by_rules(struct job *job, struct target_need *needs, struct er
 	return 0;
 }
 
+/* The targets are files on the node's own disk. */
+static int choose_guest_files(struct job *job, const struct target_need *needs, struct err *err)
+{
+	struct settle_world world = { .root = "", .now_ms = real_now_ms, .sleep_ms = real_sleep_ms, .ctx = job };
+	const struct guest_install_question question = {
+		.plan = &job->plan,
+		.rule = job->options->rules ? job->options->rules : needs[0].rule,
+		.list = &job->list,
+		.service = job->options->service,
+		.progress = job->options->progress,
+	};
+	int rc = settle_disks(&job->list, question.rule != NULL, &world, err);
+
+	if (!rc)
+		rc = guest_install_prepare(&job->guest, &question, err);
+	for (size_t i = 0; i < job->count && !rc; i++)
+		rc = device_fd_identify(&job->disks[i].target, job->guest.disk_paths[i], needs[i].disk_bytes, err);
+	return rc;
+}
+
+static int choose_targets(struct job *job, struct target_need *needs, struct err *err)
+{
+	if (job->options->disk_path_count)
+		return take_paths(job, needs, err);
+	return is_guest(job) ? choose_guest_files(job, needs, err) : choose_by_rules(job, needs, err);
+}
+
 static void mark_target(const struct job *job, const struct disk *target)
 {
 	char size[UNITS_TEXT];
@@ -333,10 +367,12 @@ static uint32_t sector_bytes_of(const struct job_disk *disk)
 	return is_image ? is_image : disk->target.id.sector_bytes ? disk->target.id.sector_bytes : 512;
 }
 
-/* A host's disk gets the image's bytes and nothing else; of a machine's, tables for sectors of other sizes are not known. */
+/* A host's disk and a guest's get the image's bytes and nothing else; of a machine's, tables for sectors of other sizes are not
+ * known. */
 static bool has_fit(const struct job *job, const struct job_disk *disk)
 {
-	return job->options->machine && (disk->fit.sector_bytes == 512 || disk->fit.sector_bytes == 4096);
+	return job->options->machine && !is_guest(job) &&
+	       (disk->fit.sector_bytes == 512 || disk->fit.sector_bytes == 4096);
 }
 
 /* Whether the table of the boot disk will have a place for the seed: found out on a copy, before anything is written. */
@@ -353,6 +389,9 @@ static int prepare_seed(struct job *job, struct err *err)
 
 	if (!job->seed.count)
 		return 0;
+	/* A disk of its own. */
+	if (is_guest(job))
+		return seed_volume_make(&job->seed_volume, job->seed.files, job->seed.count, 512, err);
 	if (!has_fit(job, disk))
 		return err_set(err, -ENOTSUP, "disk %s: no seed is made for sectors of %u bytes", disk->target.path,
 			       room.sector_bytes);
@@ -384,7 +423,7 @@ static int open_targets(struct job *job, struct err *err)
 
 	for (size_t i = 0; i < job->count; i++)
 		set_need(&needs[i], &job->disks[i]);
-	int rc = job->options->disk_path_count ? take_paths(job, needs, err) : choose_by_rules(job, needs, err);
+	int rc = choose_targets(job, needs, err);
 	for (size_t i = 0; i < job->count && !rc; i++)
 		rc = device_fd_open(&job->disks[i].device, &job->disks[i].target, err);
 	if (rc)
@@ -441,6 +480,16 @@ static int write_targets(struct job *job, struct err *err)
 	for (size_t i = 0; i < job->count && !rc; i++)
 		device_rescan(job->disks[i].device);
 	return rc;
+}
+
+/* From here on it is a guest of this node. */
+static int commit_guest(struct job *job, struct err *err)
+{
+	if (!is_guest(job))
+		return 0;
+	for (size_t i = 0; i < job->count; i++)
+		device_close(&job->disks[i].device);
+	return guest_install_commit(&job->guest, job->seed_volume, err);
 }
 
 /*
@@ -515,8 +564,9 @@ static int run_steps(enum phase *phase, struct job *job, struct err *err)
 		enum phase phase;
 		int (*run)(struct job *job, struct err *err);
 	} steps[] = {
-		{ PHASE_PLAN, get_plan },   { PHASE_PLAN, check_trust },    { PHASE_PLAN, get_seed },
-		{ PHASE_INDEX, get_index }, { PHASE_TARGET, open_targets }, { PHASE_WRITE, write_targets },
+		{ PHASE_PLAN, get_plan },      { PHASE_PLAN, check_trust },    { PHASE_PLAN, get_seed },
+		{ PHASE_INDEX, get_index },    { PHASE_TARGET, open_targets }, { PHASE_WRITE, write_targets },
+		{ PHASE_WRITE, commit_guest },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -23,10 +23,11 @@ static int reboot_now(const atomic_bool *stop, struct err *err)
 }
 
 const struct landing landing_reboot = { "reboot", NULL, reboot_now };
+const struct landing landing_guest = { "guest", NULL, NULL };
 
 int landing_find(const struct landing **out, const char *name, struct err *err)
 {
-	static const struct landing *const landings[] = { &landing_reboot, &landing_kexec };
+	static const struct landing *const landings[] = { &landing_reboot, &landing_kexec, &landing_guest };
 
 	for (size_t i = 0; i < sizeof(landings) / sizeof(landings[0]); i++) {
 		if (strcmp(landings[i]->name, name) == 0) {

@@ -16,7 +16,7 @@ struct landing {
 	 * people. NULL: there is nothing to do.
 	 */
 	int (*prepare)(char *what, size_t room, const char *const *disks, size_t count, struct err *err);
-	/* Does not return when it works. `stop` may still prevent it. */
+	/* Does not return when it works. `stop` may still prevent it. NULL: whoever lands must know more, see guest_node_run. */
 	int (*go)(const atomic_bool *stop, struct err *err);
 };
 
@@ -25,6 +25,9 @@ extern const struct landing landing_reboot;
 
 /* Without a reset: Linux starts the disk's kernel (kexec_file_load(2)). */
 extern const struct landing landing_kexec;
+
+/* None: the machine stays and runs what was written, as its hypervisor (guest_node.h). */
+extern const struct landing landing_guest;
 
 /* -ENOTSUP: this client cannot do that. Asked before the disk is touched. */
 int landing_find(const struct landing **out, const char *name, struct err *err);

@@ -233,6 +233,26 @@ static int check_landing(const struct follow *f, const json_t *custom, struct er
 			     : custom_text(custom, "landing", plan->landing, err);
 }
 
+/* The signed specification counts; that the plan has the same is how it comes to be used. */
+static int check_guest(struct follow *f, const json_t *custom, struct err *err)
+{
+	const struct boot_plan *plan = f->q->plan;
+	char is_signed[DIGEST_HEX] = "", planned[DIGEST_HEX];
+	struct tuf_fileinfo info;
+
+	if (!plan->guest)
+		return 0;
+	if (!json_equal(json_object_get(custom, "guest"), plan->guest))
+		return err_set(err, -EACCES, "field \"guest\": the plan's machine is not the one that is signed");
+	int rc = tuf_find(&info, f->tuf, "env/hypervisor-x86_64.squashfs", err);
+	if (!rc)
+		rc = same_number("pack.bytes", info.length, plan->pack.bytes, err);
+	if (!rc && info.has_sha256)
+		digest_hex(is_signed, info.sha256);
+	snprintf(planned, sizeof(planned), "%s", plan->pack.id);
+	return rc ? err_wrap(err, "hypervisor pack") : same("pack.sha256", is_signed, planned, err);
+}
+
 static int check_custom(const struct follow *f, size_t nr, const json_t *custom, struct err *err)
 {
 	const struct trust_question *q = f->q;
@@ -278,6 +298,8 @@ static int check_disk(struct follow *f, size_t nr, struct err *err)
 		rc = check_index(&f->q->plan->disks[nr].image, &info, err);
 	if (!rc)
 		rc = check_custom(f, nr, json_object_get(info.custom, "vmcast"), err);
+	if (!rc && nr == 0)
+		rc = check_guest(f, json_object_get(info.custom, "vmcast"), err);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "cmdline.h"
 #include "disk.h"
+#include "guest_node.h"
 #include "job.h"
 #include "json.h"
 #include "machine_key.h"
@@ -23,6 +24,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/reboot.h>
 #include <unistd.h>
 
 #define RUN_RETRY_S   600u
@@ -102,6 +104,30 @@ static void show_disks(void)
 		disk_list_print(stdout, &list);
 }
 
+/* The machine's life from here on. */
+static int run_node(const struct service *service, const struct cmdline *cmdline, const struct machine *machine,
+		    struct progress *progress)
+{
+	const struct guest_node_options node = {
+		.service = service,
+		.ticket = cmdline->ticket,
+		.machine = machine,
+		.progress = progress,
+		.stop = &stop,
+	};
+	enum guest_node_end end;
+	struct err err = { 0 };
+
+	if (guest_node_run(&end, &node, &err) != 0)
+		return fail(err.code == -EIO ? EXIT_DISK : err.code == -ENOENT ? EXIT_TARGET : EXIT_OTHER, &err);
+	puts(end == GUEST_NODE_POWER_OFF ? "vmcast: the machine powers off" : "vmcast: the machine is reset");
+	sync();
+	sleep(1); /* serial lines are slow: let the last words out */
+	reboot(end == GUEST_NODE_POWER_OFF ? RB_POWER_OFF : RB_AUTOBOOT);
+	err_set(&err, -errno, "reboot: %s", strerror(errno));
+	return fail(EXIT_OTHER, &err);
+}
+
 static int land(const struct landing *landing, struct progress *progress)
 {
 	struct err err = { 0 };
@@ -157,6 +183,8 @@ static int run_once(const struct options *o, const struct cmdline *cmdline, stru
 		.stop = &stop,
 		.key = *key,
 	};
+	if (cmdline->is_node)
+		return run_node(&service, cmdline, &machine, progress);
 	struct job_options job = {
 		.service = &service,
 		.item = cmdline->item[0] ? cmdline->item : NULL,
@@ -176,7 +204,12 @@ static int run_once(const struct options *o, const struct cmdline *cmdline, stru
 		return fail(result.exit, &err);
 	}
 	/* Which must not be rebooted. */
-	return o->cmdline ? EXIT_DONE : land(result.landing, progress);
+	if (o->cmdline)
+		return EXIT_DONE;
+	if (result.landing != &landing_guest)
+		return land(result.landing, progress);
+	progress_mark(progress, "landing", "%s", result.landing->name);
+	return run_node(&service, cmdline, &machine, progress);
 }
 
 /*

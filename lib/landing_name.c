@@ -11,6 +11,7 @@ static const struct {
 } names[] = {
 	{ "disk", "reboot" },
 	{ "kexec", "kexec" },
+	{ "guest", "guest" },
 };
 
 #define NAMES (sizeof(names) / sizeof(names[0]))

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "config_value.h"
 #include "connections.h"
+#include "env_files.h"
 #include "listen.h"
 #include "log.h"
 #include "request.h"
@@ -38,6 +39,7 @@ struct side {
 
 struct httpd {
 	struct server server;
+	struct env_files env;
 	struct connections *connections;
 	struct side machines;
 	struct side operators;
@@ -389,7 +391,9 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 				     .worker = worker,
 				     .dnsmasq = dnsmasq,
 				     .trust = trust,
+				     .env = &h->env,
 				     .started_at = time(NULL) };
+	env_files_init(&h->env);
 	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
 	h->operators =
 		(struct side){ .httpd = h, .name = "operators", .routes = routes_operator, .is_operators = true };

@@ -6,6 +6,8 @@
 #include "delta_job.h"
 #include "demand.h"
 #include "digest.h"
+#include "env_files.h"
+#include "guest_plan.h"
 #include "identity.h"
 #include "json.h"
 #include "log.h"
@@ -211,6 +213,13 @@ static int check_kind(const struct store_item *item, const struct plan_request *
 	return 0;
 }
 
+static bool lands_as_guest(const struct store_item *item, const struct plan_request *p)
+{
+	const char *landing = menu_landing(item, p->machine.landing);
+
+	return landing && strcmp(landing, "guest") == 0;
+}
+
 /* Whether the item is there, and for this machine. */
 static int check_item(const struct store_item *item, const struct plan_request *p, struct err *err)
 {
@@ -229,7 +238,8 @@ static int check_item(const struct store_item *item, const struct plan_request *
 	}
 	if (p->arch && strcmp(p->arch, arch) != 0)
 		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id, arch, p->arch);
-	if (p->firmware && item->needs.firmware && strcmp(p->firmware, item->needs.firmware) != 0)
+	/* A guest has firmware of its own. */
+	if (p->firmware && item->needs.firmware && !lands_as_guest(item, p) && strcmp(p->firmware, item->needs.firmware) != 0)
 		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id, item->needs.firmware,
 			       p->firmware);
 	return check_hardware(item, p, err);
@@ -318,9 +328,10 @@ static json_t *image_json(const struct store_image *image, const struct server *
 
 /*
  * An item's disks with the rules for their targets: all of them, or, where they are not as many as the disks, none, so
- * that the client refuses and says what there is to choose from.
+ * that the client refuses and says what there is to choose from. A guest's one rule chooses the node's disk.
  */
-static json_t *disks_json(const struct store_content *content, const char *target, const struct server *server)
+static json_t *disks_json(const struct store_content *content, const char *target, bool is_guest,
+			  const struct server *server)
 {
 	CLEANUP(free_str) char *text = target ? strdup(target) : NULL;
 	const char *rules[TARGET_RULES_MAX];
@@ -332,7 +343,7 @@ static json_t *disks_json(const struct store_content *content, const char *targe
 
 		json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:o}", "name", json_text(disk->name), "bus",
 						      json_text(disk->bus), "boot", i == 0, "target",
-						      json_text(count == content->disk_count ? rules[i] : NULL),
+						      json_text(i < count && (is_guest || count == content->disk_count) ? rules[i] : NULL),
 						      "image", image_json(&disk->image, server)));
 	}
 	return list;
@@ -357,7 +368,7 @@ static json_t *plan_json(const struct store_item *item, const struct store_conte
 				    json_pack("{s:s, s:s}", "metadata_url", "/tuf/metadata/", "targets_url",
 					      "/tuf/targets/"));
 	if (content->disk_count > 1) {
-		json_object_set_new(plan, "disks", disks_json(content, target, server));
+		json_object_set_new(plan, "disks", disks_json(content, target, strcmp(landing, "guest") == 0, server));
 	} else {
 		json_object_set_new(plan, "image", image_json(&content->disks[0].image, server));
 		json_object_set_new(plan, "target", json_text(target));
@@ -411,6 +422,12 @@ static int check_rules(const struct plan_request *p, const struct store_item *it
 
 	if (p->target && !text)
 		return err_set(err, -ENOMEM, "out of memory");
+	if (lands_as_guest(item, p))
+		return !text || count == 1 ? 0
+					   : err_set(err, -EALREADY,
+						     "the assignment has %zu rules: a guest's disks are files on one disk "
+						     "of its node, which one rule chooses",
+						     count);
 	if (count == item->disk_count)
 		return 0;
 	return err_set(err, -EALREADY,
@@ -464,6 +481,34 @@ static int seed_json(json_t **out, const struct plan_request *p, const struct st
 	return 0;
 }
 
+/* NULL: it lands otherwise. */
+static int guest_json(json_t **out, const struct plan_request *p, const struct store_item *item,
+		      const struct store_content *content, const struct server *server, struct err *err)
+{
+	const char *dir = server->config->env_dir;
+	CLEANUP(json_free) json_t *guest = NULL;
+	char hex[DIGEST_HEX];
+	uint64_t bytes;
+
+	if (!lands_as_guest(item, p))
+		return 0;
+	int rc = guest_plan_make(&guest, item, content, err);
+	if (rc < 0)
+		return rc;
+	rc = env_file_digest(&bytes, hex, server->env, ENV_HYPERVISOR, dir, err);
+	if (rc == -ENOENT)
+		return err_set(err, -EALREADY,
+			       "item %s as a guest: there is no hypervisor pack '%s/%s': make hypervisor, make install",
+			       item->id, dir, env_file_name(ENV_HYPERVISOR));
+	if (rc < 0)
+		return rc;
+	json_object_set_new(guest, "pack",
+			    json_pack("{s:o, s:s, s:I}", "url", json_sprintf("/env/%s", env_file_name(ENV_HYPERVISOR)),
+				      "sha256", hex, "bytes", (json_int_t)bytes));
+	*out = TAKE(guest);
+	return 0;
+}
+
 /* Who the service takes the machine for, and what its receipt follows. */
 static void add_identity(json_t *plan, const struct store_claim *claim, const char *previous)
 {
@@ -481,6 +526,7 @@ int plan_make(struct request *rq, struct err *err)
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	CLEANUP(store_content_free) struct store_content content = { 0 };
 	CLEANUP(json_free) json_t *seed = NULL;
+	CLEANUP(json_free) json_t *guest = NULL;
 	char job[STORE_ID_CHARS], ticket[STORE_TICKET_CHARS], previous[STORE_HASH_CHARS], quoted[256];
 	struct store *store = rq->server->store;
 	int rc, is_signed = 0;
@@ -494,6 +540,7 @@ int plan_make(struct request *rq, struct err *err)
 	if ((rc = check_item(&item, &p, err)) < 0 || (rc = check_rules(&p, &item, err)) < 0 ||
 	    (rc = store_item_content(store, item.id, item.version, &content, err)) < 0 ||
 	    (rc = seed_json(&seed, &p, &item, rq->server, err)) < 0 ||
+	    (rc = guest_json(&guest, &p, &item, &content, rq->server, err)) < 0 ||
 	    (is_signed = tuf_repository_settle(rq->server->trust, err)) < 0)
 		return is_signed < 0 ? is_signed : rc;
 	/* After it is signed: a job is made only of what serves still. */
@@ -508,6 +555,8 @@ int plan_make(struct request *rq, struct err *err)
 				 is_signed, rq->server);
 	add_identity(plan, &who.claim, previous);
 	json_object_set(plan, "seed", seed);
+	if (guest)
+		json_object_set(plan, "guest", guest);
 	json_object_set_new(plan, "grow", json_boolean(p.machine.grow));
 	return reply_json(rq, MHD_HTTP_OK, plan, err);
 }

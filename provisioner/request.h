@@ -24,12 +24,14 @@
 #define REQUEST_PARAM_MAX 160
 
 /* What every handler may use. */
+struct env_files;
 struct server {
 	const struct config *config;
 	struct store *store;
 	struct worker *worker;
 	struct dnsmasq *dnsmasq;
 	struct tuf_repository *trust;
+	struct env_files *env;
 	int64_t started_at; /* seconds since 1970 */
 	uint8_t ticket_secret[STORE_SECRET_BYTES];
 };

@@ -4,6 +4,7 @@
 #include "boot_ticket.h"
 #include "cleanup.h"
 #include "demand.h"
+#include "env_files.h"
 #include "json.h"
 #include "log.h"
 #include "mac.h"
@@ -318,12 +319,11 @@ static int reply_from(struct request *rq, const char *dir, const char *name, str
 
 static int get_env(struct request *rq, struct err *err)
 {
-	static const char *const names[] = { "vmlinuz", "initramfs", "initramfs-virtio", NULL };
 	const struct config *config = rq->server->config;
 
-	for (const char *const *name = names; *name; name++)
-		if (strcmp(rq->param, *name) == 0)
-			return reply_from(rq, config->env_dir, *name, err);
+	for (int file = 0; file < ENV_FILES; file++)
+		if (strcmp(rq->param, env_file_name((enum env_file)file)) == 0)
+			return reply_from(rq, config->env_dir, rq->param, err);
 	if (strcmp(rq->param, config->initramfs) == 0)
 		return reply_from(rq, config->env_dir, config->initramfs, err);
 	if (config->secure_boot_dir && strcmp(rq->param, CONFIG_UNIFIED_KERNEL) == 0)

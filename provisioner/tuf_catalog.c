@@ -3,6 +3,7 @@
 #include "tuf_catalog.h"
 
 #include "cleanup.h"
+#include "guest_plan.h"
 #include "json.h"
 #include "landing_name.h"
 #include "menu.h"
@@ -10,12 +11,7 @@
 #include "tuf_writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <string.h>
-#include <unistd.h>
-
-static const char *const env_files[TUF_CATALOG_ENV_FILES] = { "vmlinuz", "initramfs", "initramfs-virtio" };
 
 /* Takes ownership of `custom`. `sha256`: 64 hex digits of ours. */
 static int add_target(json_t *targets, const char *path, uint64_t length, const char *sha256, json_t *custom,
@@ -41,6 +37,18 @@ static json_t *item_custom(const struct store_item *item, const char *kind)
 			 (json_int_t)item->version);
 }
 
+/* An item that is no guest's is signed without: its plan as one is refused, and says why. */
+static int add_guest(json_t *custom, const struct store_item *item, const struct store_content *content,
+		     struct err *err)
+{
+	json_t *guest = NULL;
+	int rc = guest_plan_make(&guest, item, content, err);
+
+	if (!rc)
+		json_object_set_new(custom, "guest", guest);
+	return rc == -EALREADY ? 0 : rc;
+}
+
 static int add_disk(json_t *targets, const struct store_item *item, const struct store_content *content, size_t nr,
 		    const struct config *config, struct err *err)
 {
@@ -54,6 +62,10 @@ static int add_disk(json_t *targets, const struct store_item *item, const struct
 	json_object_set_new(custom, "image", json_string(image->id));
 	json_object_set_new(custom, "zeros", json_string(zeros_policy_names[config->zeros]));
 	json_object_set_new(custom, "landing", json_text(menu_landing(item, NULL)));
+	if (nr == 0 && add_guest(custom, item, content, err) < 0) {
+		json_decref(custom);
+		return err->code;
+	}
 	snprintf(path, sizeof(path), "items/%s/%zu/index", item->id, nr);
 	/* An image is named by its index: the id is the digest. */
 	return add_target(targets, path, image->index_bytes, image->id, custom, err);
@@ -90,53 +102,22 @@ static int add_item(json_t *targets, const struct store_item *item, const struct
 	return rc;
 }
 
-static int digest_file(uint8_t out[static DIGEST_BYTES], int fd, const char *path, struct err *err)
-{
-	struct digest digest;
-	char block[65536];
-	ssize_t got;
-
-	digest_init(&digest);
-	while ((got = read(fd, block, sizeof(block))) > 0)
-		digest_add(&digest, block, (size_t)got);
-	if (got < 0)
-		return err_set(err, -errno, "read '%s': %s", path, strerror(errno));
-	digest_final(&digest, out);
-	return 0;
-}
-
-static bool is_same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 /* A file that is not there is no target. */
-static int add_env(json_t *targets, struct tuf_catalog_env *env, size_t nr, const char *dir, struct err *err)
+static int add_env(json_t *targets, struct env_files *env, enum env_file file, const char *dir, struct err *err)
 {
-	char path[PATH_MAX], name[64], hex[DIGEST_HEX];
-	struct stat st;
+	char name[64], hex[DIGEST_HEX];
+	uint64_t bytes;
+	int rc = env_file_digest(&bytes, hex, env, file, dir, err);
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, env_files[nr]) >= (int)sizeof(path))
-		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", dir);
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (rc == -ENOENT)
 		return 0;
-	if (fd < 0 || fstat(fd, &st))
-		return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
-	if (!is_same_file(&st, &env->seen[nr])) {
-		int rc = digest_file(env->digests[nr], fd, path, err);
-
-		if (rc < 0)
-			return rc;
-		env->seen[nr] = st;
-	}
-	digest_hex(hex, env->digests[nr]);
-	snprintf(name, sizeof(name), "env/%s", env_files[nr]);
-	return add_target(targets, name, (uint64_t)st.st_size, hex, json_pack("{s:s}", "kind", "env"), err);
+	if (rc < 0)
+		return rc;
+	snprintf(name, sizeof(name), "env/%s", env_file_name(file));
+	return add_target(targets, name, bytes, hex, json_pack("{s:s}", "kind", "env"), err);
 }
 
-int tuf_catalog_items(json_t **out, struct tuf_catalog_env *env, const struct config *config, struct store *store,
+int tuf_catalog_items(json_t **out, struct env_files *env, const struct config *config, struct store *store,
 		      struct err *err)
 {
 	CLEANUP(store_item_list_free) struct store_item_list items = { 0 };
@@ -146,8 +127,8 @@ int tuf_catalog_items(json_t **out, struct tuf_catalog_env *env, const struct co
 	for (size_t i = 0; rc >= 0 && i < items.count; i++)
 		if (items.rows[i].version)
 			rc = add_item(targets, &items.rows[i], config, store, err);
-	for (size_t nr = 0; rc >= 0 && nr < TUF_CATALOG_ENV_FILES; nr++)
-		rc = add_env(targets, env, nr, config->env_dir, err);
+	for (int file = 0; rc >= 0 && file < ENV_FILES; file++)
+		rc = add_env(targets, env, (enum env_file)file, config->env_dir, err);
 	if (rc < 0)
 		return rc;
 	*out = TAKE(targets);

@@ -7,23 +7,14 @@
 #define VMCAST_TUF_CATALOG_H
 
 #include "config.h"
-#include "digest.h"
+#include "env_files.h"
 #include "err.h"
 #include "store.h"
 
 #include <jansson.h>
-#include <sys/stat.h>
-
-#define TUF_CATALOG_ENV_FILES 3
-
-/* Digests of the boot environment's files, which are read again only when they look changed. Zeroed at first. */
-struct tuf_catalog_env {
-	struct stat seen[TUF_CATALOG_ENV_FILES];
-	uint8_t digests[TUF_CATALOG_ENV_FILES][DIGEST_BYTES];
-};
 
 /* Caller frees with json_decref. */
-int tuf_catalog_items(json_t **out, struct tuf_catalog_env *env, const struct config *config, struct store *store,
+int tuf_catalog_items(json_t **out, struct env_files *env, const struct config *config, struct store *store,
 		      struct err *err);
 
 /* Machines are told apart by the first digit of the SHA-256 of their target's path, so that no list of them is long. */

@@ -81,7 +81,7 @@ struct tuf_repository {
 	struct signing_key *key;               /* NULL: not loaded */
 	struct tuf_metadata *published[ROLES]; /* NULL: not made yet */
 	json_t *previous[ROLES];               /* targets of the version before, of the machines and the bins */
-	struct tuf_catalog_env env;
+	struct env_files env;
 	bool is_loaded;              /* what was published before */
 	uint64_t changes;            /* of the store, before it was read last */
 	uint8_t seeds[DIGEST_BYTES]; /* stamp of the templates, the same */
@@ -531,6 +531,7 @@ int tuf_repository_start(struct tuf_repository **out, const struct config *confi
 		return err_set(err, -ENOMEM, "out of memory");
 	r->config = config;
 	r->store = store;
+	env_files_init(&r->env);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->wake, NULL);
 	pthread_cond_init(&r->settled, NULL);

@@ -181,6 +181,9 @@ static int read_domain(struct vm *vm, const xmlNode *domain, struct err *err)
 	vm->name = unpack_xml_child_text(domain, "name");
 	vm->os = unpack_xml_child_text(domain, "title");
 	vm->firmware = read_firmware(os);
+	vm->cpus_line = unpack_xml_line(unpack_xml_child(domain, "vcpu"));
+	vm->memory_line = unpack_xml_line(unpack_xml_child(domain, "memory"));
+	vm->firmware_line = vm->firmware ? unpack_xml_line(os) : 0;
 	vm->kernel = unpack_xml_child_text(os, "kernel");
 	vm->initrd = unpack_xml_child_text(os, "initrd");
 	vm->cmdline = unpack_xml_child_text(os, "cmdline");
@@ -221,6 +224,8 @@ int domain_parse(struct vm **out, const char *what, const char *text, size_t len
 	if (rc)
 		return rc;
 	choose_boot(vm);
+	if (!(vm->document = strdup(what)))
+		return err_set(err, -ENOMEM, "out of memory");
 	*out = TAKE(vm);
 	return 0;
 }

@@ -405,6 +405,10 @@ static int read_numbers(struct reader *r, const struct item *item, struct err *e
 	CLEANUP(free_str) char *unit = unpack_xml_child_text(item->node, "AllocationUnits");
 	struct vm *vm = r->ovf->vm;
 
+	if (item->type == RESOURCE_CPU)
+		vm->cpus_line = unpack_xml_line(item->node);
+	if (item->type == RESOURCE_MEMORY)
+		vm->memory_line = unpack_xml_line(item->node);
 	if (item->type == RESOURCE_CPU && unpack_xml_u64(&vm->cpus, "processors", quantity, VM_CPUS_MAX, err))
 		return err_wrap(err, "%s", r->what);
 	if (item->type == RESOURCE_MEMORY)
@@ -518,6 +522,8 @@ int ovf_parse(struct ovf **out, const char *what, const char *text, size_t len, 
 	if (!rc)
 		rc = count_unused(r, err);
 	rc = unpack_xml_check(doc, rc, what, err);
+	if (!rc && !(ovf->vm->document = strdup(what)))
+		rc = err_set(err, -ENOMEM, "out of memory");
 	if (!rc)
 		*out = TAKE(ovf);
 	return rc;

@@ -473,8 +473,9 @@ static int copy_nics(json_t *out, const json_t *nics, struct err *err)
 
 static int read_machine(struct unpacked *u, const json_t *root, struct err *err)
 {
-	static const char *const texts[] = { "name", "firmware", "os", NULL };
-	static const char *const numbers[] = { "cpus", "memory_bytes", NULL };
+	static const char *const texts[] = { "name", "firmware", "os", "document", NULL };
+	static const char *const numbers[] = { "cpus",      "memory_bytes", "cpus_line",
+						"memory_line", "firmware_line", NULL };
 	const json_t *machine = json_object_get(root, "machine");
 	CLEANUP(json_free) json_t *copy = json_object();
 	CLEANUP(json_free) json_t *nics = json_array();

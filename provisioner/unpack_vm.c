@@ -30,6 +30,7 @@ void vm_free(struct vm **vm)
 		free(v->nics[i].model);
 		free(v->nics[i].network);
 	}
+	free(v->document);
 	free(v->name);
 	free(v->os);
 	free(v->kernel);
@@ -100,6 +101,10 @@ json_t *vm_json(const struct vm *vm)
 	put_number(machine, "memory_bytes", vm->memory_bytes);
 	put_text(machine, "firmware", vm->firmware);
 	put_text(machine, "os", vm->os);
+	put_text(machine, "document", vm->document);
+	put_number(machine, "cpus_line", vm->cpus_line);
+	put_number(machine, "memory_line", vm->memory_line);
+	put_number(machine, "firmware_line", vm->firmware_line);
 	if (!vm->nic_count)
 		return machine;
 	json_t *nics = json_array();

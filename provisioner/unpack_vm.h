@@ -35,6 +35,8 @@ struct vm {
 	char *name;
 	uint64_t cpus, memory_bytes; /* 0: not said */
 	const char *firmware;        /* static: "bios", "uefi"; NULL: not said */
+	char *document;              /* the description's name, and where it says these; NULL and 0: not known */
+	uint64_t cpus_line, memory_line, firmware_line;
 	char *os;
 	char *kernel, *initrd; /* names of files, as the description writes them */
 	char *cmdline;

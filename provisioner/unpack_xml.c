@@ -333,6 +333,13 @@ int unpack_xml_check(const xmlDoc *doc, int rc, const char *what, struct err *er
 		       log_quote(shown, sizeof(shown), doc->_private), VM_TEXT_MAX);
 }
 
+uint64_t unpack_xml_line(const xmlNode *node)
+{
+	long line = node ? xmlGetLineNo(node) : 0;
+
+	return line > 0 ? (uint64_t)line : 0;
+}
+
 int unpack_xml_u64(uint64_t *out, const char *what, const char *text, uint64_t max, struct err *err)
 {
 	char shown[64];

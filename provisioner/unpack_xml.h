@@ -48,6 +48,9 @@ char *unpack_xml_child_text(const xmlNode *parent, const char *name);
  */
 int unpack_xml_check(const xmlDoc *doc, int rc, const char *what, struct err *err);
 
+/* The line that it begins in, from 1; 0: NULL. */
+uint64_t unpack_xml_line(const xmlNode *node);
+
 /* A whole number in decimal, nothing around it. 0, or -EBADMSG that names `what` and the text. NULL text: `*out` stays. */
 int unpack_xml_u64(uint64_t *out, const char *what, const char *text, uint64_t max, struct err *err);
 

@@ -213,13 +213,21 @@ static int clear_disk(const char *path, uint64_t bytes, struct err *err)
 	return unlink(path) == 0 ? 0 : err_set(err, -EIO, "remove '%s': %s", path, strerror(errno));
 }
 
-static int name_disks(struct guest_install *out, const struct boot_plan *plan, struct err *err)
+/* What is in it is no guest from here on. */
+static int make_dir(const char *id, struct err *err)
 {
-	char name[32], dir[GUEST_PATH];
+	char dir[GUEST_PATH];
 
-	guest_store_path(dir, out->record.id, NULL);
+	guest_store_path(dir, id, NULL);
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return err_set(err, -EIO, "mkdir '%s': %s", dir, strerror(errno));
+	return guest_store_forget(id, err);
+}
+
+static int name_disks(struct guest_install *out, const struct boot_plan *plan, struct err *err)
+{
+	char name[32];
+
 	for (size_t i = 0; i < plan->disk_count; i++) {
 		snprintf(name, sizeof(name), "disk-%zu.raw", i);
 		guest_store_path(out->disk_paths[i], out->record.id, name);
@@ -265,7 +273,7 @@ int guest_install_prepare(struct guest_install *out, const struct guest_install_
 	if (!rc)
 		rc = keep_pack(q->plan, err);
 	if (!rc)
-		rc = guest_store_forget(out->record.id, err);
+		rc = make_dir(out->record.id, err);
 	if (!rc)
 		rc = name_disks(out, q->plan, err);
 	if (!rc)

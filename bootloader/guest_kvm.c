@@ -5,13 +5,13 @@
 #include "backoff.h"
 #include "cleanup.h"
 #include "guest_jail.h"
+#include "module.h"
 #include "sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,16 +24,6 @@
 /* What OVMF says on its serial line when it looks for something to boot: by then it has been through real, protected and long
  * mode, with paging and interrupts. */
 #define IS_UP "BdsDxe"
-
-static void load_module(const char *name)
-{
-	char *const argv[] = { "modprobe", "-q", (char *)(uintptr_t)name, NULL };
-	char *const env[] = { "PATH=/bin", NULL };
-	pid_t pid;
-
-	if (posix_spawn(&pid, "/bin/modprobe", NULL, NULL, argv, env) == 0)
-		waitpid(pid, NULL, 0);
-}
 
 static void run_trial(int output)
 {
@@ -142,8 +132,9 @@ static bool try_machine(char *why, size_t room)
 
 bool guest_kvm_works(char *why, size_t room)
 {
-	load_module("kvm_amd");
-	load_module("kvm_intel");
+	module_load("kvm_amd");
+	if (access("/dev/kvm", F_OK) != 0)
+		module_load("kvm_intel");
 	CLEANUP(close_fd) int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		snprintf(why, room, "/dev/kvm: %s", strerror(errno));

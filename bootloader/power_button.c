@@ -3,6 +3,7 @@
 #include "power_button.h"
 
 #include "cleanup.h"
+#include "module.h"
 
 #include <fcntl.h>
 #include <linux/input.h>
@@ -38,6 +39,8 @@ static bool has_key(int fd, unsigned key)
 int power_button_open(void)
 {
 	take_ctrl_alt_del();
+	module_load("button");
+	module_load("evdev");
 	for (int nr = 0; nr < 32; nr++) {
 		char path[32];
 

@@ -54,9 +54,9 @@ struct store_content {
 	struct content_file file;   /* of every kind but ITEM_DISK */
 	struct content_file initrd; /* of a kernel that has one */
 	char *cmdline;              /* of a kernel; NULL: none */
-	char *machine; /* JSON object: name, cpus, memory_bytes, firmware, nics, os, document, and the lines of that where it
-			  * says cpus, memory and firmware (cpus_line ..); NULL: nothing was said */
-	char **notes;  /* sentences for the operator */
+	char *machine; /* JSON object: name, cpus, memory_bytes, firmware, nics, os, arch, machine, document, and the lines of
+			* that where it says some of these (cpus_line ..); NULL: nothing was said */
+	char **notes; /* sentences for the operator */
 	size_t note_count;
 	bool gpg_signed; /* keys of the operator's keyring signed for all of it */
 };

@@ -16,6 +16,7 @@ const char *env_file_name(enum env_file file)
 		[ENV_INITRAMFS] = "initramfs",
 		[ENV_INITRAMFS_VIRTIO] = "initramfs-virtio",
 		[ENV_HYPERVISOR] = "hypervisor-x86_64.squashfs",
+		[ENV_HYPERVISOR_ARM64] = "hypervisor-aarch64.squashfs",
 	};
 
 	return names[file];

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-enum env_file { ENV_KERNEL, ENV_INITRAMFS, ENV_INITRAMFS_VIRTIO, ENV_HYPERVISOR, ENV_FILES };
+enum env_file { ENV_KERNEL, ENV_INITRAMFS, ENV_INITRAMFS_VIRTIO, ENV_HYPERVISOR, ENV_HYPERVISOR_ARM64, ENV_FILES };
 
 /* "vmlinuz" ...; static. */
 const char *env_file_name(enum env_file file);

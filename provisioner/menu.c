@@ -33,6 +33,7 @@ static const char *const proof_words[] = {
 };
 
 #define WRITE_LINE "item -- boot Write it to this machine's disk and boot it\n"
+#define GUEST_LINE "item -- boot Keep this machine as a node, and run it there as a guest\n"
 #define START_LINE "item -- start Start it from the network\n"
 #define FETCH_LINE "item -- start Fetch it, then write it to this machine's disk and boot it\n"
 #define RETRY_S    5
@@ -168,11 +169,6 @@ static const char *item_arch(const struct store_item *item)
 	return item->needs.arch ? item->needs.arch : "x86_64";
 }
 
-bool menu_lands_on_disk(const struct store_item *item)
-{
-	return menu_landing(item, NULL) != NULL;
-}
-
 const char *menu_landing(const struct store_item *item, const char *assigned)
 {
 	const char *said = assigned ? assigned : item->needs.landing;
@@ -180,8 +176,17 @@ const char *menu_landing(const struct store_item *item, const char *assigned)
 	return landing_name_planned(said ? said : "disk");
 }
 
+bool menu_is_guest(const struct store_item *item, const char *assigned)
+{
+	return (item->kind == ITEM_DISK || item->kind == ITEM_ISO) &&
+	       strcmp(menu_landing(item, assigned), "guest") == 0;
+}
+
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine)
 {
+	/* iPXE starts an ISO image on the machine itself. */
+	if (item->kind == ITEM_DISK && menu_is_guest(item, NULL))
+		return strcmp(machine->arch, "x86_64") == 0;
 	return strcmp(item_arch(item), machine->arch) == 0 &&
 	       (!item->needs.firmware || strcmp(item->needs.firmware, machine->firmware) == 0);
 }
@@ -193,11 +198,11 @@ unsigned menu_item_offers(const struct store_item *item, const struct menu_machi
 	if (!menu_item_fits(item, machine))
 		return 0;
 	if (!item->version)
-		return may_fetch && !store_item_is_stuck(item) && menu_lands_on_disk(item) ? MENU_FETCH : 0;
+		return may_fetch && !store_item_is_stuck(item) ? MENU_FETCH : 0;
 	if (item->kind == ITEM_KERNEL || item->kind == ITEM_ISO)
 		offers |= MENU_START;
-	if ((item->kind == ITEM_DISK || item->kind == ITEM_ISO) && item->image_id[0] && menu_lands_on_disk(item))
-		offers |= MENU_WRITE;
+	if ((item->kind == ITEM_DISK || item->kind == ITEM_ISO) && item->image_id[0])
+		offers |= menu_is_guest(item, NULL) ? MENU_GUEST : MENU_WRITE;
 	return offers;
 }
 
@@ -477,6 +482,7 @@ static const struct store_item *newest_disk(const struct channel *channels, size
 			const struct store_item *item = channels[i].items[j];
 
 			if (item->version && item->kind == ITEM_DISK && item->disk_count == 1 &&
+			    !menu_is_guest(item, NULL) &&
 			    (!newest || item->announced.published > newest->announced.published))
 				newest = item;
 		}
@@ -524,6 +530,8 @@ static const struct ask {
 	{ MENU_START, "ask-start", START_LINE },
 	{ MENU_START | MENU_WRITE, "ask-iso", START_LINE WRITE_LINE },
 	{ MENU_FETCH, "ask-fetch", FETCH_LINE },
+	{ MENU_GUEST, "ask-guest", GUEST_LINE },
+	{ MENU_START | MENU_GUEST, "ask-iso-guest", START_LINE GUEST_LINE },
 	{ 0, "ask-nothing", "" },
 };
 
@@ -610,7 +618,7 @@ char *menu_script(const struct config *config, const struct store_item_list *ite
 		put_channel(s.to, &channels[i], i, machine);
 	if (channel_count)
 		put_asks(s.to, wanted);
-	if (offers & MENU_WRITE)
+	if (offers & (MENU_WRITE | MENU_GUEST))
 		put_ask_write(s.to);
 	if (offers & (MENU_START | MENU_FETCH))
 		put_ask_start(s.to);
@@ -719,7 +727,7 @@ char *menu_details_script(const struct config *config, const struct store_item *
 	}
 	fprintf(s.to, "item --gap\n%sitem -- retry Back to the menu\n", find_ask(offers)->lines);
 	fputs("choose --default retry pick || goto retry\ngoto ${pick}\n", s.to);
-	if (offers & MENU_WRITE)
+	if (offers & (MENU_WRITE | MENU_GUEST))
 		put_ask_write(s.to);
 	if (offers & (MENU_START | MENU_FETCH))
 		put_ask_start(s.to);

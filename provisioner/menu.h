@@ -30,16 +30,14 @@ struct menu_machine {
 	bool several_disks; /* and it may be on another disk than the first */
 };
 
-/* Whether the item is for a disk. This version writes no other ones; iPXE starts kernels and ISO images. */
-bool menu_lands_on_disk(const struct store_item *item);
-
-/*
- * What follows a good write, as plans and signed metadata have it (landing_name.h). `assigned`: what an assignment says, NULL:
- * nothing. NULL: this version does not do that.
- */
+/* What follows a good write, as plans and signed metadata have it (landing_name.h). `assigned`: what an assignment says, NULL:
+ * nothing. */
 const char *menu_landing(const struct store_item *item, const char *assigned);
 
-/* Whether the machine is of the kind that the item is for. */
+/* Whether the item's disks are a guest's, and the machine stays to run it. */
+bool menu_is_guest(const struct store_item *item, const char *assigned);
+
+/* Whether the machine is of the kind that the item is for. A guest has firmware, and perhaps an architecture, of its own. */
 bool menu_item_fits(const struct store_item *item, const struct menu_machine *machine);
 
 /* What a machine that fits may do with an item. */
@@ -47,6 +45,7 @@ enum menu_offer {
 	MENU_WRITE = 1, /* to its disks, and boot them */
 	MENU_START = 2, /* by iPXE, as it is */
 	MENU_FETCH = 4, /* have it made ready, then whichever it turns out to be */
+	MENU_GUEST = 8, /* to files on one of its disks, and run it as a guest */
 };
 
 /* A set of enum menu_offer; 0: nothing. `may_fetch`: whether its feed lets machines have items made ready. */

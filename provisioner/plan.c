@@ -199,13 +199,8 @@ static int check_hardware(const struct store_item *item, const struct plan_reque
 }
 
 /* Whether the item is for disks, as far as that is known: what it is made of shows when it is ingested. */
-static int check_kind(const struct store_item *item, const struct plan_request *p, struct err *err)
+static int check_kind(const struct store_item *item, struct err *err)
 {
-	char quoted[256];
-
-	if (!menu_landing(item, p->machine.landing))
-		return err_set(err, -EALREADY, "item %s is made to be started by %s: this version writes to disks only",
-			       item->id, log_quote(quoted, sizeof(quoted), item->needs.landing));
 	if (item->version && !item->disk_count)
 		return err_set(err, -EALREADY, "item %s is of kind %s: there is nothing in it to write to a disk%s",
 			       item->id, content_kind_name(item->kind),
@@ -215,9 +210,16 @@ static int check_kind(const struct store_item *item, const struct plan_request *
 
 static bool lands_as_guest(const struct store_item *item, const struct plan_request *p)
 {
-	const char *landing = menu_landing(item, p->machine.landing);
+	return menu_is_guest(item, p->machine.landing);
+}
 
-	return landing && strcmp(landing, "guest") == 0;
+/* Of a guest's node: the guest has firmware, and perhaps an architecture, of its own. */
+static int check_node(const struct store_item *item, const struct plan_request *p, struct err *err)
+{
+	if (p->arch && strcmp(p->arch, "x86_64") != 0)
+		return err_set(err, -EALREADY, "item %s is to be a guest: nodes are x86_64, this machine is %s",
+			       item->id, p->arch);
+	return check_hardware(item, p, err);
 }
 
 /* Whether the item is there, and for this machine. */
@@ -236,10 +238,11 @@ static int check_item(const struct store_item *item, const struct plan_request *
 			       "vmcast item ingest %s",
 			       item->id, quoted, item->id);
 	}
+	if (lands_as_guest(item, p))
+		return check_node(item, p, err);
 	if (p->arch && strcmp(p->arch, arch) != 0)
 		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id, arch, p->arch);
-	/* A guest has firmware of its own. */
-	if (p->firmware && item->needs.firmware && !lands_as_guest(item, p) && strcmp(p->firmware, item->needs.firmware) != 0)
+	if (p->firmware && item->needs.firmware && strcmp(p->firmware, item->needs.firmware) != 0)
 		return err_set(err, -EALREADY, "item %s is for %s, this machine is %s", item->id, item->needs.firmware,
 			       p->firmware);
 	return check_hardware(item, p, err);
@@ -341,9 +344,10 @@ static json_t *disks_json(const struct store_content *content, const char *targe
 	for (size_t i = 0; i < content->disk_count; i++) {
 		const struct content_disk *disk = &content->disks[i];
 
+		const char *rule = is_guest ? target : count == content->disk_count ? rules[i] : NULL;
+
 		json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:o}", "name", json_text(disk->name), "bus",
-						      json_text(disk->bus), "boot", i == 0, "target",
-						      json_text(i < count && (is_guest || count == content->disk_count) ? rules[i] : NULL),
+						      json_text(disk->bus), "boot", i == 0, "target", json_text(rule),
 						      "image", image_json(&disk->image, server)));
 	}
 	return list;
@@ -423,11 +427,12 @@ static int check_rules(const struct plan_request *p, const struct store_item *it
 	if (p->target && !text)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (lands_as_guest(item, p))
-		return !text || count == 1 ? 0
-					   : err_set(err, -EALREADY,
-						     "the assignment has %zu rules: a guest's disks are files on one disk "
-						     "of its node, which one rule chooses",
-						     count);
+		return !text || count == 1
+			       ? 0
+			       : err_set(err, -EALREADY,
+					 "the assignment has %zu rules: a guest's disks are files on one disk "
+					 "of its node, which one rule chooses",
+					 count);
 	if (count == item->disk_count)
 		return 0;
 	return err_set(err, -EALREADY,
@@ -486,6 +491,7 @@ static int guest_json(json_t **out, const struct plan_request *p, const struct s
 		      const struct store_content *content, const struct server *server, struct err *err)
 {
 	const char *dir = server->config->env_dir;
+	enum env_file pack = ENV_HYPERVISOR;
 	CLEANUP(json_free) json_t *guest = NULL;
 	char hex[DIGEST_HEX];
 	uint64_t bytes;
@@ -495,16 +501,19 @@ static int guest_json(json_t **out, const struct plan_request *p, const struct s
 	int rc = guest_plan_make(&guest, item, content, err);
 	if (rc < 0)
 		return rc;
-	rc = env_file_digest(&bytes, hex, server->env, ENV_HYPERVISOR, dir, err);
+	if (strcmp(json_string_value(json_object_get(guest, "arch")), "aarch64") == 0)
+		pack = ENV_HYPERVISOR_ARM64;
+	rc = env_file_digest(&bytes, hex, server->env, pack, dir, err);
 	if (rc == -ENOENT)
-		return err_set(err, -EALREADY,
-			       "item %s as a guest: there is no hypervisor pack '%s/%s': make hypervisor, make install",
-			       item->id, dir, env_file_name(ENV_HYPERVISOR));
+		return err_set(
+			err, -EALREADY,
+			"item %s as a guest: there is no hypervisor pack '%s/%s': make hypervisor%s, make install",
+			item->id, dir, env_file_name(pack), pack == ENV_HYPERVISOR_ARM64 ? " ARM64=1" : "");
 	if (rc < 0)
 		return rc;
 	json_object_set_new(guest, "pack",
-			    json_pack("{s:o, s:s, s:I}", "url", json_sprintf("/env/%s", env_file_name(ENV_HYPERVISOR)),
-				      "sha256", hex, "bytes", (json_int_t)bytes));
+			    json_pack("{s:o, s:s, s:I}", "url", json_sprintf("/env/%s", env_file_name(pack)), "sha256",
+				      hex, "bytes", (json_int_t)bytes));
 	*out = TAKE(guest);
 	return 0;
 }
@@ -533,7 +542,7 @@ int plan_make(struct request *rq, struct err *err)
 
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, store, err)) < 0 ||
 	    (rc = identity_admit(&who, rq, json, p.item_id, &p.macs, err)) < 0 ||
-	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, &p, err)) < 0)
+	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, err)) < 0)
 		return rc;
 	if (demand_item(rq->server, &item))
 		return reply_wait(rq, &item, err);

@@ -76,8 +76,6 @@ static const char *why_not(const struct store_item *item, const struct store_con
 		return "is a root file system, which this version cannot boot yet";
 	if (content->kind == ITEM_KERNEL && !menu_can_pass(content->cmdline ? content->cmdline : item->needs.cmdline))
 		return "is a kernel whose command line iPXE cannot pass on";
-	if (!menu_item_offers(item, machine, false))
-		return "is not for a disk, and this version writes to disks only";
 	return NULL;
 }
 
@@ -160,12 +158,16 @@ static char *start_script(const struct server *server, const struct store_item *
 		return wait_script(server, item, machine, why, false);
 	if (!note_reader(server, item, &content, machine))
 		return wait_script(server, item, machine, "has just got another version", !row);
+	/* One rule for all disks of a guest is none that the kernel's command line can say. */
+	bool is_shared = menu_is_guest(item, NULL) && item->disk_count > 1;
 	if (!row)
 		return boot_script(server, item, &content, machine,
 				   (struct menu_start){ .why = "starting", .to_disk = to_disk });
 	return boot_script(server, item, &content, machine,
 			   (struct menu_start){ .why = "this machine is assigned",
-						.target = row->target ? row->target : server->config->target });
+						.target = is_shared     ? NULL
+							  : row->target ? row->target
+									: server->config->target });
 }
 
 static char *assigned_script(const struct server *server, const struct store_machine *row,

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "landing_name.h"
 #include "log.h"
+#include "menu.h"
 #include "request.h"
 #include "routes_feed.h"
 #include "routes_identity.h"
@@ -445,8 +446,9 @@ static int get_machine(struct request *rq, struct err *err)
 
 #define TARGETS_MAX 4096 /* bytes of the rules for all disks of an item */
 
-/* Whether there is a rule for each disk. An item that is not ingested yet cannot say how many it has. */
-static int check_target_count(const struct store_item *item, const char *target, struct err *err)
+/* Whether there is a rule for each disk; of a guest's disks one, for all. An item that is not ingested yet cannot say how many it
+ * has. */
+static int check_target_count(const struct store_item *item, const char *target, const char *landing, struct err *err)
 {
 	CLEANUP(free_str) char *copy = strdup(target);
 	const char *rules[TARGET_RULES_MAX];
@@ -454,6 +456,12 @@ static int check_target_count(const struct store_item *item, const char *target,
 	if (!copy)
 		return err_set(err, -ENOMEM, "out of memory");
 	size_t count = target_rule_split(rules, TARGET_RULES_MAX, copy);
+	if (menu_is_guest(item, landing))
+		return count == 1 ? 0
+				  : err_set(err, -EINVAL,
+					    "field \"target\": %zu rules: a guest's disks are files on one disk of its "
+					    "node, which one rule chooses",
+					    count);
 	if (!item->disk_count || item->disk_count == count)
 		return 0;
 	return err_set(err, -EINVAL, "field \"target\": %zu rule%s, and the item has %u disk%s: one for each is needed",
@@ -498,7 +506,7 @@ static int put_assignment(struct request *rq, struct err *err)
 	rc = store_item_get(store, id, &item, err);
 	if (rc < 0)
 		return err_wrap(err, "field \"item\"");
-	rc = target ? check_target_count(&item, target, err) : 0;
+	rc = target ? check_target_count(&item, target, landing, err) : 0;
 	if (rc < 0)
 		return rc;
 	const struct store_assignment assignment = { id, target, landing, grow, seed, hostname };

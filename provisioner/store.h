@@ -121,7 +121,7 @@ struct store_machine {
 	int64_t last_seen_at;
 	char *key;               /* JSON of the public key that it proves itself with; NULL: none is known */
 	char *key_kept;          /* "tpm", "nvram" */
-	char *landing;           /* of the assignment: "disk" or "kexec", NULL: the item's */
+	char *landing;           /* of the assignment: "disk", "kexec" or "guest", NULL: the item's */
 	char *seed;              /* of the assignment: name of the templates for the first boot, NULL: none */
 	char *hostname;          /* of the assignment, NULL: not said */
 	bool grow;               /* of the assignment: the last partition of each disk, to its end */

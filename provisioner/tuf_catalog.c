@@ -171,17 +171,45 @@ static int seed_json(json_t **out, const struct store_machine *machine, const st
 	return *out ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-/* What the plan for this machine says, too: the rule of its assignment, or else the configuration's. */
+/*
+ * The rule of its assignment, or else the configuration's; of a guest's disks all have the same, which chooses the node's disk. NULL:
+ * none.
+ */
+static int target_json(json_t **out, const struct store_machine *machine, const struct config *config,
+		       struct store *store, struct err *err)
+{
+	CLEANUP(store_item_free) struct store_item item = { 0 };
+	const char *rule = machine->target ? machine->target : config->target;
+
+	*out = json_text(rule);
+	if (!rule || (machine->landing && strcmp(machine->landing, "guest") != 0))
+		return 0;
+	int rc = store_item_get(store, machine->item_id, &item, err);
+	if (rc && rc != -ENOENT)
+		return rc;
+	for (unsigned nr = 1; !rc && menu_is_guest(&item, machine->landing) && nr < item.disk_count; nr++) {
+		json_t *longer = json_sprintf("%s ; %s", json_string_value(*out), rule);
+
+		json_decref(*out);
+		*out = longer;
+	}
+	return 0;
+}
+
+/* What the plan for this machine says, too. */
 static int add_machine(struct tuf_catalog_files *files, const struct store_machine *machine,
 		       const struct config *config, struct store *store, struct err *err)
 {
-	const char *target = machine->target ? machine->target : config->target;
 	uint8_t digest[DIGEST_BYTES];
 	char path[64];
-	json_t *seed;
+	json_t *seed, *target;
 
 	if (seed_json(&seed, machine, config, store, err) < 0)
 		return err->code;
+	if (target_json(&target, machine, config, store, err) < 0) {
+		json_decref(seed);
+		return err->code;
+	}
 
 	snprintf(path, sizeof(path), "machines/%s.json", machine->mac);
 	for (char *p = path; *p; p++)
@@ -190,9 +218,8 @@ static int add_machine(struct tuf_catalog_files *files, const struct store_machi
 	digest_of(digest, path, strlen(path));
 	return add_text(files->bins[digest[0] >> 4], files->texts, path,
 			json_pack("{s:i, s:s, s:o, s:s*, s:o*, s:o*}", "version", 1, "item", machine->item_id, "target",
-				  json_text(target), "landing",
-				  machine->landing ? landing_name_planned(machine->landing) : NULL, "grow",
-				  machine->grow ? json_true() : NULL, "seed", seed),
+				  target, "landing", machine->landing ? landing_name_planned(machine->landing) : NULL,
+				  "grow", machine->grow ? json_true() : NULL, "seed", seed),
 			err);
 }
 

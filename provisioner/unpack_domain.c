@@ -153,6 +153,7 @@ static int read_nic(struct vm *vm, const xmlNode *node, struct err *err)
 
 	if (rc)
 		return rc;
+	nic->line = unpack_xml_line(node);
 	nic->mac = unpack_xml_attr(unpack_xml_child(node, "mac"), "address");
 	nic->model = unpack_xml_attr(unpack_xml_child(node, "model"), "type");
 	nic->network = unpack_xml_attr(source, "network");
@@ -184,6 +185,10 @@ static int read_domain(struct vm *vm, const xmlNode *domain, struct err *err)
 	vm->cpus_line = unpack_xml_line(unpack_xml_child(domain, "vcpu"));
 	vm->memory_line = unpack_xml_line(unpack_xml_child(domain, "memory"));
 	vm->firmware_line = vm->firmware ? unpack_xml_line(os) : 0;
+	vm->arch = unpack_xml_attr(unpack_xml_child(os, "type"), "arch");
+	vm->machine = unpack_xml_attr(unpack_xml_child(os, "type"), "machine");
+	vm->machine_line = unpack_xml_line(unpack_xml_child(os, "type"));
+	vm->says_nics = true;
 	vm->kernel = unpack_xml_child_text(os, "kernel");
 	vm->initrd = unpack_xml_child_text(os, "initrd");
 	vm->cmdline = unpack_xml_child_text(os, "cmdline");

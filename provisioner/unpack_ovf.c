@@ -393,6 +393,7 @@ static int read_nic(struct reader *r, const struct item *item, struct err *err)
 
 	if (rc)
 		return rc;
+	nic->line = unpack_xml_line(item->node);
 	nic->mac = unpack_xml_child_text(item->node, "Address");
 	nic->model = strdup(item->subtype ? item->subtype : "");
 	nic->network = unpack_xml_child_text(item->node, "Connection");
@@ -432,7 +433,7 @@ static int read_hardware(struct reader *r, struct err *err)
 }
 
 /* VMware: <vmw:Config ovf:required="false" vmw:key="firmware" vmw:value="efi"/>; VirtualBox: <Firmware type="EFI"/>. */
-static const char *read_firmware(xmlNode *system)
+static const char *read_firmware(uint64_t *line, xmlNode *system)
 {
 	for (xmlNode *n = unpack_xml_find(system, NULL, NULL); n; n = unpack_xml_find(system, n, NULL)) {
 		bool config = strcmp((const char *)n->name, "Config") == 0;
@@ -446,6 +447,7 @@ static const char *read_firmware(xmlNode *system)
 		CLEANUP(free_str) char *value = unpack_xml_attr(n, config ? "value" : "type");
 		if (!value)
 			continue;
+		*line = unpack_xml_line(n);
 		return strncasecmp(value, "efi", 3) == 0 ? "uefi" : strcasecmp(value, "bios") == 0 ? "bios" : NULL;
 	}
 	return NULL;
@@ -461,7 +463,7 @@ static void read_names(struct vm *vm, xmlNode *system)
 	vm->os = unpack_xml_child_text(os, "Description");
 	if (!vm->os)
 		vm->os = unpack_xml_attr(os, "osType");
-	vm->firmware = read_firmware(system);
+	vm->firmware = read_firmware(&vm->firmware_line, system);
 }
 
 static int read_system(struct reader *r, xmlNode *envelope, struct err *err)
@@ -475,6 +477,8 @@ static int read_system(struct reader *r, xmlNode *envelope, struct err *err)
 	if (unpack_xml_find(envelope, system, "VirtualSystem"))
 		return err_set(err, -ENOTSUP, "%s: it describes more than one machine", r->what);
 	read_names(r->ovf->vm, system);
+	/* Without hardware nothing is said of it. */
+	r->ovf->vm->says_nics = unpack_xml_child(system, "VirtualHardwareSection") != NULL;
 	int rc = read_items(r, unpack_xml_child(system, "VirtualHardwareSection"), err);
 	return rc ? rc : read_hardware(r, err);
 }

@@ -453,7 +453,7 @@ static int copy_fields(json_t *out, const json_t *obj, const char *const *texts,
 static int copy_nics(json_t *out, const json_t *nics, struct err *err)
 {
 	static const char *const texts[] = { "mac", "model", "network", NULL };
-	static const char *const numbers[] = { NULL };
+	static const char *const numbers[] = { "line", NULL };
 	const json_t *nic;
 	size_t i;
 
@@ -473,9 +473,9 @@ static int copy_nics(json_t *out, const json_t *nics, struct err *err)
 
 static int read_machine(struct unpacked *u, const json_t *root, struct err *err)
 {
-	static const char *const texts[] = { "name", "firmware", "os", "document", NULL };
-	static const char *const numbers[] = { "cpus",      "memory_bytes", "cpus_line",
-						"memory_line", "firmware_line", NULL };
+	static const char *const texts[] = { "name", "firmware", "os", "arch", "machine", "document", NULL };
+	static const char *const numbers[] = { "cpus",          "memory_bytes", "cpus_line", "memory_line",
+					       "firmware_line", "machine_line", NULL };
 	const json_t *machine = json_object_get(root, "machine");
 	CLEANUP(json_free) json_t *copy = json_object();
 	CLEANUP(json_free) json_t *nics = json_array();
@@ -487,7 +487,7 @@ static int read_machine(struct unpacked *u, const json_t *root, struct err *err)
 		rc = copy_nics(nics, json_object_get(machine, "nics"), err);
 	if (rc)
 		return rc;
-	if (json_array_size(nics))
+	if (json_is_array(json_object_get(machine, "nics")))
 		json_object_set(copy, "nics", nics);
 	u->machine = json_dumps(copy, JSON_COMPACT);
 	return u->machine ? 0 : err_set(err, -ENOMEM, "out of memory");

@@ -30,6 +30,8 @@ void vm_free(struct vm **vm)
 		free(v->nics[i].model);
 		free(v->nics[i].network);
 	}
+	free(v->arch);
+	free(v->machine);
 	free(v->document);
 	free(v->name);
 	free(v->os);
@@ -101,11 +103,14 @@ json_t *vm_json(const struct vm *vm)
 	put_number(machine, "memory_bytes", vm->memory_bytes);
 	put_text(machine, "firmware", vm->firmware);
 	put_text(machine, "os", vm->os);
+	put_text(machine, "arch", vm->arch);
+	put_text(machine, "machine", vm->machine);
 	put_text(machine, "document", vm->document);
 	put_number(machine, "cpus_line", vm->cpus_line);
 	put_number(machine, "memory_line", vm->memory_line);
 	put_number(machine, "firmware_line", vm->firmware_line);
-	if (!vm->nic_count)
+	put_number(machine, "machine_line", vm->machine_line);
+	if (!vm->nic_count && !vm->says_nics)
 		return machine;
 	json_t *nics = json_array();
 	for (size_t i = 0; i < vm->nic_count; i++) {
@@ -114,6 +119,7 @@ json_t *vm_json(const struct vm *vm)
 		put_text(nic, "mac", vm->nics[i].mac);
 		put_text(nic, "model", vm->nics[i].model);
 		put_text(nic, "network", vm->nics[i].network);
+		put_number(nic, "line", vm->nics[i].line);
 		json_array_append_new(nics, nic);
 	}
 	json_object_set_new(machine, "nics", nics);

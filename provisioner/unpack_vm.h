@@ -29,14 +29,16 @@ struct vm_disk {
 
 struct vm_nic {
 	char *mac, *model, *network; /* each NULL: not said */
+	uint64_t line;               /* of the document that describes it; 0: not known */
 };
 
 struct vm {
 	char *name;
 	uint64_t cpus, memory_bytes; /* 0: not said */
 	const char *firmware;        /* static: "bios", "uefi"; NULL: not said */
+	char *arch, *machine;        /* as QEMU calls them: "x86_64", "pc-q35-7.2"; NULL: not said */
 	char *document;              /* the description's name, and where it says these; NULL and 0: not known */
-	uint64_t cpus_line, memory_line, firmware_line;
+	uint64_t cpus_line, memory_line, firmware_line, machine_line;
 	char *os;
 	char *kernel, *initrd; /* names of files, as the description writes them */
 	char *cmdline;
@@ -44,6 +46,7 @@ struct vm {
 	size_t disk_count;
 	struct vm_nic nics[VM_NICS_MAX];
 	size_t nic_count;
+	bool says_nics;       /* one that is not among them is none of the machine */
 	size_t ignored_count; /* CD and floppy drives, disks that are none of the archive's */
 };
 

@@ -173,6 +173,7 @@ static int read_nics(struct reader *r, struct err *err)
 		if (rc)
 			return rc;
 		nic->mac = text_field(snapshot_of(o), "MAC");
+		nic->line = unpack_xml_line(o);
 	}
 	return 0;
 }
@@ -189,6 +190,10 @@ static int read_machine(struct reader *r, const xmlNode *object, struct err *err
 	r->vm->cmdline = text_field(record, "PV_args");
 	if (firmware)
 		r->vm->firmware = strcmp(firmware, "uefi") == 0 ? "uefi" : "bios";
+	r->vm->firmware_line = unpack_xml_line(field(boot_params, "firmware"));
+	r->vm->cpus_line = unpack_xml_line(field(record, "VCPUs_max"));
+	r->vm->memory_line = unpack_xml_line(field(record, "memory_static_max"));
+	r->vm->says_nics = true;
 	int rc = unpack_xml_u64(&r->vm->memory_bytes, "memory_static_max", memory, INT64_MAX, err);
 	return rc ? rc : unpack_xml_u64(&r->vm->cpus, "VCPUs_max", cpus, VM_CPUS_MAX, err);
 }
@@ -227,6 +232,8 @@ int xva_parse(struct vm **out, const char *what, const char *text, size_t len, s
 	rc = unpack_xml_check(doc, rc, what, err);
 	if (rc)
 		return rc;
+	if (!(vm->document = strdup(what)))
+		return err_set(err, -ENOMEM, "out of memory");
 	*out = TAKE(vm);
 	return 0;
 }

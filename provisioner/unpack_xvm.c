@@ -69,6 +69,7 @@ static int read_memory(struct vm *vm, xmlNode *root, struct err *err)
 
 	if (!text)
 		return 0;
+	vm->memory_line = unpack_xml_line(node);
 	size_t digits = strspn(text, "0123456789");
 	const char *unit = text + digits;
 	while (isspace((unsigned char)*unit))
@@ -112,12 +113,14 @@ static int read_disks(struct vm *vm, xmlNode *root, struct err *err)
 
 static int read_machine(struct vm *vm, xmlNode *root, struct err *err)
 {
-	CLEANUP(free_str) char *cpus = unpack_xml_text(find_said(root, CPU_WORDS));
+	const xmlNode *cpus_node = find_said(root, CPU_WORDS);
+	CLEANUP(free_str) char *cpus = unpack_xml_text(cpus_node);
 
 	vm->name = unpack_xml_text(find_said(root, NAME_WORDS));
 	vm->kernel = unpack_xml_text(find_said(root, KERNEL_WORDS));
 	vm->initrd = unpack_xml_text(find_said(root, INITRD_WORDS));
 	vm->cmdline = unpack_xml_text(find_said(root, CMDLINE_WORDS));
+	vm->cpus_line = unpack_xml_line(cpus_node);
 	int rc = unpack_xml_u64(&vm->cpus, "CPUs", cpus, VM_CPUS_MAX, err);
 	if (!rc)
 		rc = read_memory(vm, root, err);
@@ -145,6 +148,8 @@ int xvm_parse(struct vm **out, const char *what, const char *text, size_t len, s
 	rc = unpack_xml_check(doc, rc, what, err);
 	if (rc)
 		return rc;
+	if (!(vm->document = strdup(what)))
+		return err_set(err, -ENOMEM, "out of memory");
 	*out = TAKE(vm);
 	return 0;
 }

@@ -147,19 +147,19 @@ is "but what is to" "$(plan 1073741824 '{"bytes":8388608}') $(answer .grow) $(vm
 boot=
 vmcast machine assign "$mac" "$item" >/dev/null
 is "until it is assigned anew" "$(boot=$(boot_ticket "$mac" "$item") plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 kexec"
-like "a landing that is none is refused" "$(vmcast machine assign "$mac" "$item" --landing moonwalk 2>&1)" "field \"landing\": 'moonwalk' is none of disk and kexec"
+like "a landing that is none is refused" "$(vmcast machine assign "$mac" "$item" --landing moonwalk 2>&1)" "field \"landing\": 'moonwalk' is none of disk, kexec and guest"
 vmcast machine release "$mac" >/dev/null
 boot=$(boot_ticket "$mac" "$item")
 say_in_feed "<vmcast:landing>guest</vmcast:landing>"
-is "an item that is not for a disk is refused" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
-	"409 item $item is made to be started by guest: this version writes to disks only"
+like "a guest without the pack that runs it is refused" "$(boot=$boot plan 1073741824 '{"bytes":8388608}') $(answer .error)" \
+	"409 item $item as a guest: there is no hypervisor pack '.*/hypervisor-x86_64.squashfs': make hypervisor, make install"
 boot=
 vmcast machine assign "$mac" "$item" --landing kexec >/dev/null
 boot=$(script | sed -n 's/.* vmcast.ticket=\([0-9a-f]*\) .*/\1/p')
 is "unless its assignment says otherwise" "$(plan 1073741824 '{"bytes":8388608}') $(answer .landing)" "200 kexec"
 boot=
 vmcast machine release "$mac" >/dev/null
-unlike "and is in no menu" "$(script)" "$item"
+like "the menu says what it would be" "$(script)" "item -- boot Keep this machine as a node, and run it there as a guest"
 
 # Rules that were given before anybody knew how many disks the item has.
 sqlite3 "$work/state/vmcast.db" "UPDATE machine SET item_id = '$item', assignment = 1, target = 'bus=virtio ; bus=sata' WHERE mac = '$mac'"

@@ -53,7 +53,7 @@ static void test_refusals(void)
 	is_str(err.text, "kernel command line: vmcast.zeros: 'none' is none of zero, discard and keep", "by its name");
 	is_int(cmdline_parse(&c, BASE " vmcast.landing=moon", &err), -EINVAL,
 	       "a landing that there is none of is refused");
-	is_str(err.text, "kernel command line: vmcast.landing: 'moon' is none of disk and kexec", "by its name");
+	is_str(err.text, "kernel command line: vmcast.landing: 'moon' is none of disk, kexec and guest", "by its name");
 	memset(longer + strlen(longer), 'x', 1000);
 	is_int(cmdline_parse(&c, longer, &err), -EINVAL, "a value that is too long is refused, not cut");
 	memmove(longer, "xx=", 3);

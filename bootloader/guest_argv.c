@@ -27,7 +27,7 @@
  * authentication in the architecture's own cipher takes half of the time, and Linux before 5.12 does not start where there
  * is LPA2.
  */
-static const struct machine {
+static const struct machine_type {
 	const char *arch, *name;
 	const char *options; /* of -machine */
 	const char *code;    /* the UEFI firmware */
@@ -44,7 +44,7 @@ struct maker {
 	struct guest_argv argv;
 	const struct guest_argv_run *run;
 	const struct guest_spec *spec;
-	const struct machine *machine;
+	const struct machine_type *machine;
 	unsigned bus_disks[6]; /* of each of `buses`: so many disks are on it by now */
 	bool failed;           /* out of memory */
 };
@@ -66,7 +66,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct maker *m, const cha
 /* An option and its value. */
 #define add2(m, option, ...) (add(m, "%s", option), add(m, __VA_ARGS__))
 
-static const struct machine *machine_of(const struct guest_spec *spec)
+static const struct machine_type *machine_of(const struct guest_spec *spec)
 {
 	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
 		if (strcmp(machines[i].arch, spec->arch) == 0 && strcmp(machines[i].name, spec->machine) == 0)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # QEMU takes the arguments that are made for guests, under its sandbox: each machine, firmware, bus and NIC, as many as there
 # can be. The guest boots from its first disk; its end says whether it was a good one.
+# shellcheck disable=SC2317 # functions are handed to `each_line`
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
@@ -100,6 +101,7 @@ boots_from()
 	is "$label: has NICs" "$(said "$case/guest" .network | grep -c 'macaddr=52:54:00:')" "$6"
 	like "$label: boots from the first disk" "$(said "$case/guest" .serial)" 'this is the first disk'
 	unlike "$label: boots from no other, nor from the network" "$(said "$case/guest" .serial)" 'ANOTHER|PXE'
+	like "$label: its firmware is heard on the console" "$(said "$case/guest" .serial)" 'SeaBIOS|BdsDxe'
 	is "$label: powers off" "$(how_it_ended "$case/guest")" 'exit 0, SHUTDOWN guest-shutdown'
 }
 

@@ -19,10 +19,32 @@
 #define AHCI_PORTS 6u
 #define XHCI_PORTS 15u
 
+#define OVMF "/usr/share/OVMF/OVMF_CODE_4M.fd"
+
+/*
+ * graphics=off: SeaBIOS then writes to the serial console. sata=off: disks of a q35 are on controllers made here, as on all
+ * machines. A virt's own interrupt controller has room for 8 CPUs. TCG gives all that it has, but of an ARM: pointer
+ * authentication in the architecture's own cipher takes half of the time, and Linux before 5.12 does not start where there
+ * is LPA2.
+ */
+static const struct machine_type {
+	const char *arch, *name;
+	const char *options; /* of -machine */
+	const char *code;    /* the UEFI firmware */
+	const char *tcg_cpu;
+	const char *panic; /* the device that a guest's kernel tells of its panic */
+} machines[] = {
+	{ "x86_64", "q35", "q35,graphics=off,sata=off", OVMF, "max", "pvpanic" },
+	{ "x86_64", "pc", "pc,graphics=off", OVMF, "max", "pvpanic" },
+	{ "aarch64", "virt", "virt,gic-version=max", "/usr/share/AAVMF/AAVMF_CODE.fd", "max,pauth-impdef=on,lpa2=off",
+	  "pvpanic-pci" },
+};
+
 struct maker {
 	struct guest_argv argv;
 	const struct guest_argv_run *run;
 	const struct guest_spec *spec;
+	const struct machine_type *machine;
 	unsigned bus_disks[6]; /* of each of `buses`: so many disks are on it by now */
 	bool failed;           /* out of memory */
 };
@@ -44,9 +66,12 @@ __attribute__((format(printf, 2, 3))) static void add(struct maker *m, const cha
 /* An option and its value. */
 #define add2(m, option, ...) (add(m, "%s", option), add(m, __VA_ARGS__))
 
-static bool is_arm(const struct maker *m)
+static const struct machine_type *machine_of(const struct guest_spec *spec)
 {
-	return strcmp(m->spec->arch, "aarch64") == 0;
+	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
+		if (strcmp(machines[i].arch, spec->arch) == 0 && strcmp(machines[i].name, spec->machine) == 0)
+			return &machines[i];
+	return NULL;
 }
 
 /* Where two nodes have the same guest they differ in its MACs; systems make their DHCP identity of this (machine-id(5)). */
@@ -69,7 +94,7 @@ static void add_identity(struct maker *m)
 /* Nothing that is not asked for, and nothing that QEMU does not need to run a guest. */
 static void add_base(struct maker *m)
 {
-	add(m, "/usr/bin/qemu-system-%s", is_arm(m) ? "aarch64" : "x86_64");
+	add(m, "/usr/bin/qemu-system-%s", m->machine->arch);
 	add_identity(m);
 	add(m, "-no-user-config");
 	add(m, "-nodefaults");
@@ -79,41 +104,19 @@ static void add_base(struct maker *m)
 	add2(m, "-action", "panic=exit-failure");
 }
 
-/*
- * graphics=off: SeaBIOS then writes to the serial console. sata=off: disks of a q35 are on controllers made here, as on all
- * machines. dump-guest-core=off: what a guest has in memory is in no core file.
- */
-static const char *machine_options(const struct maker *m)
-{
-	if (is_arm(m))
-		return "virt,gic-version=max"; /* its default has room for 8 CPUs */
-	return strcmp(m->spec->machine, "q35") == 0 ? "q35,graphics=off,sata=off" : "pc,graphics=off";
-}
-
-/*
- * All that TCG has, but of an ARM: pointer authentication in the architecture's own cipher takes half of the time, and
- * Linux before 5.12 does not start where there is LPA2.
- */
-static const char *cpu(const struct maker *m)
-{
-	if (m->run->kvm)
-		return "host";
-	return is_arm(m) ? "max,pauth-impdef=on,lpa2=off" : "max";
-}
-
+/* dump-guest-core=off: what a guest has in memory is in no core file. */
 static void add_machine(struct maker *m)
 {
 	bool uefi = m->spec->firmware == GUEST_UEFI;
 
-	add2(m, "-machine", "%s,dump-guest-core=off%s", machine_options(m), uefi ? ",pflash0=code,pflash1=vars" : "");
+	add2(m, "-machine", "%s,dump-guest-core=off%s", m->machine->options, uefi ? ",pflash0=code,pflash1=vars" : "");
 	add2(m, "-accel", "%s", m->run->kvm ? "kvm" : "tcg");
-	add2(m, "-cpu", "%s", cpu(m));
+	add2(m, "-cpu", "%s", m->run->kvm ? "host" : m->machine->tcg_cpu);
 	add2(m, "-smp", "%u", m->spec->cpus);
 	add2(m, "-m", "%" PRIu64 "M", m->spec->memory_bytes >> 20);
 	if (!uefi)
 		return;
-	add2(m, "-blockdev", "driver=file,node-name=code,filename=%s,read-only=on",
-	     is_arm(m) ? "/usr/share/AAVMF/AAVMF_CODE.fd" : "/usr/share/OVMF/OVMF_CODE_4M.fd");
+	add2(m, "-blockdev", "driver=file,node-name=code,filename=%s,read-only=on", m->machine->code);
 	add2(m, "-blockdev", "driver=file,node-name=vars,filename=/guest/vars.fd");
 }
 
@@ -135,9 +138,10 @@ static void add_virtio(struct maker *m, size_t nr, unsigned on_bus)
 
 static void add_scsi(struct maker *m, size_t nr, unsigned on_bus)
 {
+	/* Not "scsi": a usb-storage calls its own bus scsi.0. */
 	if (!on_bus)
-		add2(m, "-device", "virtio-scsi-pci,id=scsi");
-	add2(m, "-device", "scsi-hd,bus=scsi.0,scsi-id=%u,drive=disk%zu,bootindex=%zu", on_bus, nr, nr);
+		add2(m, "-device", "virtio-scsi-pci,id=hba");
+	add2(m, "-device", "scsi-hd,bus=hba.0,scsi-id=%u,drive=disk%zu,bootindex=%zu", on_bus, nr, nr);
 }
 
 static void add_sata(struct maker *m, size_t nr, unsigned on_bus)
@@ -253,7 +257,7 @@ static void add_rest(struct maker *m)
 {
 	add2(m, "-object", "rng-builtin,id=rng");
 	add2(m, "-device", "virtio-rng-pci,rng=rng");
-	add2(m, "-device", "%s", is_arm(m) ? "pvpanic-pci" : "pvpanic");
+	add2(m, "-device", "%s", m->machine->panic);
 }
 
 /*
@@ -287,9 +291,11 @@ static int check_id(const char *id, struct err *err)
 
 int guest_argv_make(struct guest_argv *out, const struct guest_argv_run *run, struct err *err)
 {
-	struct maker m = { .run = run, .spec = run->spec };
+	struct maker m = { .run = run, .spec = run->spec, .machine = machine_of(run->spec) };
 	int rc = check_id(run->id, err);
 
+	if (!rc && !m.machine)
+		rc = err_set(err, -EINVAL, "no machine of a guest");
 	if (!rc)
 		rc = add_all(&m, err);
 	if (rc) {

@@ -228,7 +228,7 @@ int guest_start(struct guest *guest, const struct guest_host *host, struct err *
 	static const char hello[] = "{\"execute\":\"qmp_capabilities\"}\n";
 
 	begin(guest);
-	guest->is_kvm = host->has_kvm && strcmp(guest->record.spec.arch, "x86_64") == 0;
+	guest->is_kvm = host->has_kvm && !guest->kvm_failed && strcmp(guest->record.spec.arch, "x86_64") == 0;
 	int rc = spawn(guest, host, err);
 	if (rc) {
 		close_fds(guest);
@@ -354,6 +354,11 @@ void guest_on_stderr(struct guest *guest)
 		if (end)
 			*end = '\0';
 		sysfs_clean(data);
+		/* QEMU then stops the machine, and waits for a debugger. */
+		if (strstr(data, "KVM internal error")) {
+			guest->kvm_failed = true;
+			kill(guest->pid, SIGKILL);
+		}
 		/* The first is the cause, as a rule. */
 		if (!guest->complaint[0])
 			strcpy(guest->complaint, data);
@@ -436,7 +441,7 @@ void guest_on_exit(struct guest *guest, int status, uint64_t now_ms)
 	is_failure = has_failed(guest, status) && !was_told;
 	describe_end(why, sizeof(why), guest, status);
 	set_state(guest, is_failure ? GUEST_FAILED : GUEST_STOPPED, was_told ? "as it was told" : why);
-	if (guest->is_wanted && (was_told || starts_again(guest, is_failure)))
+	if (guest->is_wanted && (was_told || (guest->kvm_failed && guest->is_kvm) || starts_again(guest, is_failure)))
 		plan_start(guest, now_ms);
 }
 

@@ -38,6 +38,7 @@ struct guest {
 	int stderr_fd; /* what QEMU complains of */
 	bool is_told;  /* it has been asked to power off */
 	bool has_paniced;
+	bool kvm_failed;   /* under this guest: it runs without from then on */
 	uint64_t kill_ms;  /* when it is ended for good; 0: not */
 	uint64_t start_ms; /* when it is started again; 0: not */
 	uint64_t began_ms; /* when it was started last */

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With a bound on what it keeps of translated code, in MiB: by default an eighth of the node's memory. */
+#define TCG "tcg,tb-size=128"
+
 #define ID_MAX 64u
 
 /* A controller's own number of them. */
@@ -110,7 +113,7 @@ static void add_machine(struct maker *m)
 	bool uefi = m->spec->firmware == GUEST_UEFI;
 
 	add2(m, "-machine", "%s,dump-guest-core=off%s", m->machine->options, uefi ? ",pflash0=code,pflash1=vars" : "");
-	add2(m, "-accel", "%s", m->run->kvm ? "kvm" : "tcg");
+	add2(m, "-accel", "%s", m->run->kvm ? "kvm" : TCG);
 	add2(m, "-cpu", "%s", m->run->kvm ? "host" : m->machine->tcg_cpu);
 	add2(m, "-smp", "%u", m->spec->cpus);
 	add2(m, "-m", "%" PRIu64 "M", m->spec->memory_bytes >> 20);

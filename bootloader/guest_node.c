@@ -437,6 +437,8 @@ int guest_node_run(enum guest_node_end *end, const struct guest_node_options *op
 	int rc = get_ready(node, err);
 	if (rc)
 		return rc;
+	/* A guest's console shows line by line, also in the pipe that leads to all of the node's. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	progress_mark(options->progress, "guests", "%zu on this node", node->count);
 	start_reporter(node);
 	watch(end, node);

@@ -306,13 +306,28 @@ static void show_line(struct guest *guest)
 	guest->line_len = 0;
 }
 
+/* Colours and the like are left out (ECMA-48: ESC and one character; ESC '[', parameters, and one that ends it). */
+static bool is_shown(struct guest *guest, char c)
+{
+	if (guest->escape == '[') {
+		guest->escape = c >= '@' && c <= '~' ? '\0' : '[';
+		return false;
+	}
+	if (guest->escape) {
+		guest->escape = c == '[' ? '[' : '\0';
+		return false;
+	}
+	guest->escape = c == '\033' ? c : '\0';
+	return !guest->escape && c != '\n' && c != '\r' && c != '\0';
+}
+
 /* Foreign text on the node's console: by lines, with nothing in them that a terminal obeys. */
 static void show(struct guest *guest, const char *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (data[i] == '\n' || guest->line_len == sizeof(guest->line) - 1)
 			show_line(guest);
-		if (data[i] != '\n' && data[i] != '\r' && data[i] != '\0')
+		if (is_shown(guest, data[i]))
 			guest->line[guest->line_len++] = data[i];
 	}
 }
@@ -343,30 +358,36 @@ void guest_on_serial(struct guest *guest)
 	}
 }
 
+static void take_complaint(struct guest *guest, char *line)
+{
+	/* QEMU then stops the machine, and waits for a debugger. */
+	if (strstr(line, "KVM internal error")) {
+		guest->kvm_failed = true;
+		kill(guest->pid, SIGKILL);
+	}
+	sysfs_clean(line);
+	if (!line[0])
+		return;
+	/* The first is the cause, as a rule. */
+	if (!guest->complaint[0])
+		strcpy(guest->complaint, line);
+	printf("vmcast: guest %s: %s\n", guest->record.spec.name, line);
+}
+
 void guest_on_stderr(struct guest *guest)
 {
-	char data[GUEST_COMPLAINT];
+	char data[GUEST_COMPLAINT], *rest = data, *line;
 	ssize_t got = read(guest->stderr_fd, data, sizeof(data) - 1);
 
-	if (got > 0) {
-		data[got] = '\0';
-		char *end = strchr(data, '\n');
-		if (end)
-			*end = '\0';
-		sysfs_clean(data);
-		/* QEMU then stops the machine, and waits for a debugger. */
-		if (strstr(data, "KVM internal error")) {
-			guest->kvm_failed = true;
-			kill(guest->pid, SIGKILL);
-		}
-		/* The first is the cause, as a rule. */
-		if (!guest->complaint[0])
-			strcpy(guest->complaint, data);
-		printf("vmcast: guest %s: %s\n", guest->record.spec.name, data);
-	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
 		close_fd(&guest->stderr_fd);
 		guest->stderr_fd = -1;
 	}
+	if (got <= 0)
+		return;
+	data[got] = '\0';
+	while ((line = strsep(&rest, "\n")))
+		take_complaint(guest, line);
 }
 
 void guest_type(struct guest *guest, const char *text, size_t len)

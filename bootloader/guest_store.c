@@ -179,7 +179,7 @@ void guest_store_drop_packs(const char but[static DIGEST_HEX])
 			unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
-static int parse_record(struct guest_record *out, const char *id, const char *text, size_t len, struct err *err)
+int guest_record_parse(struct guest_record *out, const char *id, const char *text, size_t len, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
 	const char *title = "";
@@ -220,7 +220,7 @@ static int load_record(struct guest_record *out, const char *id, struct err *err
 	guest_store_path(path, id, "guest.json");
 	int rc = text_file_read(&text, &len, path, RECORD_MAX, err);
 	if (!rc)
-		rc = parse_record(out, id, text, len, err);
+		rc = guest_record_parse(out, id, text, len, err);
 	return rc && rc != -ENOENT ? err_wrap(err, "'%s'", path) : rc;
 }
 

@@ -55,6 +55,9 @@ int guest_store_find_pack(char digest[static DIGEST_HEX], struct err *err);
 /* All others go. Best effort: they only take room. */
 void guest_store_drop_packs(const char but[static DIGEST_HEX]);
 
+/* A record's text. -EPROTO names the field; -ENOTSUP: of another version. `id` is not looked at. */
+int guest_record_parse(struct guest_record *out, const char *id, const char *text, size_t len, struct err *err);
+
 /* All records, in the order of their ids. One that cannot be read is said on standard error and left out: a guest that does not
  * start must not keep the others from it. */
 int guest_store_load(struct guest_record records[static GUESTS_MAX], size_t *count, struct err *err);

@@ -33,7 +33,7 @@ static const char *const known[] = {
 	"virt,gic-version=max,dump-guest-core=off,pflash0=code,pflash1=vars",
 	"-accel",
 	"kvm",
-	"tcg",
+	"tcg,tb-size=128",
 	"-cpu",
 	"host",
 	"max",

@@ -17,6 +17,9 @@
 
 #define BOOT_TICKET_LIFE_S 3600
 
+/* In place of an item's id: of a node that boots to start the guests it has. */
+#define BOOT_TICKET_GUESTS "guests"
+
 /* `now`: seconds since 1970. */
 void boot_ticket_make(char out[static STORE_TICKET_CHARS], const uint8_t secret[static STORE_SECRET_BYTES],
 		      const char *mac, const char *item_id, int64_t now);

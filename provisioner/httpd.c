@@ -6,9 +6,11 @@
 #include "config_value.h"
 #include "connections.h"
 #include "env_files.h"
+#include "guest_console.h"
 #include "listen.h"
 #include "log.h"
 #include "request.h"
+#include "routes_guest.h"
 #include "tls_identity.h"
 
 #include <assert.h>
@@ -190,6 +192,12 @@ static void find_route(struct incoming *in, const struct side *side, const char 
 		MHD_add_response_header(in->rq.response, "Allow", allow);
 }
 
+/* Consoles are longer than anything else that is sent here. */
+static size_t body_max(const struct incoming *in)
+{
+	return in->route->handle == routes_guest_report ? ROUTES_GUEST_BODY_MAX : REQUEST_BODY_MAX;
+}
+
 /* Whether the announced body may come; otherwise the answer is made. */
 static bool accept_body(struct incoming *in)
 {
@@ -202,9 +210,11 @@ static bool accept_body(struct incoming *in)
 	if (!has_body)
 		return true;
 	/* What is no number is refused by libmicrohttpd itself. */
-	if (length && strtoull(length, NULL, 10) > REQUEST_BODY_MAX) {
+	if (length && strtoull(length, NULL, 10) > body_max(in)) {
 		reply_json(&in->rq, MHD_HTTP_CONTENT_TOO_LARGE,
-			   json_pack("{s:s}", "error", "the body is longer than 64 KiB"), &err);
+			   json_pack("{s:o}", "error",
+				     json_sprintf("the body is longer than %zu KiB", body_max(in) >> 10)),
+			   &err);
 		return false;
 	}
 	if (!type || strncasecmp(type, "application/json", strlen("application/json")) != 0) {
@@ -215,9 +225,9 @@ static bool accept_body(struct incoming *in)
 	return true;
 }
 
-static bool add_to_body(struct request *rq, const char *data, size_t len)
+static bool add_to_body(struct request *rq, const char *data, size_t len, size_t max)
 {
-	if (len > REQUEST_BODY_MAX - rq->body_bytes)
+	if (len > max - rq->body_bytes)
 		return false;
 	char *body = realloc(rq->body, rq->body_bytes + len + 1);
 
@@ -271,7 +281,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 		return in->route && has_role(in, side, method) && accept_body(in) ? MHD_YES : send_answer(in);
 	}
 	if (*data_len) {
-		bool taken = add_to_body(&in->rq, data, *data_len);
+		bool taken = add_to_body(&in->rq, data, *data_len, body_max(in));
 
 		*data_len = 0;
 		return taken ? MHD_YES : MHD_NO;
@@ -392,6 +402,7 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 				     .dnsmasq = dnsmasq,
 				     .trust = trust,
 				     .env = &h->env,
+				     .consoles = guest_consoles_new(),
 				     .started_at = time(NULL) };
 	env_files_init(&h->env);
 	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
@@ -400,7 +411,8 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 	h->network_operators = h->operators;
 	h->network_operators.name = "operators on the network";
 	h->network_operators.by_token = true;
-	int rc = store_secret(store, "boot ticket", h->server.ticket_secret, err);
+	int rc = h->server.consoles ? store_secret(store, "boot ticket", h->server.ticket_secret, err)
+				    : err_set(err, -ENOMEM, "out of memory");
 
 	if (rc == 0)
 		rc = connections_start(&h->connections, err);
@@ -455,5 +467,6 @@ void httpd_stop(struct httpd **h)
 	tls_identity_close(&old->identity);
 	failed_logins_free(&old->failed_logins);
 	connections_stop(&old->connections);
+	guest_consoles_free(&old->server.consoles);
 	free(old);
 }

@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "log.h"
+#include "mac.h"
 #include "receipt_verify.h"
 #include "signed_request.h"
 #include "tuf_key.h"
@@ -15,6 +16,37 @@
 #include <time.h>
 
 #define KEY_TEXT_MAX 2048 /* of one with 256 bits, in PEM */
+
+static bool has_mac(const struct store_macs *macs, const char *mac)
+{
+	for (size_t i = 0; i < macs->count; i++)
+		if (strcmp(macs->macs[i], mac) == 0)
+			return true;
+	return false;
+}
+
+int identity_read_macs(struct store_macs *out, const json_t *json, struct err *err)
+{
+	const json_t *macs = json_object_get(json, "macs");
+	size_t nr;
+	const json_t *entry;
+
+	if (!macs || json_is_null(macs))
+		return 0;
+	if (!json_is_array(macs) || json_array_size(macs) > STORE_MACS_MAX)
+		return err_set(err, -EINVAL, "field \"macs\": a list of at most %d addresses is needed",
+			       STORE_MACS_MAX);
+	json_array_foreach(macs, nr, entry)
+	{
+		char mac[STORE_MAC_CHARS];
+
+		if (!json_is_string(entry) || mac_parse(mac, json_string_value(entry)) < 0)
+			return err_set(err, -EINVAL, "field \"macs\": entry %zu is no MAC address", nr);
+		if (!has_mac(out, mac))
+			memcpy(out->macs[out->count++], mac, sizeof(mac));
+	}
+	return 0;
+}
 
 /* The signature of the header field, of the key with this id. */
 static int find_signature(const char **out, const struct request *rq, const char *key_id, struct err *err)
@@ -67,7 +99,8 @@ static char *one_text(const json_t *json)
 }
 
 /* A request without a key is nobody's. */
-static int read_key(struct identity *out, const struct request *rq, const json_t *json, struct err *err)
+static int read_key(struct identity *out, const struct request *rq, const char *path, const json_t *json,
+		    struct err *err)
 {
 	const json_t *key = json_object_get(json, "machine_key");
 	int rc;
@@ -86,12 +119,29 @@ static int read_key(struct identity *out, const struct request *rq, const json_t
 		return err_set(err, -EINVAL, "field \"machine_key\": no public key");
 	out->claim.key = out->key_text;
 	out->claim.key_id = out->key_id;
-	return check_signature(rq, "/v1/plan", key, out->key_id, err);
+	return check_signature(rq, path, key, out->key_id, err);
+}
+
+/* What a ticket may be made for: an item, or one of several things that a node has. */
+struct purposes {
+	const char *const *ids;
+	size_t count;
+};
+
+/* Of the machine's address `mac`; `claim->expires_at` is not positive where it was made for none of these. */
+static void check_purposes(struct store_claim *claim, const struct request *rq, const char *mac,
+			   const struct purposes *purposes, struct err *err)
+{
+	claim->mac = mac;
+	claim->expires_at = 0;
+	for (size_t i = 0; i < purposes->count && claim->expires_at <= 0; i++)
+		claim->expires_at =
+			boot_ticket_check(claim->ticket, rq->server->ticket_secret, mac, purposes->ids[i], err);
 }
 
 /* The ticket names its machine: that one of the addresses which it was made for. */
-static int read_ticket(struct store_claim *claim, const struct request *rq, const json_t *json, const char *item_id,
-		       const struct store_macs *macs, struct err *err)
+static int read_ticket(struct store_claim *claim, const struct request *rq, const json_t *json,
+		       const struct purposes *purposes, const struct store_macs *macs, struct err *err)
 {
 	int rc = json_want_string(&claim->ticket, json, "ticket", STORE_TICKET_CHARS - 1, err);
 
@@ -104,9 +154,7 @@ static int read_ticket(struct store_claim *claim, const struct request *rq, cons
 			       "the kernel's command line",
 			       macs->macs[0]);
 	for (size_t i = 0; i < macs->count; i++) {
-		claim->mac = macs->macs[i];
-		claim->expires_at =
-			boot_ticket_check(claim->ticket, rq->server->ticket_secret, claim->mac, item_id, err);
+		check_purposes(claim, rq, macs->macs[i], purposes, err);
 		if (claim->expires_at > 0)
 			return 0;
 	}
@@ -114,8 +162,8 @@ static int read_ticket(struct store_claim *claim, const struct request *rq, cons
 }
 
 /* What the site wants to know of a machine. */
-static int check_machine(struct store_claim *claim, const struct request *rq, const json_t *json, const char *item_id,
-			 const struct store_macs *macs, struct err *err)
+static int check_machine(struct store_claim *claim, const struct request *rq, const json_t *json,
+			 const struct purposes *purposes, const struct store_macs *macs, struct err *err)
 {
 	enum identity_policy policy = rq->server->config->identity;
 
@@ -126,7 +174,7 @@ static int check_machine(struct store_claim *claim, const struct request *rq, co
 	bool is_signed_boot = !json_object_get(json, "item") && !json_object_get(json, "ticket");
 	if (is_signed_boot && claim->is_durable)
 		return 0;
-	int rc = read_ticket(claim, rq, json, item_id, macs, err);
+	int rc = read_ticket(claim, rq, json, purposes, macs, err);
 	if (rc)
 		return rc;
 	if (policy == IDENTITY_KEY && !claim->is_durable)
@@ -138,21 +186,52 @@ static int check_machine(struct store_claim *claim, const struct request *rq, co
 	return 0;
 }
 
-int identity_admit(struct identity *out, const struct request *rq, const json_t *json, const char *item_id,
-		   const struct store_macs *macs, struct err *err)
+static int read_claim(struct identity *out, const struct request *rq, const char *path, const json_t *json,
+		      const struct purposes *purposes, const struct store_macs *macs, struct err *err)
 {
 	struct store_claim *claim = &out->claim;
 	int rc;
 
 	request_address(out->address, rq);
 	claim->address = out->address;
-	if ((rc = read_key(out, rq, json, err)) == 0 && macs->count)
-		rc = check_machine(claim, rq, json, item_id, macs, err);
-	if (rc == 0)
-		rc = store_claim_take(rq->server->store, claim, macs, err);
-	if (rc == -EACCES)
-		log_warn("plan for %s at %s refused: %s", claim->mac ? claim->mac : "a host", out->address, err->text);
+	if ((rc = read_key(out, rq, path, json, err)) == 0 && macs->count)
+		rc = check_machine(claim, rq, json, purposes, macs, err);
 	return rc;
+}
+
+static int warn_refused(int rc, const char *what, const struct identity *who, const struct err *err)
+{
+	if (rc == -EACCES)
+		log_warn("%s %s at %s refused: %s", what, who->claim.mac ? who->claim.mac : "a host", who->address,
+			 err->text);
+	return rc;
+}
+
+int identity_admit(struct identity *out, const struct request *rq, const json_t *json, const char *item_id,
+		   const struct store_macs *macs, struct err *err)
+{
+	int rc = read_claim(out, rq, "/v1/plan", json, &(struct purposes){ &item_id, 1 }, macs, err);
+
+	if (rc == 0)
+		rc = store_claim_take(rq->server->store, &out->claim, macs, err);
+	return warn_refused(rc, "plan for", out, err);
+}
+
+int identity_admit_node(struct identity *out, const struct request *rq, const json_t *json,
+			const struct store_guest_list *guests, const struct store_macs *macs, struct err *err)
+{
+	const char *ids[STORE_NODE_GUESTS + 1] = { BOOT_TICKET_GUESTS };
+	uint64_t seq;
+	int rc;
+
+	for (size_t i = 0; i < guests->count; i++)
+		ids[i + 1] = guests->rows[i].item_id;
+	if ((rc = json_need_u64(&seq, json, "seq", INT64_MAX, err)) < 0)
+		return rc;
+	rc = read_claim(out, rq, "/v1/guests", json, &(struct purposes){ ids, guests->count + 1 }, macs, err);
+	if (rc == 0)
+		rc = store_guest_claim(rq->server->store, &out->claim, macs, seq, err);
+	return warn_refused(rc, "guests of", out, err);
 }
 
 void identity_done(struct identity *identity)

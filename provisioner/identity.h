@@ -16,6 +16,9 @@ struct identity {
 	char address[64];
 };
 
+/* The machine's addresses, each once: "macs" of the request `json`, none if it is left out. -EINVAL. */
+int identity_read_macs(struct store_macs *out, const json_t *json, struct err *err);
+
 /*
  * Whether a plan request may be answered, which is noted: its ticket is this key's from now on. `json` is its body; `item_id` and
  * `macs` are of it. -EACCES: no, and the error names the field; -EINVAL. Caller ends it with identity_done.
@@ -23,6 +26,13 @@ struct identity {
 int identity_admit(struct identity *out, const struct request *rq, const json_t *json, const char *item_id,
 		   const struct store_macs *macs, struct err *err);
 void identity_done(struct identity *identity);
+
+/*
+ * The same for a node's report on its guests, at most STORE_NODE_GUESTS, of which any may be what it booted for (store_guest_claim).
+ * -EALREADY: it is no node, or this is an old report.
+ */
+int identity_admit_node(struct identity *out, const struct request *rq, const json_t *json,
+			const struct store_guest_list *guests, const struct store_macs *macs, struct err *err);
 
 /*
  * Whether the request to `path` is signed by the key that the plan of job `id` was handed to. 0 and `*job`, which the caller frees

@@ -284,7 +284,7 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 		      to);
 	else
 		fputs(":boot\nimgfree\nkernel --name vmlinuz ${server}/env/vmlinuz initrd=initramfs", to);
-	fputs(" vmcast.server=${server} vmcast.item=${item} BOOTIF=01-", to);
+	fprintf(to, " vmcast.server=${server} %s BOOTIF=01-", start->is_node ? "vmcast.guests" : "vmcast.item=${item}");
 	if (machine->mac[0])
 		for (const char *p = machine->mac; *p; p++)
 			fputc(*p == ':' ? '-' : *p, to);
@@ -510,12 +510,19 @@ static void put_top(FILE *to, const struct config *config, const struct menu_mac
 		put_quoted(to, channel_title(&channels[i]), TITLE_COLUMNS);
 		fprintf(to, " (%zu)\n", channels[i].count);
 	}
-	fputs("item --gap\nitem -- local Boot from the local disk\nitem -- retry Ask for this menu again\n", to);
+	fputs("item --gap\n", to);
+	fputs(machine->is_node ? "item -- local Start this machine's guests\n"
+			       : "item -- local Boot from the local disk\n",
+	      to);
+	fputs("item -- retry Ask for this menu again\n", to);
 	fprintf(to, "choose --default %s ", first ? "first" : "local");
 	if (config->menu_timeout_s)
 		fprintf(to, "--timeout %" PRIu64 " ", config->menu_timeout_s * 1000);
 	fputs("pick || goto top\ngoto ${pick}\n:local\n", to);
-	put_local(to, machine);
+	if (machine->is_node)
+		fputs("chain --replace --autofree ${server}/v1/start?guests=1&${machine} || goto failed\n", to);
+	else
+		put_local(to, machine);
 	if (first)
 		fprintf(to, ":first\nset item %s\ngoto boot\n", first->id);
 }
@@ -763,6 +770,20 @@ char *menu_local_script(const struct menu_machine *machine)
 	if (!script_open(&s))
 		return NULL;
 	put_local(s.to, machine);
+	return script_close(&s);
+}
+
+char *menu_guests_script(const struct config *config, const struct menu_machine *machine, const char *ticket)
+{
+	const struct menu_start start = { .ticket = ticket, .is_node = true };
+	struct script s;
+
+	if (!script_open(&s))
+		return NULL;
+	put_settings(s.to, config, machine);
+	fputs("echo vmcast: this machine is a node, its guests are started\n", s.to);
+	put_boot(s.to, config, machine, &start);
+	put_failed(s.to);
 	return script_close(&s);
 }
 

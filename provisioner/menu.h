@@ -28,6 +28,7 @@ struct menu_machine {
 	bool installed;     /* an image was written to it before: the menu's default is the local disk, whatever the
 			   configuration says */
 	bool several_disks; /* and it may be on another disk than the first */
+	bool is_node;       /* and that was a guest: in place of the local disk the environment starts those */
 };
 
 /* What follows a good write, as plans and signed metadata have it (landing_name.h). `assigned`: what an assignment says, NULL:
@@ -70,12 +71,15 @@ struct menu_start {
 	const char *target; /* rules for a disk; NULL: none */
 	const char *ticket; /* of this boot (boot_ticket.h); NULL: none */
 	bool to_disk;       /* an ISO image is written, not started */
+	bool is_node;       /* no item: the guests that the machine has */
 };
 
 /* Without questions. */
 char *menu_boot_script(const struct config *config, const struct store_item *item, const struct store_content *content,
 		       const struct menu_machine *machine, const struct menu_start *start);
 char *menu_local_script(const struct menu_machine *machine); /* boot from the local disk */
+/* Boot the environment, which starts the guests that the machine has. `ticket`: of this boot, NULL: none. */
+char *menu_guests_script(const struct config *config, const struct menu_machine *machine, const char *ticket);
 /* `message` is shown, then /v1/script is asked again after 10 s; or, for `item` (an id, may be NULL), /v1/start soon. */
 char *menu_wait_script(const struct config *config, const struct menu_machine *machine, const char *message,
 		       const char *item);

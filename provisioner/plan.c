@@ -11,7 +11,6 @@
 #include "identity.h"
 #include "json.h"
 #include "log.h"
-#include "mac.h"
 #include "menu.h"
 #include "seed_machine.h"
 #include "target_rule.h"
@@ -58,36 +57,6 @@ static int check_word(const char *field, const char *value, const char *const *a
 			return 0;
 	return err_set(err, -EINVAL, "field \"%s\": '%.40s' is not known; %s and %s are", field, value, allowed[0],
 		       allowed[1]);
-}
-
-static bool has_mac(const struct store_macs *macs, const char *mac)
-{
-	for (size_t i = 0; i < macs->count; i++)
-		if (strcmp(macs->macs[i], mac) == 0)
-			return true;
-	return false;
-}
-
-static int parse_macs(struct store_macs *out, const json_t *macs, struct err *err)
-{
-	size_t nr;
-	const json_t *entry;
-
-	if (!macs || json_is_null(macs))
-		return 0;
-	if (!json_is_array(macs) || json_array_size(macs) > STORE_MACS_MAX)
-		return err_set(err, -EINVAL, "field \"macs\": a list of at most %d addresses is needed",
-			       STORE_MACS_MAX);
-	json_array_foreach(macs, nr, entry)
-	{
-		char mac[STORE_MAC_CHARS];
-
-		if (!json_is_string(entry) || mac_parse(mac, json_string_value(entry)) < 0)
-			return err_set(err, -EINVAL, "field \"macs\": entry %zu is no MAC address", nr);
-		if (!has_mac(out, mac))
-			memcpy(out->macs[out->count++], mac, sizeof(mac));
-	}
-	return 0;
 }
 
 /* Nothing was asked for, and nothing is assigned. */
@@ -175,8 +144,7 @@ static int parse_request(struct plan_request *p, const json_t *json, struct stor
 		return rc;
 	if (p->firmware && (rc = check_word("firmware", p->firmware, firmwares, err)) < 0)
 		return rc;
-	if ((rc = parse_hardware(p, json, err)) < 0 ||
-	    (rc = parse_macs(&p->macs, json_object_get(json, "macs"), err)) < 0)
+	if ((rc = parse_hardware(p, json, err)) < 0 || (rc = identity_read_macs(&p->macs, json, err)) < 0)
 		return rc;
 	return find_assignment(p, store, err);
 }
@@ -555,6 +523,8 @@ int plan_make(struct request *rq, struct err *err)
 	/* After it is signed: a job is made only of what serves still. */
 	if ((rc = make_job(job, ticket, rq, &p, &who.claim, &item, json, err)) < 0 ||
 	    (rc = last_receipt(previous, &who.claim, store, err)) < 0)
+		return rc;
+	if (guest && (rc = store_job_is_guests(store, job, err)) < 0)
 		return rc;
 	log_info("job %s: plan for %s at %s, %s: item %s '%s'", job, who.claim.mac ? who.claim.mac : "a host",
 		 who.address, describe_key(&who.claim), item.id,

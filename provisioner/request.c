@@ -19,6 +19,13 @@ static bool is_hex(const char *text, size_t digits)
 	return strlen(text) == digits && strspn(text, HEX) == digits;
 }
 
+/* MAC without colons, '-', an item's id. */
+static bool is_guest(const char *value)
+{
+	return strlen(value) == REQUEST_GUEST_CHARS - 1 && strspn(value, HEX) == REQUEST_GUEST_MAC &&
+	       value[REQUEST_GUEST_MAC] == '-' && is_hex(value + REQUEST_GUEST_MAC + 1, STORE_ID_CHARS - 1);
+}
+
 static bool has_form(const char *placeholder, const char *value)
 {
 	char mac[STORE_MAC_CHARS];
@@ -30,6 +37,8 @@ static bool has_form(const char *placeholder, const char *value)
 	if (strcmp(placeholder, "{delta}") == 0)
 		return strlen(value) == 2 * STORE_IMAGE_CHARS - 1 && strspn(value, HEX) == STORE_IMAGE_CHARS - 1 &&
 		       value[STORE_IMAGE_CHARS - 1] == '-' && is_hex(value + STORE_IMAGE_CHARS, STORE_IMAGE_CHARS - 1);
+	if (strcmp(placeholder, "{guest}") == 0)
+		return is_guest(value);
 	if (strcmp(placeholder, "{mac}") == 0)
 		return mac_parse(mac, value) == 0 && strcmp(mac, value) == 0;
 	return value[0] && value[0] != '.' && strspn(value, NAME_CHARS) == strlen(value);

@@ -23,8 +23,13 @@
 #define REQUEST_BODY_MAX  (64u << 10) /* a machine with 200 disks sends 50 KiB */
 #define REQUEST_PARAM_MAX 160
 
-/* What every handler may use. */
+#define REQUEST_GUEST_MAC   12 /* of a guest's name in a path: digits of its node's address */
+#define REQUEST_GUEST_CHARS (REQUEST_GUEST_MAC + 1 + STORE_ID_CHARS)
+
 struct env_files;
+struct guest_consoles;
+
+/* What every handler may use. */
 struct server {
 	const struct config *config;
 	struct store *store;
@@ -32,6 +37,7 @@ struct server {
 	struct dnsmasq *dnsmasq;
 	struct tuf_repository *trust;
 	struct env_files *env;
+	struct guest_consoles *consoles;
 	int64_t started_at; /* seconds since 1970 */
 	uint8_t ticket_secret[STORE_SECRET_BYTES];
 };
@@ -54,7 +60,8 @@ struct request {
  */
 typedef int route_handler(struct request *rq, struct err *err);
 
-/* `path` has at most one placeholder: {id} 16 hex digits, {image} and {hash} 64, {mac} a MAC address, {file} a plain file name. */
+/* `path` has at most one placeholder: {id} 16 hex digits, {image} and {hash} 64, {mac} a MAC address, {file} a plain file name, {guest} the
+ * 12 digits of a MAC, `-`, and an id. */
 struct route {
 	const char *method; /* GET serves HEAD, too; NULL ends a table */
 	const char *path;

@@ -11,6 +11,7 @@
 #include "menu.h"
 #include "plan.h"
 #include "request.h"
+#include "routes_guest.h"
 #include "routes_seed.h"
 #include "static_file.h"
 
@@ -230,6 +231,15 @@ static int list_items(struct store_item_list *out, const struct server *server, 
 	return 0;
 }
 
+/* Of a machine that said who it is; its node is then who presents the ticket first. */
+static char *guests_script(const struct server *server, const struct menu_machine *machine)
+{
+	char ticket[STORE_TICKET_CHARS];
+
+	boot_ticket_make(ticket, server->ticket_secret, machine->mac, BOOT_TICKET_GUESTS, (int64_t)time(NULL));
+	return menu_guests_script(server->config, machine, ticket);
+}
+
 static int get_script(struct request *rq, struct err *err)
 {
 	const struct server *server = rq->server;
@@ -253,7 +263,10 @@ static int get_script(struct request *rq, struct err *err)
 			 machine.firmware);
 	}
 	machine.installed = row.installed_at != 0;
+	machine.is_node = row.is_node;
 	machine.several_disks = has_several_disks(row.inventory);
+	if (row.assignment == ASSIGNMENT_INSTALLED && row.is_node)
+		return reply_text(rq, SCRIPT_TYPE, guests_script(server, &machine), err);
 	if (row.assignment == ASSIGNMENT_INSTALLED)
 		return reply_text(rq, SCRIPT_TYPE, menu_local_script(&machine), err);
 	if (row.assignment == ASSIGNMENT_ASSIGNED)
@@ -277,10 +290,25 @@ static int get_chosen(struct store_item *item, struct menu_machine *machine, con
 	return store_item_get(rq->server->store, id, item, err);
 }
 
+static int start_guests(struct request *rq, struct err *err)
+{
+	struct menu_machine machine;
+	int rc = parse_machine(&machine, rq, err);
+
+	if (rc < 0)
+		return rc;
+	if (!machine.mac[0])
+		return err_set(err, -EINVAL, "argument \"mac\" is missing");
+	return reply_text(rq, SCRIPT_TYPE, guests_script(rq->server, &machine), err);
+}
+
 static int get_start(struct request *rq, struct err *err)
 {
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	struct menu_machine machine;
+
+	if (request_query(rq, "guests"))
+		return start_guests(rq, err);
 	int rc = get_chosen(&item, &machine, rq, err);
 
 	if (rc < 0)
@@ -437,6 +465,8 @@ const struct route routes_machine[] = {
 	{ "POST", "/v1/plan", plan_make, "what to write, where, and a ticket for reports", ROLE_VIEW },
 	{ "POST", "/v1/jobs/{id}", plan_report, "progress and outcome of a job", ROLE_VIEW },
 	{ "POST", "/v1/seed", routes_seed_give, "what a machine's system finds at its first boot, sealed", ROLE_VIEW },
+	{ "POST", "/v1/guests", routes_guest_report, "a node's guests and consoles, and what is wanted of them",
+	  ROLE_VIEW },
 	{ "GET", "/healthz", get_health, "\"ok\" while the service runs", ROLE_VIEW },
 	{ NULL, NULL, NULL, NULL, 0 },
 };

@@ -10,6 +10,7 @@
 #include "menu.h"
 #include "request.h"
 #include "routes_feed.h"
+#include "routes_guest.h"
 #include "routes_identity.h"
 #include "routes_seed.h"
 #include "routes_token.h"
@@ -151,17 +152,18 @@ static json_t *key_json(const char *text)
 
 static json_t *machine_json(const struct store_machine *machine)
 {
-	return json_pack(
-		"{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"mac", machine->mac, "architecture", json_text(machine->arch), "firmware", json_text(machine->firmware),
-		"address", json_text(machine->address), "assignment", assignment_states[machine->assignment], "item",
-		json_id(machine->item_id), "item_title", json_text(machine->item_title), "target",
-		json_text(machine->target), "landing", json_text(machine->landing), "grow", json_boolean(machine->grow),
-		"seed", json_text(machine->seed), "hostname", json_text(machine->hostname), "error",
-		json_text(machine->error), "installed_at", json_time(machine->installed_at), "first_seen_at",
-		json_time(machine->first_seen_at), "last_seen_at", json_time(machine->last_seen_at), "key",
-		key_json(machine->key), "key_kept", json_text(machine->key_kept), "alert", json_text(machine->alert),
-		"alert_at", json_time(machine->alert_at));
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o, s:b}",
+			 "mac", machine->mac, "architecture", json_text(machine->arch), "firmware",
+			 json_text(machine->firmware), "address", json_text(machine->address), "assignment",
+			 assignment_states[machine->assignment], "item", json_id(machine->item_id), "item_title",
+			 json_text(machine->item_title), "target", json_text(machine->target), "landing",
+			 json_text(machine->landing), "grow", json_boolean(machine->grow), "seed",
+			 json_text(machine->seed), "hostname", json_text(machine->hostname), "error",
+			 json_text(machine->error), "installed_at", json_time(machine->installed_at), "first_seen_at",
+			 json_time(machine->first_seen_at), "last_seen_at", json_time(machine->last_seen_at), "key",
+			 key_json(machine->key), "key_kept", json_text(machine->key_kept), "alert",
+			 json_text(machine->alert), "alert_at", json_time(machine->alert_at), "node", machine->is_node);
 }
 
 static json_t *job_json(const struct store_job *job)
@@ -578,6 +580,14 @@ const struct route routes_operator[] = {
 	{ "GET", "/v1/tokens", routes_token_list, "the operators' tokens, without themselves", ROLE_ADMIN },
 	{ "POST", "/v1/tokens", routes_token_create, "make a token: {\"name\", \"role\", \"expires_s\"}", ROLE_ADMIN },
 	{ "DELETE", "/v1/tokens/{file}", routes_token_revoke, "revoke the token of this name", ROLE_ADMIN },
+	{ "GET", "/v1/guests", routes_guest_list, "guests on their nodes; ?node=MAC: of one", ROLE_VIEW },
+	{ "GET", "/v1/guests/{guest}", routes_guest_get, "one guest", ROLE_VIEW },
+	{ "PUT", "/v1/guests/{guest}/wanted", routes_guest_want,
+	  "let a guest run or stop: {\"wanted\": \"running\" or \"stopped\"}", ROLE_OPERATE },
+	{ "GET", "/v1/guests/{guest}/console", routes_guest_read, "what a guest's console said; ?from=OFFSET",
+	  ROLE_OPERATE },
+	{ "POST", "/v1/guests/{guest}/console", routes_guest_type, "type on a guest's console: {\"data\"}",
+	  ROLE_OPERATE },
 	{ "GET", "/v1/jobs", get_jobs, "what machines write, or wrote", ROLE_VIEW },
 	{ NULL, NULL, NULL, NULL, 0 },
 };

@@ -25,9 +25,11 @@
 #define STORE_INVENTORY_MAX 8192  /* bytes, of each machine */
 #define STORE_RECEIPTS_MAX  50000 /* those received first are forgotten */
 #define STORE_SECRET_BYTES  32
-#define STORE_HASH_CHARS    65 /* 64 hex digits and NUL */
-#define STORE_CHAIN_CHARS   69 /* a MAC, or "key:" and a key id */
-#define STORE_KEEP          2  /* versions of an item, where its feed's options say nothing */
+#define STORE_HASH_CHARS    65    /* 64 hex digits and NUL */
+#define STORE_CHAIN_CHARS   69    /* a MAC, or "key:" and a key id */
+#define STORE_NODE_GUESTS   32    /* of one node */
+#define STORE_GUESTS_MAX    65536 /* of all; those heard of least lately are forgotten */
+#define STORE_KEEP          2     /* versions of an item, where its feed's options say nothing */
 
 enum item_state { ITEM_ANNOUNCED, ITEM_INGESTING, ITEM_READY, ITEM_FAILED, ITEM_REFUSED };
 enum assignment_state { ASSIGNMENT_NONE, ASSIGNMENT_ASSIGNED, ASSIGNMENT_INSTALLED };
@@ -126,6 +128,7 @@ struct store_machine {
 	char *hostname;          /* of the assignment, NULL: not said */
 	bool grow;               /* of the assignment: the last partition of each disk, to its end */
 	uint64_t assignment_key; /* another number for each assignment */
+	bool is_node;            /* what was written to it last is a guest, and it boots to run it */
 	char *alert;             /* who else wanted to be this machine, NULL: nobody since it was looked at */
 	int64_t alert_at;
 };
@@ -456,7 +459,42 @@ int store_job_report(struct store *s, const char *id, const char *ticket, const 
 int store_job_machine(struct store *s, const char *id, const char *ticket, char mac[static STORE_MAC_CHARS],
 		      struct err *err);
 int store_job_list(struct store *s, struct store_job_list *out, struct err *err);
+/* What it writes is a guest's: its "done" makes its machine a node, as that of another job makes it none. */
+int store_job_is_guests(struct store *s, const char *id, struct err *err);
 
+/* Guests, as their nodes tell of them. */
+struct store_guest {
+	char mac[STORE_MAC_CHARS]; /* the node */
+	char item_id[STORE_ID_CHARS];
+	char *name;
+	uint64_t version; /* of the item */
+	char *state;      /* "defined", "running", "stopped", "failed" */
+	char *text;       /* why; NULL: nothing to say */
+	char *accel;      /* "kvm", "tcg"; NULL: it does not run */
+	uint64_t cpus, memory_bytes;
+	char *wanted; /* "running", "stopped"; NULL: nobody said since it was written */
+	int64_t seen_at;
+};
+struct store_guest_list {
+	struct store_guest *rows;
+	size_t count;
+};
+/*
+ * May this be the node, and is its report `seq` a new one? -EACCES: as store_claim_take, but a ticket whose job is done goes on, for
+ * as long as no later one was shown; without a ticket it must be the machine's own key. -EALREADY: it is no node, or the report
+ * is an old one: numbers rise in each boot, and without a ticket from boot to boot. A claim with neither is not looked at.
+ */
+int store_guest_claim(struct store *s, const struct store_claim *claim, const struct store_macs *macs, uint64_t seq,
+		      struct err *err);
+/* All guests of the node, at most STORE_NODE_GUESTS; `mac` and `wanted` of the rows do not matter. Others that it had are gone. */
+int store_guest_report(struct store *s, const char *mac, const struct store_guest_list *guests, struct err *err);
+/* By node and name. `mac` NULL: of all nodes. */
+int store_guest_list(struct store *s, const char *mac, struct store_guest_list *out, struct err *err);
+int store_guest_get(struct store *s, const char *mac, const char *item_id, struct store_guest *out, struct err *err);
+int store_guest_want(struct store *s, const char *mac, const char *item_id, const char *wanted, struct err *err);
+
+void store_guest_free(struct store_guest *row);
+void store_guest_list_free(struct store_guest_list *list);
 void store_feed_free(struct store_feed *row);
 void store_item_free(struct store_item *row);
 void store_version_free(struct store_version *row);

@@ -137,7 +137,8 @@ static int note_ticket(struct store *s, const uint8_t digest[static DIGEST_BYTES
 	return rc < 0 ? rc : 0;
 }
 
-static int take_ticket(struct store *s, const struct store_claim *claim, struct err *refusal, struct err *err)
+static int take_ticket(struct store *s, const struct store_claim *claim, bool may_be_spent, struct err *refusal,
+		       struct err *err)
 {
 	struct presented presented = { 0 };
 	uint8_t digest[DIGEST_BYTES];
@@ -160,22 +161,35 @@ static int take_ticket(struct store *s, const struct store_claim *claim, struct 
 			"field \"ticket\": that of machine %s was presented with another key before: boot the machine "
 			"again",
 			claim->mac);
-	else if (presented.is_over)
+	else if (presented.is_over && !may_be_spent)
 		err_set(refusal, -EACCES, "field \"ticket\": that of machine %s is spent: boot the machine again",
 			claim->mac);
 	return 0;
+}
+
+int store_claim_known(struct store *s, const struct store_claim *claim, const struct store_macs *macs,
+		      struct err *refusal, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && !refusal->code && i < macs->count; i++)
+		rc = check_known(s, macs->macs[i], claim, refusal, err);
+	return rc;
+}
+
+int store_claim_ticket(struct store *s, const struct store_claim *claim, struct err *refusal, struct err *err)
+{
+	return take_ticket(s, claim, true, refusal, err);
 }
 
 /* The known key first: a thief must not spend the ticket of a machine that has one. */
 static int take(struct store *s, const struct store_claim *claim, const struct store_macs *macs, struct err *refusal,
 		struct err *err)
 {
-	int rc = 0;
+	int rc = store_claim_known(s, claim, macs, refusal, err);
 
-	for (size_t i = 0; !rc && !refusal->code && i < macs->count; i++)
-		rc = check_known(s, macs->macs[i], claim, refusal, err);
 	if (!rc && !refusal->code && claim->ticket)
-		rc = take_ticket(s, claim, refusal, err);
+		rc = take_ticket(s, claim, false, refusal, err);
 	return rc;
 }
 

@@ -137,6 +137,16 @@ int store_claim_job(struct store *s, const char *job_id, uint64_t version, const
 /* Within a transaction: -EINVAL if it does not follow the last one of its chain (store_receipt.c). */
 int store_receipt_add(struct store *s, const struct store_receipt *receipt, struct err *err);
 
+/* Within a transaction: the same job ended well. What is wanted of the guest that it wrote is forgotten; a disk that was written
+ * as one has no guests (store_guest.c). */
+int store_guest_installed(struct store *s, const char *job_id, struct err *err);
+
+/* Within a transaction: -EACCES in `*refusal` where one of `macs` is known by another key; take the ticket, spent or not
+ * (store_identity.c). */
+int store_claim_known(struct store *s, const struct store_claim *claim, const struct store_macs *macs,
+		      struct err *refusal, struct err *err);
+int store_claim_ticket(struct store *s, const struct store_claim *claim, struct err *refusal, struct err *err);
+
 /* Within a transaction: the job ended well. Its machines are installed, and assignments it was made for fulfilled. */
 int store_machine_installed(struct store *s, const char *job_id, struct err *err);
 

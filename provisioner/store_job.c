@@ -168,6 +168,17 @@ int store_job_started(struct store *s, const char *mac, const char *item_id, uin
 	return store_end(s, rc, err);
 }
 
+int store_job_is_guests(struct store *s, const char *id, struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_run(s, "UPDATE job SET is_guest = 1 WHERE id = ?1", VALUES(text(id)), err);
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 0;
+}
+
 /* A job as its next report finds it. */
 struct open_job {
 	uint8_t ticket_digest[DIGEST_BYTES];

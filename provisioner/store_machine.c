@@ -18,7 +18,7 @@ static_assert(ASSIGNMENT_NONE == 0 && ASSIGNMENT_ASSIGNED == 1 && ASSIGNMENT_INS
 	" (SELECT CASE phase WHEN 'failed' THEN coalesce(message, 'failed') END FROM job WHERE mac = m.mac"            \
 	"  AND phase <> 'started' ORDER BY started_at DESC, rowid DESC LIMIT 1),"                                      \
 	" m.installed_at, m.first_seen_at, m.last_seen_at, m.key, m.key_kept, m.alert, m.alert_at,"                    \
-	" m.landing, m.grow, m.seed, m.hostname, m.assignment_key"                                                     \
+	" m.landing, m.grow, m.seed, m.hostname, m.assignment_key, m.is_node"                                          \
 	" FROM machine m LEFT JOIN item i ON i.id = m.item_id"
 
 static void read_machine(void *row, sqlite3_stmt *q)
@@ -47,7 +47,8 @@ static void read_machine(void *row, sqlite3_stmt *q)
 	machine->grow = column_number(q, nr++) != 0;
 	machine->seed = column_text(q, nr++);
 	machine->hostname = column_text(q, nr++);
-	machine->assignment_key = column_number(q, nr);
+	machine->assignment_key = column_number(q, nr++);
+	machine->is_node = column_number(q, nr) != 0;
 }
 
 void store_machine_free(struct store_machine *row)
@@ -157,11 +158,14 @@ int store_machine_touch(struct store *s, const char *mac, struct err *err)
 int store_machine_installed(struct store *s, const char *job_id, struct err *err)
 {
 	/* A row that was forgotten while the job ran is made again, whatever the limit: it was there when that began. */
-	int rc = store_run(s,
-			   "INSERT INTO machine (mac, installed_at, first_seen_at, last_seen_at)"
-			   " SELECT mac, ?2, ?2, ?2 FROM job_card WHERE job_id = ?1"
-			   " ON CONFLICT (mac) DO UPDATE SET installed_at = ?2",
-			   VALUES(text(job_id), number((uint64_t)store_now())), err);
+	int rc = store_run(
+		s,
+		"INSERT INTO machine (mac, installed_at, is_node, first_seen_at, last_seen_at)"
+		" SELECT c.mac, ?2, j.is_guest, ?2, ?2 FROM job_card c JOIN job j ON j.id = c.job_id"
+		" WHERE j.id = ?1 ON CONFLICT (mac) DO UPDATE SET installed_at = ?2, is_node = excluded.is_node",
+		VALUES(text(job_id), number((uint64_t)store_now())), err);
+	if (rc >= 0)
+		rc = store_guest_installed(s, job_id, err);
 	if (rc < 0)
 		return rc;
 	/* A job from before the assignment does not fulfil it: whoever assigned the item again wants it written again.

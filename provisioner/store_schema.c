@@ -282,6 +282,33 @@ static const char *const migrations[] = {
 	"ALTER TABLE machine ADD COLUMN landing TEXT;",
 	/* 14: whether the last partition of what it was assigned grows */
 	"ALTER TABLE machine ADD COLUMN grow INTEGER NOT NULL DEFAULT 0;",
+	/*
+	 * 15: machines that stay and run guests. node_ticket is the digest of the boot's ticket that it reports with, node_key whose
+	 * it is ('': nobody's), node_seq its last report's number; bare_seq that of the last one without a ticket. guest.wanted is
+	 * NULL until an operator says something.
+	 */
+	("ALTER TABLE machine ADD COLUMN is_node INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE machine ADD COLUMN node_ticket TEXT;"
+	 "ALTER TABLE machine ADD COLUMN node_expires_at INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE machine ADD COLUMN node_key TEXT;"
+	 "ALTER TABLE machine ADD COLUMN node_seq INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE machine ADD COLUMN bare_seq INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE job ADD COLUMN is_guest INTEGER NOT NULL DEFAULT 0;"
+	 "CREATE TABLE guest ("
+	 "	mac TEXT NOT NULL REFERENCES machine(mac) ON DELETE CASCADE,"
+	 "	item_id TEXT NOT NULL," /* a guest outlives its item */
+	 "	name TEXT NOT NULL,"
+	 "	version INTEGER NOT NULL,"
+	 "	state TEXT NOT NULL,"
+	 "	text TEXT,"
+	 "	accel TEXT,"
+	 "	cpus INTEGER NOT NULL,"
+	 "	memory_bytes INTEGER NOT NULL,"
+	 "	wanted TEXT,"
+	 "	seen_at INTEGER NOT NULL,"
+	 "	PRIMARY KEY (mac, item_id)"
+	 ") STRICT, WITHOUT ROWID;"
+	 "CREATE INDEX guest_seen ON guest(seen_at);"),
 };
 
 /* Before it, whatever a feed announced was ingested. */

@@ -18,7 +18,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_FOUND = 4
 
 static const struct command *const tables[] = { commands_feed,    commands_item,  commands_machine, commands_receipt,
 						commands_publish, commands_store, commands_key,     commands_sign,
-						commands_status,  commands_token, commands_seed };
+						commands_status,  commands_token, commands_seed,    commands_guest };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 

@@ -241,6 +241,15 @@ int api_find_feed(struct cli *cli, json_t **out, const char *name, struct err *e
 	return rc < 0 ? rc : find(out, json_object_get(json, "feeds"), "feed", name, keys, err);
 }
 
+int api_find_guest(struct cli *cli, json_t **out, const char *name, struct err *err)
+{
+	static const char *const keys[] = { "id", "name", NULL };
+	CLEANUP(json_free) json_t *json = NULL;
+	int rc = api_call(cli, "GET", "/v1/guests", NULL, &json, err);
+
+	return rc < 0 ? rc : find(out, json_object_get(json, "guests"), "guest", name, keys, err);
+}
+
 int api_find_item(struct cli *cli, json_t **out, const char *name, struct err *err)
 {
 	static const char *const keys[] = { "id", "title", NULL };

@@ -69,7 +69,8 @@ struct command {
 
 /* Each ends with an entry whose noun is NULL. */
 extern const struct command commands_feed[], commands_item[], commands_machine[], commands_publish[], commands_store[],
-	commands_status[], commands_key[], commands_sign[], commands_receipt[], commands_token[], commands_seed[];
+	commands_status[], commands_key[], commands_sign[], commands_receipt[], commands_token[], commands_seed[],
+	commands_guest[];
 
 /* Commands that ask no service read their command line themselves: 0, 1 for help, or an error. */
 int publish_run(struct cli *cli, int argc, char **argv, struct err *err);
@@ -101,6 +102,8 @@ void api_end(struct cli *cli);
  */
 int api_find_feed(struct cli *cli, json_t **out, const char *name, struct err *err);
 int api_find_item(struct cli *cli, json_t **out, const char *name, struct err *err);
+/* A guest, by the beginning of its id (its node's address and its item) or its name. */
+int api_find_guest(struct cli *cli, json_t **out, const char *name, struct err *err);
 
 /* Fields of a row (vmcast_print.c). A missing string is "", a missing number 0. Borrowed. */
 const char *row_text(const json_t *row, const char *key);

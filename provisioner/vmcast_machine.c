@@ -115,6 +115,7 @@ static void print_machine(const json_t *row)
 	print_fact("title", row_text(row, "item_title"));
 	print_fact("target", row_text(row, "target"));
 	print_fact("landing", row_text(row, "landing"));
+	print_fact("node", row_flag(row, "node") ? "boots to run guests (vmcast guest list)" : "");
 	print_fact("grows", row_flag(row, "grow") ? "its last partition" : "");
 	print_fact("seed", row_text(row, "seed"));
 	print_fact("host name", row_text(row, "hostname"));

@@ -115,9 +115,9 @@ static const char *colour_of(const char *cell)
 {
 	static const struct {
 		const char *word, *colour;
-	} colours[] = { { "ready", "\x1b[32m" },     { "ok", "\x1b[32m" },      { "installed", "\x1b[32m" },
-			{ "done", "\x1b[32m" },      { "failed", "\x1b[31m" },  { "failing", "\x1b[31m" },
-			{ "ingesting", "\x1b[33m" }, { "assigned", "\x1b[33m" } };
+	} colours[] = { { "ready", "\x1b[32m" },   { "ok", "\x1b[32m" },        { "installed", "\x1b[32m" },
+			{ "done", "\x1b[32m" },    { "running", "\x1b[32m" },   { "failed", "\x1b[31m" },
+			{ "failing", "\x1b[31m" }, { "ingesting", "\x1b[33m" }, { "assigned", "\x1b[33m" } };
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
 		if (strncmp(cell, colours[i].word, strlen(colours[i].word)) == 0)

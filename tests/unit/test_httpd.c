@@ -60,6 +60,7 @@ static void fill_path(char *out, size_t room, const char *pattern)
 		       { "{delta}", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef-"
 				    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },
 		       { "{mac}", "52:54:00:12:34:56" },
+		       { "{guest}", "525400123456-0123456789abcdef" },
 		       { "{file}", "vmlinuz" } };
 	const char *brace = strchr(pattern, '{');
 
@@ -149,6 +150,12 @@ static void paths_match_their_form_only(void)
 		{ "/v1/feeds/{id}/refresh", "/v1/feeds/0123456789abcdef/refresh", true },
 		{ "/v1/machines/{mac}", "/v1/machines/52:54:00:12:34:56", true },
 		{ "/v1/machines/{mac}", "/v1/machines/525400123456", false },
+		{ "/v1/guests/{guest}", "/v1/guests/525400123456-0123456789abcdef", true },
+		{ "/v1/guests/{guest}", "/v1/guests/52540012345g-0123456789abcdef", false },
+		{ "/v1/guests/{guest}", "/v1/guests/525400123456-0123456789abcdeg", false },
+		{ "/v1/guests/{guest}", "/v1/guests/5254001234560-0123456789abcde", false },
+		{ "/v1/guests/{guest}", "/v1/guests/525400123456.0123456789abcdef", false },
+		{ "/v1/guests/{guest}", "/v1/guests/525400123456-0123456789abcdef0", false },
 		{ "/env/{file}", "/env/initramfs-virtio", true },
 		{ "/env/{file}", "/env/.hidden", false },
 		{ "/env/{file}", "/env/..", false },

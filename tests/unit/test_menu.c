@@ -94,9 +94,20 @@ static void two_channels(void)
 	is_golden(menu_script(&first, &items, &bios), "default-first");
 	again.installed = true;
 	CLEANUP(free_str) char *script = menu_script(&first, &items, &again);
+	again.is_node = true;
+	CLEANUP(free_str) char *node = menu_script(&first, &items, &again);
+	CLEANUP(free_str) char *guests = menu_guests_script(&config, &bios, "00112233445566778899aabbccddeeff");
 
 	ok(strstr(script, "choose --default local "),
 	   "a machine that was written before goes to its disk by default (F47)");
+	ok(strstr(node, "item -- local Start this machine's guests\n") && strstr(node, "choose --default local ") &&
+		   strstr(node, "\n:local\nchain --replace --autofree ${server}/v1/start?guests=1&${machine} ") &&
+		   !strstr(node, "sanboot"),
+	   "a node starts its guests by default, and boots from no disk");
+	ok(strstr(guests,
+		  " vmcast.guests BOOTIF=01-52-54-00-12-34-56 vmcast.ticket=00112233445566778899aabbccddeeff ") &&
+		   !strstr(guests, "vmcast.item"),
+	   "its script has its ticket, and no item");
 }
 
 static struct content_disk one_disk = { .image = { .disk_bytes = 4ull << 30, .image_bytes = 385 << 20 } };

@@ -3,6 +3,7 @@
 
     machine.py key KIND FILE                            a new key: ed25519 or nistp256
     machine.py plan FILE KEPT URL JSON                  ask for a plan: JSON is the request without the key
+    machine.py guests FILE KEPT URL JSON                a node's report on its guests: JSON is the request without the key
     machine.py report FILE URL PLAN JSON                report on the job of the plan in the file PLAN
     machine.py seed FILE URL PLAN PUBLIC                ask for the seed of the job of the plan, sealed for this X25519 key (hex)
     machine.py done FILE KEPT URL PLAN SEQ [NAME=JSON]  the last report, with a receipt in which fields are changed
@@ -57,11 +58,19 @@ def post(key, url, path, body, bearer=None):
         print(error.code, error.read().decode())
 
 
-def plan(key, kept, url, text):
+def ask(key, kept, url, path, text):
     body = json.loads(text)
     if key:
         body.update(machine_key=key.public, key_kept=kept)
-    post(key, url, "/v1/plan", body)
+    post(key, url, path, body)
+
+
+def plan(key, kept, url, text):
+    ask(key, kept, url, "/v1/plan", text)
+
+
+def guests(key, kept, url, text):
+    ask(key, kept, url, "/v1/guests", text)
 
 
 def read_plan(path):
@@ -98,4 +107,4 @@ command, *args = sys.argv[1:]
 if command == "key":
     new(*args)
 else:
-    {"plan": plan, "report": report, "seed": seed, "done": done}[command](load(args[0]), *args[1:])
+    {"plan": plan, "guests": guests, "report": report, "seed": seed, "done": done}[command](load(args[0]), *args[1:])

@@ -7,6 +7,7 @@ SAN     ?=
 V       ?=
 T       ?=
 ROOT    ?=
+ARM64   ?=
 BUILD   ?= build$(if $(SAN),/san)
 DESTDIR ?=
 PREFIX  ?= /usr/local
@@ -73,18 +74,21 @@ TOOLS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
+HYPERVISOR := $(BUILD)/env/hypervisor-x86_64.squashfs $(if $(ARM64),$(BUILD)/env/hypervisor-aarch64.squashfs)
 FIRMWARE := $(BUILD)/firmware/.stamp
 
-.PHONY: all programs env firmware secure-boot deps demo check lint format fuzz bench bench-ingest bench-memory bench-update bench-landing powercuts faults
+.PHONY: all programs env hypervisor firmware secure-boot deps demo check lint format fuzz bench bench-ingest bench-memory bench-update bench-landing powercuts faults
 .PHONY: install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: programs env firmware ## the programs, the boot environment and the network boot firmware (default)
+all: programs env hypervisor firmware ## the programs, the boot environment, the hypervisor pack and the network boot firmware (default)
 
 programs: $(PROGRAMS) ## vmcastd, vmcast, vmcast-unpack and vmcast-boot only
 
 env: $(ENV) ## kernel and initramfs that machines boot, in build/env (ROOT=root.json: only what that site has signed is written)
+
+hypervisor: $(HYPERVISOR) ## what nodes run guests with, in build/env (ARM64=1: a pack for aarch64 guests, too)
 
 firmware: $(FIRMWARE) ## iPXE binaries from Debian, in build/firmware
 
@@ -148,7 +152,7 @@ install: all ## install into DESTDIR and PREFIX
 	install -m755 $(BUILD)/vmcastd $(DESTDIR)$(PREFIX)/sbin/
 	install -m755 $(BUILD)/vmcast-unpack $(DESTDIR)$(PREFIX)/libexec/vmcast/
 	install -m755 $(BUILD)/vmcast $(BUILD)/vmcast-boot $(DESTDIR)$(PREFIX)/bin/
-	install -m644 $(BUILD)/env/vmlinuz $(BUILD)/env/initramfs $(BUILD)/env/initramfs-virtio \
+	install -m644 $(BUILD)/env/vmlinuz $(BUILD)/env/initramfs $(BUILD)/env/initramfs-virtio $(HYPERVISOR) \
 		$(DESTDIR)$(PREFIX)/share/vmcast/env/
 	install -m644 $(BUILD)/firmware/*.kpxe $(BUILD)/firmware/*.efi $(DESTDIR)$(PREFIX)/share/vmcast/firmware/
 	install -m644 docs/reference/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
@@ -226,6 +230,9 @@ build/static/link.flags: bootloader/deps $(wildcard bootloader/mbedtls/*)
 
 $(ENV): $(BUILD)/vmcast-boot $(BUILD)/root.json $(wildcard bootloader/env/*)
 	$(Q)ROOT='$(if $(ROOT),$(BUILD)/root.json)' bootloader/env/build
+
+$(BUILD)/env/hypervisor-%.squashfs: bootloader/hypervisor/build bootloader/hypervisor/packages bootloader/hypervisor/packages-%
+	$(Q)bootloader/hypervisor/build $*
 
 # Changes only when what ROOT names does; empty without one.
 $(BUILD)/root.json: FORCE

@@ -7,6 +7,7 @@ SAN     ?=
 V       ?=
 T       ?=
 ROOT    ?=
+ARM64   ?=
 BUILD   ?= build$(if $(SAN),/san)
 DESTDIR ?=
 PREFIX  ?= /usr/local
@@ -73,8 +74,8 @@ TOOLS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
+HYPERVISOR := $(BUILD)/env/hypervisor-x86_64.squashfs $(if $(ARM64),$(BUILD)/env/hypervisor-aarch64.squashfs)
 FIRMWARE := $(BUILD)/firmware/.stamp
-PACK     := $(BUILD)/env/hypervisor-x86_64.squashfs
 
 .PHONY: all programs env hypervisor firmware secure-boot deps demo check lint format fuzz bench bench-ingest bench-memory bench-update bench-landing powercuts faults
 .PHONY: install clean help
@@ -87,7 +88,7 @@ programs: $(PROGRAMS) ## vmcastd, vmcast, vmcast-unpack and vmcast-boot only
 
 env: $(ENV) ## kernel and initramfs that machines boot, in build/env (ROOT=root.json: only what that site has signed is written)
 
-hypervisor: $(PACK) ## QEMU and what it needs, for machines that run what they are assigned as a guest, in build/env
+hypervisor: $(HYPERVISOR) ## what nodes run guests with, in build/env (ARM64=1: a pack for aarch64 guests, too)
 
 firmware: $(FIRMWARE) ## iPXE binaries from Debian, in build/firmware
 
@@ -151,8 +152,8 @@ install: all ## install into DESTDIR and PREFIX
 	install -m755 $(BUILD)/vmcastd $(DESTDIR)$(PREFIX)/sbin/
 	install -m755 $(BUILD)/vmcast-unpack $(DESTDIR)$(PREFIX)/libexec/vmcast/
 	install -m755 $(BUILD)/vmcast $(BUILD)/vmcast-boot $(DESTDIR)$(PREFIX)/bin/
-	install -m644 $(BUILD)/env/vmlinuz $(BUILD)/env/initramfs $(BUILD)/env/initramfs-virtio \
-		$(PACK) $(DESTDIR)$(PREFIX)/share/vmcast/env/
+	install -m644 $(BUILD)/env/vmlinuz $(BUILD)/env/initramfs $(BUILD)/env/initramfs-virtio $(HYPERVISOR) \
+		$(DESTDIR)$(PREFIX)/share/vmcast/env/
 	install -m644 $(BUILD)/firmware/*.kpxe $(BUILD)/firmware/*.efi $(DESTDIR)$(PREFIX)/share/vmcast/firmware/
 	install -m644 docs/reference/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m644 docs/reference/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
@@ -230,8 +231,8 @@ build/static/link.flags: bootloader/deps $(wildcard bootloader/mbedtls/*)
 $(ENV): $(BUILD)/vmcast-boot $(BUILD)/root.json $(wildcard bootloader/env/*)
 	$(Q)ROOT='$(if $(ROOT),$(BUILD)/root.json)' bootloader/env/build
 
-$(PACK): bootloader/hypervisor/build bootloader/hypervisor/packages
-	$(Q)bootloader/hypervisor/build
+$(BUILD)/env/hypervisor-%.squashfs: bootloader/hypervisor/build bootloader/hypervisor/packages bootloader/hypervisor/packages-%
+	$(Q)bootloader/hypervisor/build $*
 
 # Changes only when what ROOT names does; empty without one.
 $(BUILD)/root.json: FORCE

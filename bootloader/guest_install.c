@@ -43,7 +43,7 @@ static int read_record(struct guest_record *out, const struct boot_plan *plan, s
 	int rc = guest_spec_parse(&out->spec, plan->guest, err);
 
 	if (rc)
-		return err_wrap(err, "plan from the service: field \"guest\"");
+		return err_wrap(err, "plan from the service");
 	if (out->spec.disk_count != plan->disk_count)
 		return err_set(err, -EPROTO, "plan from the service: field \"guest\": %zu disks, and the item has %zu",
 			       out->spec.disk_count, plan->disk_count);

@@ -24,6 +24,7 @@ done <<'END'
 644 /opt/vm/share/vmcast/env/vmlinuz
 644 /opt/vm/share/vmcast/env/initramfs
 644 /opt/vm/share/vmcast/env/initramfs-virtio
+644 /opt/vm/share/vmcast/env/hypervisor-x86_64.squashfs
 644 /opt/vm/share/vmcast/firmware/undionly.kpxe
 644 /opt/vm/share/vmcast/firmware/snponly.efi
 644 /opt/vm/share/man/man1/vmcast.1

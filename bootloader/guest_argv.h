@@ -4,8 +4,9 @@
  * chrooted in the hypervisor pack with the guest's folder at /guest: disk-0.raw..., vars.fd (UEFI), seed.img.
  *
  * How a guest ended: a clean power-off is the QMP event SHUTDOWN with "reason":"guest-shutdown" and exit status 0. A panic of
- * its kernel is GUEST_PANICKED (the guest's pvpanic driver tells the device) and exit status 1. Anything else that ends QEMU
- * (a signal, another status) is its own failure. A kernel that panics before it has the driver, or has none, resets or hangs.
+ * its kernel, which tells the pvpanic device, is GUEST_PANICKED, then SHUTDOWN with "reason":"guest-panic", and exit status 1.
+ * Anything else that ends QEMU without being asked to (a signal, another status) is its own failure. A kernel that panics
+ * without a driver of pvpanic resets the machine, or hangs.
  */
 #ifndef VMCAST_GUEST_ARGV_H
 #define VMCAST_GUEST_ARGV_H

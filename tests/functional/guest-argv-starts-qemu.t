@@ -135,7 +135,7 @@ END
 fill "$work/guest" 1 "$work/bios-panic" "$work/bios-other"
 spec pc bios virtio 1 virtio 0 >"$work/guest/spec.json"
 run "$work/guest"
-is "a guest whose kernel panics fails" "$(how_it_ended "$work/guest")" 'exit 1, GUEST_PANICKED poweroff'
+is "a guest whose kernel panics fails" "$(how_it_ended "$work/guest")" 'exit 1, GUEST_PANICKED poweroff, SHUTDOWN guest-panic'
 
 boot_sector "$work/guest/disk-0.raw" "this is the first disk" off
 run "$work/guest" --quit

@@ -279,7 +279,12 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 		      to);
 	else
 		fputs(":boot\nimgfree\nkernel --name vmlinuz ${server}/env/vmlinuz initrd=initramfs", to);
-	fputs(" vmcast.server=${server} vmcast.item=${item} BOOTIF=01-", to);
+	fputs(" vmcast.server=", to);
+	if (config->https_url)
+		put_line_part(to, config->https_url);
+	else
+		fputs("${server}", to);
+	fputs(" vmcast.item=${item} BOOTIF=01-", to);
 	if (machine->mac[0])
 		for (const char *p = machine->mac; *p; p++)
 			fputc(*p == ':' ? '-' : *p, to);

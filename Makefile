@@ -8,6 +8,7 @@ V       ?=
 T       ?=
 ROOT    ?=
 ARM64   ?=
+CA      ?=
 BUILD   ?= build$(if $(SAN),/san)
 DESTDIR ?=
 PREFIX  ?= /usr/local
@@ -86,13 +87,13 @@ all: programs env hypervisor firmware ## the programs, the boot environment, the
 
 programs: $(PROGRAMS) ## vmcastd, vmcast, vmcast-unpack and vmcast-boot only
 
-env: $(ENV) ## kernel and initramfs that machines boot, in build/env (ROOT=root.json: only what that site has signed is written)
+env: $(ENV) ## kernel and initramfs that machines boot, in build/env (ROOT=root.json: only what that site has signed is written; CA=ca.pem: only over https, from a server of that CA)
 
 hypervisor: $(HYPERVISOR) ## what nodes run guests with, in build/env (ARM64=1: a pack for aarch64 guests, too)
 
 firmware: $(FIRMWARE) ## iPXE binaries from Debian, in build/firmware
 
-secure-boot: env firmware ## sign what UEFI machines boot (SB_KEY=db.key SB_CERT=db.crt SERVER=URL ROOT=root.json), in build/secure-boot
+secure-boot: env firmware ## sign what UEFI machines boot (SB_KEY=db.key SB_CERT=db.crt SERVER=URL ROOT=root.json CA=ca.pem), in build/secure-boot
 	$(Q)tests/deps $(SECURE_BOOT_PACKAGES)
 	$(Q)SB_KEY='$(SB_KEY)' SB_CERT='$(SB_CERT)' SERVER='$(SERVER)' ROOT='$(ROOT)' firmware/secure-boot
 
@@ -228,16 +229,20 @@ endif
 build/static/link.flags: bootloader/deps $(wildcard bootloader/mbedtls/*)
 	$(Q)BUILD=build bootloader/deps
 
-$(ENV): $(BUILD)/vmcast-boot $(BUILD)/root.json $(wildcard bootloader/env/*)
-	$(Q)ROOT='$(if $(ROOT),$(BUILD)/root.json)' bootloader/env/build
+$(ENV): $(BUILD)/vmcast-boot $(BUILD)/root.json $(BUILD)/ca.pem $(wildcard bootloader/env/*)
+	$(Q)ROOT='$(if $(ROOT),$(BUILD)/root.json)' CA='$(if $(CA),$(BUILD)/ca.pem)' bootloader/env/build
 
 $(BUILD)/env/hypervisor-%.squashfs: bootloader/hypervisor/build bootloader/hypervisor/packages bootloader/hypervisor/packages-%
 	$(Q)bootloader/hypervisor/build $*
 
-# Changes only when what ROOT names does; empty without one.
+# They change only when what ROOT and CA name does; empty without one.
 $(BUILD)/root.json: FORCE
 	@mkdir -p $(@D)
 	@cmp -s '$(or $(ROOT),/dev/null)' $@ || cat '$(or $(ROOT),/dev/null)' >$@
+
+$(BUILD)/ca.pem: FORCE
+	@mkdir -p $(@D)
+	@cmp -s '$(or $(CA),/dev/null)' $@ || cat '$(or $(CA),/dev/null)' >$@
 
 $(FIRMWARE): firmware/fetch
 	$(Q)firmware/fetch && touch $@

@@ -107,9 +107,12 @@ static int need_url(char **out, const json_t *obj, const char *key, const char *
 
 	if (rc)
 		return rc;
-	if (service_url(out, server, text, err) != 0)
-		return err_set(err, -EPROTO, "field \"%s\": '%s': only http and https are fetched", key, text);
-	return 0;
+	rc = service_url(out, server, text, err);
+	if (!rc)
+		return 0;
+	if (rc == -EINVAL)
+		err->code = -EPROTO;
+	return err_wrap(err, "field \"%s\"", key);
 }
 
 /* Where else the image is; a field that may be left out. */
@@ -127,7 +130,7 @@ static int parse_mirrors(struct plan_image *out, const json_t *image, const char
 	{
 		const char *text = json_string_value(mirror);
 
-		if (!text || service_url(&out->urls[out->url_count], server, text, err) != 0)
+		if (!text || service_url_mirror(&out->urls[out->url_count], server, text, err) != 0)
 			return err_set(err, -EPROTO, "field \"mirrors\": '%s': only http and https are fetched",
 				       text ? text : "");
 		out->url_count++;

@@ -516,7 +516,7 @@ static int open_lanes(struct remote_image *r, struct err *err)
 	service.stop = &r->quit;
 	for (size_t i = 0; i < LANES_MAX && !rc; i++) {
 		r->lanes[i] = (struct lane){ .image = r, .nr = i, .mirror = i % r->mirror_count };
-		rc = service_connect(&r->lanes[i].http, &service, err);
+		rc = service_connect_mirrors(&r->lanes[i].http, &service, err);
 	}
 	return rc;
 }

@@ -14,14 +14,42 @@
 
 #define PLAN_BYTES_MAX (64u << 10)
 
-int service_connect(struct http **out, const struct service *service, struct err *err)
+int service_options(struct http_options *out, const struct service *service, struct err *err)
 {
-	struct http_options options = {
+	char shown[256];
+
+	http_url_for_log(shown, sizeof(shown), service->server);
+	if (service->ca && !service_url_is_https(service->server))
+		return err_set(
+			err, -EACCES,
+			"'%s' is not https, and only a service with a certificate of the CA in '%s' is asked here",
+			shown, service->ca);
+	*out = (struct http_options){
 		.user_agent = "vmcast-boot/" VMCAST_VERSION,
 		.stall_s = service->stall_s,
 		.stop = service->stop,
+		.ca_file = service->ca,
+		.schemes = service_url_is_https(service->server) ? "https" : NULL,
 	};
+	return 0;
+}
 
+int service_connect(struct http **out, const struct service *service, struct err *err)
+{
+	struct http_options options;
+	int rc = service_options(&options, service, err);
+
+	return rc ? rc : http_open(out, &options, err);
+}
+
+int service_connect_mirrors(struct http **out, const struct service *service, struct err *err)
+{
+	struct http_options options;
+	int rc = service_options(&options, service, err);
+
+	if (rc)
+		return rc;
+	options.schemes = NULL;
 	return http_open(out, &options, err);
 }
 

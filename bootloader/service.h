@@ -13,16 +13,24 @@
 
 /* How to reach the service; strings and pointers are borrowed for as long as it is used. */
 struct service {
-	const char *server;      /* base URL */
+	const char *server; /* base URL */
+	const char *
+		ca; /* PEM file: `server` must be https, and have a certificate of this CA; NULL: whom the system trusts */
 	unsigned stall_s;        /* a connection on which nothing comes for so long is given up */
 	unsigned retry_s;        /* how long errors that may pass are retried */
 	const atomic_bool *stop; /* the user wants out */
 	struct machine_key *key; /* signs what is posted; NULL: nothing does */
 };
 
-/* An HTTP client for the service: no redirects are followed, since it never sends any. Caller closes with http_close.
- */
+/* How the service is asked. No redirects are followed, since it never sends any; one over https is asked over nothing else. -EACCES:
+ * there is a CA, and the service is not https. */
+int service_options(struct http_options *out, const struct service *service, struct err *err);
+
+/* An HTTP client for the service. Caller closes with http_close. */
 int service_connect(struct http **out, const struct service *service, struct err *err);
+
+/* One for an image, which may be on mirrors over http. Caller closes with http_close. */
+int service_connect_mirrors(struct http **out, const struct service *service, struct err *err);
 
 /* http_check_status, but for a refusal (401, 403), which is -EPROTO: -EACCES is kept for bytes that cannot be trusted.
  */

@@ -100,15 +100,14 @@ static int begin(struct follow *f, const char *root, struct err *err)
 static int connect_http(struct follow *f, struct err *err)
 {
 	const struct service *service = f->q->service;
-	const struct http_options options = {
-		.user_agent = "vmcast-boot/" VMCAST_VERSION,
-		.stall_s = service->stall_s,
-		.slow_bytes_per_s = SLOW_BYTES_PER_S,
-		.slow_s = service->stall_s,
-		.stop = service->stop,
-	};
-	int rc = http_open(&f->http, &options, err);
+	struct http_options options;
+	int rc = service_options(&options, service, err);
 
+	if (rc)
+		return rc;
+	options.slow_bytes_per_s = SLOW_BYTES_PER_S;
+	options.slow_s = service->stall_s;
+	rc = http_open(&f->http, &options, err);
 	f->options.http = f->http;
 	return rc;
 }

@@ -37,6 +37,7 @@
 
 /* Put into the boot environment when it is built (bootloader/env/build). */
 #define SITE_ROOT "/etc/vmcast/root.json"
+#define SITE_CA   "/etc/vmcast/ca.pem"
 
 struct options {
 	const char *server;
@@ -44,6 +45,7 @@ struct options {
 	const char *disks[PLAN_DISKS_MAX];
 	size_t disk_count;
 	const char *root;
+	const char *ca;
 	const char *cmdline; /* NULL: /proc/cmdline */
 	unsigned stall_s;    /* 0: the HTTP client's default */
 	unsigned retry_s;
@@ -138,11 +140,11 @@ static int land(const struct landing *landing, struct progress *progress)
 }
 
 /* There, but unreadable, is not the same as not there. */
-static const char *root_of(const struct options *o)
+static const char *given_or_there(const char *given, const char *path)
 {
-	if (o->root)
-		return o->root;
-	return access(SITE_ROOT, F_OK) == 0 || errno != ENOENT ? SITE_ROOT : NULL;
+	if (given)
+		return given;
+	return access(path, F_OK) == 0 || errno != ENOENT ? path : NULL;
 }
 
 /* A host has no key of its own: what is written there is somebody's doing, and its TPM is none of our business. */
@@ -178,6 +180,7 @@ static int run_once(const struct options *o, const struct cmdline *cmdline, stru
 	machine_read(&machine, cmdline->boot_mac);
 	struct service service = {
 		.server = cmdline->server,
+		.ca = given_or_there(o->ca, SITE_CA),
 		.stall_s = o->stall_s,
 		.retry_s = o->retry_s ? o->retry_s : RUN_RETRY_S,
 		.stop = &stop,
@@ -189,7 +192,7 @@ static int run_once(const struct options *o, const struct cmdline *cmdline, stru
 		.service = &service,
 		.item = cmdline->item[0] ? cmdline->item : NULL,
 		.ticket = cmdline->ticket,
-		.root = root_of(o),
+		.root = given_or_there(o->root, SITE_ROOT),
 		.rules = cmdline->disk[0] ? cmdline->disk : NULL,
 		.landing = cmdline->landing[0] ? cmdline->landing : NULL,
 		.efivars = machine_places.efivars,
@@ -272,6 +275,7 @@ static int command_write(const struct options *o)
 		return fail(EXIT_OTHER, &err);
 	struct service service = {
 		.server = o->server,
+		.ca = o->ca,
 		.stall_s = o->stall_s,
 		.retry_s = o->retry_s ? o->retry_s : WRITE_RETRY_S,
 		.stop = &stop,
@@ -383,6 +387,11 @@ static int set_root(struct options *o, const char *value)
 	return set_text(&o->root, value);
 }
 
+static int set_ca(struct options *o, const char *value)
+{
+	return set_text(&o->ca, value);
+}
+
 static int set_cmdline(struct options *o, const char *value)
 {
 	return set_text(&o->cmdline, value);
@@ -433,6 +442,8 @@ static const struct flag {
 	  "what becomes of areas that are zeros: zero (default), discard, keep; see vmcast-boot(8) first" },
 	{ "root", "FILE", RUN | WRITE | ROOT, set_root,
 	  "do only what this site's keys have signed (run: " SITE_ROOT ", if it is there)" },
+	{ "ca", "FILE", RUN | WRITE, set_ca,
+	  "ask only over https, and only who has a certificate of this CA (run: " SITE_CA ", if it is there)" },
 	{ "cmdline", "TEXT", RUN, set_cmdline, "instead of /proc/cmdline; does not reboot" },
 	{ "stall-timeout", "S", RUN | WRITE, set_stall, "give a silent connection up after so long (30s)" },
 	{ "retry-for", "S", RUN | WRITE, set_retry,

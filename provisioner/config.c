@@ -91,6 +91,14 @@ static const struct key keys[] = {
 	{ "api_listen", KIND_TEXT, FIELD(api_listen), .check = config_value_check_listen, .form = "ADDRESS:PORT",
 	  .help = "Where operators with a token (vmcast token) reach the API over HTTPS, beside the socket. Needs an "
 		  "issuer in state_dir/tls (vmcast key ca)." },
+	{ "https_listen", KIND_TEXT, FIELD(https_listen), .check = config_value_check_listen, .form = "ADDRESS:PORT",
+	  .help = "Where machines reach the service over HTTPS, beside `listen`, once iPXE has started the boot "
+		  "environment. "
+		  "Needs an issuer in state_dir/tls (vmcast key ca)." },
+	{ "https_url", KIND_TEXT, FIELD(https_url), .check = config_value_check_https_url, .form = "https URL",
+	  .help = "Base URL that the boot environment is given in place of `url`. Without it: with `https_listen`, the "
+		  "host of "
+		  "`url` with its port." },
 	{ "state_dir", KIND_TEXT, FIELD(state_dir), .fallback = "/var/lib/vmcast", .check = config_value_check_path,
 	  .form = "absolute path", .help = "Database, images, downloads under way, last good feeds, DHCP leases." },
 	{ "run_dir", KIND_TEXT, FIELD(run_dir), .fallback = "/run/vmcast", .check = config_value_check_path,
@@ -545,16 +553,41 @@ static int derive_url(struct config *config, struct err *err)
 	return 0;
 }
 
-/* Also where it was given: one slash at its end would become two in every URL made of it. */
-static void complete_url(struct reader *reader)
+static int derive_https_url(struct config *config, struct err *err)
+{
+	CLEANUP(free_str) char *ignored = NULL;
+	char host[256];
+	uint16_t port;
+
+	if (config_value_parse_listen(&ignored, &port, config->https_listen, err) < 0)
+		return err->code;
+	config_value_url_host(host, sizeof(host), config->url);
+	bool ipv6 = strchr(host, ':') != NULL;
+	if (asprintf(&config->https_url, "https://%s%s%s:%u", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port) < 0) {
+		config->https_url = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+/* One slash at its end would become two in every URL made of it. */
+static void trim_slashes(char *url)
+{
+	for (size_t len = url ? strlen(url) : 0; len && url[len - 1] == '/'; len--)
+		url[len - 1] = '\0';
+}
+
+static void complete_urls(struct reader *reader)
 {
 	struct config *config = reader->config;
 	struct err why;
 
 	if (!config->url && derive_url(config, &why) < 0)
 		fault(reader, 0, "%s", why.text);
-	for (size_t len = config->url ? strlen(config->url) : 0; len && config->url[len - 1] == '/'; len--)
-		config->url[len - 1] = '\0';
+	else if (config->https_listen && !config->https_url && derive_https_url(config, &why) < 0)
+		fault(reader, 0, "%s", why.text);
+	trim_slashes(config->url);
+	trim_slashes(config->https_url);
 }
 
 int config_check(struct config **out, const char *path, FILE *faults, struct err *err)
@@ -578,7 +611,7 @@ int config_check(struct config **out, const char *path, FILE *faults, struct err
 	if (!err->code)
 		check_mirrors(&reader);
 	if (!err->code)
-		complete_url(&reader);
+		complete_urls(&reader);
 	if (err->code)
 		return err->code;
 	*out = TAKE(config);

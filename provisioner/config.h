@@ -37,11 +37,13 @@ void string_list_free(struct string_list *list);
 struct config {
 	char *listen_host; /* numeric address the machines' HTTP server binds */
 	uint16_t listen_port;
-	char *url;        /* base URL for machines, without a final slash; never NULL after config_load */
-	char *socket;     /* operator API */
-	char *group;      /* may use the socket, beside root; ignored with a warning if there is no such group */
-	char *user;       /* whom a service that root starts becomes, NULL: vmcast, if there is such a user */
-	char *api_listen; /* ADDRESS:PORT of the operators' HTTPS server, NULL: there is none */
+	char *url;          /* base URL for machines, without a final slash; never NULL after config_load */
+	char *socket;       /* operator API */
+	char *group;        /* may use the socket, beside root; ignored with a warning if there is no such group */
+	char *user;         /* whom a service that root starts becomes, NULL: vmcast, if there is such a user */
+	char *api_listen;   /* ADDRESS:PORT of the operators' HTTPS server, NULL: there is none */
+	char *https_listen; /* ADDRESS:PORT of the machines' HTTPS server, NULL: there is none */
+	char *https_url; /* base URL for the boot environment in place of `url`, without a final slash; NULL: `url` */
 	char *state_dir;
 	char *run_dir;
 	char *env_dir;

@@ -79,6 +79,22 @@ int config_value_check_base_url(const char *value, struct err *err)
 	return 0;
 }
 
+int config_value_check_https_url(const char *value, struct err *err)
+{
+	if (!is_url(value, "https") || config_value_check_base_url(value, err) < 0)
+		return err_set(err, -EINVAL, "not a base URL for HTTPS; write https://HOST:PORT");
+	return 0;
+}
+
+void config_value_url_host(char *out, size_t room, const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+	bool bracketed = host[0] == '[';
+
+	host += bracketed;
+	snprintf(out, room, "%.*s", (int)strcspn(host, bracketed ? "]" : ":/"), host);
+}
+
 int config_value_check_feed_url(const char *value, struct err *err)
 {
 	bool is_file = strncmp(value, "file:///", 8) == 0 && consists_of(value, URL_CHARACTERS ",");

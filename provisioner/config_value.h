@@ -20,6 +20,7 @@ int config_value_check_file_name(const char *value, struct err *err); /* without
 int config_value_check_socket(const char *value, struct err *err);    /* absolute, fits a sockaddr_un */
 int config_value_check_name(const char *value, struct err *err);      /* of a group or a network interface */
 int config_value_check_base_url(const char *value, struct err *err);
+int config_value_check_https_url(const char *value, struct err *err);
 int config_value_check_feed_url(const char *value, struct err *err);
 int config_value_check_host(const char *value, struct err *err);
 int config_value_check_address(const char *value, struct err *err); /* IPv4 */
@@ -33,5 +34,8 @@ int config_value_parse_listen(char **host, uint16_t *port, const char *value, st
 
 /* "START,END" -> both, in host byte order, START <= END. */
 int config_value_parse_range(uint32_t *start, uint32_t *end, const char *value, struct err *err);
+
+/* The host in a base URL, an IPv6 address without its brackets; cut to `room`. */
+void config_value_url_host(char *out, size_t room, const char *url);
 
 #endif

@@ -166,16 +166,6 @@ int dnsmasq_write_conf(FILE *to, const struct config *config, const struct dnsma
 	return 0;
 }
 
-/* Host part of the base URL, which serves TFTP as well. The brackets of an IPv6 address belong to URLs. */
-static void url_host(char *out, size_t room, const char *url)
-{
-	const char *host = strstr(url, "://") + 3;
-	bool bracketed = host[0] == '[';
-
-	host += bracketed;
-	snprintf(out, room, "%.*s", (int)strcspn(host, bracketed ? "]" : ":/"), host);
-}
-
 static void print_site_dnsmasq(FILE *to, const struct config *config, const char *host)
 {
 	char server[300];
@@ -215,7 +205,8 @@ void dnsmasq_print_site(FILE *to, const struct config *config)
 {
 	char host[256];
 
-	url_host(host, sizeof(host), config->url);
+	/* It serves TFTP as well. */
+	config_value_url_host(host, sizeof(host), config->url);
 	fprintf(to,
 		"# Machines fetch iPXE from %s by TFTP: vmcastd serves that if dhcp_interface is set (dhcp = off).\n"
 		"# Machines that run iPXE already need no more than the script's URL: %s/boot.ipxe\n\n",

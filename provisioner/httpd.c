@@ -36,6 +36,7 @@ struct side {
 	const struct route *routes;
 	bool is_operators; /* whoever asks has a name and a role: */
 	bool by_token;     /* those of his token; else those that the socket's other end has */
+	bool is_tls;
 	struct MHD_Daemon *daemon;
 };
 
@@ -44,10 +45,11 @@ struct httpd {
 	struct env_files env;
 	struct connections *connections;
 	struct side machines;
+	struct side machines_tls;
 	struct side operators;
 	struct side network_operators;
 	struct failed_logins *failed_logins;
-	struct tls_identity *identity; /* NULL: no operators on the network */
+	struct tls_identity *identity; /* NULL: nobody is served over TLS */
 };
 
 /* A request while it comes in. Lives from its request line to the end of its answer. */
@@ -323,13 +325,13 @@ static int start_side(struct side *side, int fd, uint64_t connections_max, uint6
 		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, side },
 		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, side },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, side },
-		{ side->by_token ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, tls_identity_retrieve },
+		{ side->is_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, tls_identity_retrieve },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
 
-	side->daemon = MHD_start_daemon(side->by_token ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, on_request, side,
+	side->daemon = MHD_start_daemon(side->is_tls ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, on_request, side,
 					MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (side->daemon)
 		return 0;
@@ -337,30 +339,72 @@ static int start_side(struct side *side, int fd, uint64_t connections_max, uint6
 	return err_set(err, -EIO, "start the HTTP server for %s: %s", side->name, strerror(errno));
 }
 
+/* `listen`: ADDRESS:PORT. */
+static int start_tls_side(struct side *side, const char *listen, uint64_t connections_max, uint64_t per_address_max,
+			  struct err *err)
+{
+	CLEANUP(free_str) char *host = NULL;
+	uint16_t port;
+
+	if (config_value_parse_listen(&host, &port, listen, err) < 0)
+		return err->code;
+	int fd = listen_tcp(host, port, err);
+	return fd < 0 ? fd : start_side(side, fd, connections_max, per_address_max, err);
+}
+
+/* The certificate that all who are served over TLS are shown. */
+static int open_identity(struct httpd *h, struct err *err)
+{
+	const struct config *config = h->server.config;
+	char dir[PATH_MAX];
+
+	if (!config->api_listen && !config->https_listen)
+		return 0;
+	snprintf(dir, sizeof(dir), "%s/tls", config->state_dir);
+	if (tls_identity_open(&h->identity, dir, time(NULL), err) < 0)
+		return err_wrap(err, "%s needs a certificate (vmcast key ca)",
+				config->api_listen ? "api_listen" : "https_listen");
+	tls_identity_use(h->identity);
+	return 0;
+}
+
 /* Never without TLS. */
 static int serve_network_operators(struct httpd *h, struct err *err)
 {
 	const struct config *config = h->server.config;
-	CLEANUP(free_str) char *host = NULL;
-	char dir[PATH_MAX];
-	uint16_t port;
 
 	if (!config->api_listen)
 		return 0;
-	snprintf(dir, sizeof(dir), "%s/tls", config->state_dir);
 	h->failed_logins = failed_logins_new();
 	if (!h->failed_logins)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (tls_identity_open(&h->identity, dir, time(NULL), err) < 0)
-		return err_wrap(err, "api_listen needs a certificate (vmcast key ca)");
-	tls_identity_use(h->identity);
-	if (config_value_parse_listen(&host, &port, config->api_listen, err) < 0)
-		return err->code;
-	int fd = listen_tcp(host, port, err);
-	int rc = fd < 0 ? fd : start_side(&h->network_operators, fd, OPERATORS_MAX, OPERATORS_PER_ADDRESS_MAX, err);
+	int rc = start_tls_side(&h->network_operators, config->api_listen, OPERATORS_MAX, OPERATORS_PER_ADDRESS_MAX,
+				err);
 
 	if (!rc)
 		log_info("http: serving operators at https://%s, with tokens", config->api_listen);
+	return rc;
+}
+
+/* Told at once, and not by machines that refuse a certificate with other names. */
+static int serve_machines_over_tls(struct httpd *h, struct err *err)
+{
+	const struct config *config = h->server.config;
+	char host[256];
+
+	if (!config->https_listen)
+		return 0;
+	config_value_url_host(host, sizeof(host), config->https_url);
+	if (!tls_identity_is_for(h->identity, host))
+		return err_set(
+			err, -EINVAL,
+			"https_url = '%s': the issuer in state_dir/tls is not for '%s' (vmcast key ca issue --name)",
+			config->https_url, host);
+	int rc = start_tls_side(&h->machines_tls, config->https_listen, config->connections_max,
+				config->connections_per_address_max, err);
+
+	if (!rc)
+		log_info("http: serving machines over TLS on %s, as %s", config->https_listen, config->https_url);
 	return rc;
 }
 
@@ -381,7 +425,13 @@ static int listen_and_serve(struct httpd *h, struct err *err)
 	rc = start_side(&h->machines, fd, config->connections_max, config->connections_per_address_max, err);
 	if (rc < 0)
 		return rc;
+	rc = open_identity(h, err);
+	if (rc < 0)
+		return rc;
 	rc = serve_network_operators(h, err);
+	if (rc < 0)
+		return rc;
+	rc = serve_machines_over_tls(h, err);
 	if (rc < 0)
 		return rc;
 	log_info("http: serving machines on %s port %u, operators on '%s'", config->listen_host, config->listen_port,
@@ -406,11 +456,14 @@ int httpd_start(struct httpd **out, const struct config *config, struct store *s
 				     .started_at = time(NULL) };
 	env_files_init(&h->env);
 	h->machines = (struct side){ .httpd = h, .name = "machines", .routes = routes_machine };
+	h->machines_tls =
+		(struct side){ .httpd = h, .name = "machines over TLS", .routes = routes_machine, .is_tls = true };
 	h->operators =
 		(struct side){ .httpd = h, .name = "operators", .routes = routes_operator, .is_operators = true };
 	h->network_operators = h->operators;
 	h->network_operators.name = "operators on the network";
 	h->network_operators.by_token = true;
+	h->network_operators.is_tls = true;
 	int rc = h->server.consoles ? store_secret(store, "boot ticket", h->server.ticket_secret, err)
 				    : err_set(err, -ENOMEM, "out of memory");
 
@@ -448,6 +501,7 @@ void httpd_stop(struct httpd **h)
 		return;
 	*h = NULL;
 	stop_accepting(&old->machines);
+	stop_accepting(&old->machines_tls);
 	stop_accepting(&old->operators);
 	stop_accepting(&old->network_operators);
 	if (old->operators.daemon)
@@ -460,6 +514,8 @@ void httpd_stop(struct httpd **h)
 	}
 	if (old->machines.daemon)
 		MHD_stop_daemon(old->machines.daemon);
+	if (old->machines_tls.daemon)
+		MHD_stop_daemon(old->machines_tls.daemon);
 	if (old->operators.daemon)
 		MHD_stop_daemon(old->operators.daemon);
 	if (old->network_operators.daemon)

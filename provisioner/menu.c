@@ -284,7 +284,12 @@ static void put_boot(FILE *to, const struct config *config, const struct menu_ma
 		      to);
 	else
 		fputs(":boot\nimgfree\nkernel --name vmlinuz ${server}/env/vmlinuz initrd=initramfs", to);
-	fprintf(to, " vmcast.server=${server} %s BOOTIF=01-", start->is_node ? "vmcast.guests" : "vmcast.item=${item}");
+	fputs(" vmcast.server=", to);
+	if (config->https_url)
+		put_line_part(to, config->https_url);
+	else
+		fputs("${server}", to);
+	fprintf(to, " %s BOOTIF=01-", start->is_node ? "vmcast.guests" : "vmcast.item=${item}");
 	if (machine->mac[0])
 		for (const char *p = machine->mac; *p; p++)
 			fputc(*p == ':' ? '-' : *p, to);

@@ -41,7 +41,7 @@ static uint64_t needed(const struct config *config)
 
 	if (dnsmasq_wanted(config))
 		capabilities |= bit(CAP_NET_ADMIN) | bit(CAP_NET_RAW) | bit(CAP_NET_BIND_SERVICE);
-	if (config->listen_port < 1024 || is_low_port(config->api_listen))
+	if (config->listen_port < 1024 || is_low_port(config->api_listen) || is_low_port(config->https_listen))
 		capabilities |= bit(CAP_NET_BIND_SERVICE);
 	return capabilities;
 }

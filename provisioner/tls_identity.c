@@ -171,6 +171,17 @@ void tls_identity_close(struct tls_identity **identity)
 	*identity = NULL;
 }
 
+bool tls_identity_is_for(struct tls_identity *identity, const char *host)
+{
+	CLEANUP(certificate_free) gnutls_x509_crt_t certificate = NULL;
+
+	pthread_mutex_lock(&identity->lock);
+	bool is_for = gnutls_pcert_export_x509(&identity->now.chain[0], &certificate) >= 0 &&
+		      gnutls_x509_crt_check_hostname(certificate, host);
+	pthread_mutex_unlock(&identity->lock);
+	return is_for;
+}
+
 void tls_identity_reload(struct tls_identity *identity)
 {
 	pthread_mutex_lock(&identity->lock);

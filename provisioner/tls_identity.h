@@ -10,6 +10,7 @@
 #include "err.h"
 
 #include <gnutls/abstract.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TLS_IDENTITY_LIFE_S  (3 * 86400) /* of one certificate */
@@ -21,6 +22,9 @@ struct tls_identity;
  * 1970. Caller frees with tls_identity_close, after the server that uses it has stopped. */
 int tls_identity_open(struct tls_identity **out, const char *dir, int64_t now, struct err *err);
 void tls_identity_close(struct tls_identity **identity);
+
+/* Whether what is shown now is for `host`, a DNS name or an address. */
+bool tls_identity_is_for(struct tls_identity *identity, const char *host);
 
 /* Read the issuer again at the next handshake. */
 void tls_identity_reload(struct tls_identity *identity);

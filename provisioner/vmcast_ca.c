@@ -18,6 +18,7 @@
 #define DAYS_MAX    7300
 #define CA_DAYS     3650
 #define ISSUER_DAYS 365
+#define CA_NAME_MAX 64 /* of a common name: RFC 5280, ub-common-name */
 
 struct request {
 	const char *ca, *tls, *passphrase_file;
@@ -39,9 +40,7 @@ static int take_option(struct request *rq, int option, char *value, struct err *
 		rq->passphrase_file = value;
 		return 0;
 	case 'n':
-		if (config_value_check_host(value, err) < 0 || string_list_add(&rq->names, value, err) < 0)
-			return err_wrap(err, "--name '%s'", value);
-		return 0;
+		return string_list_add(&rq->names, value, err) < 0 ? err_wrap(err, "--name") : 0;
 	case 'd':
 		return option_number(&rq->days, value, "days", DAYS_MAX, err);
 	case 'h':
@@ -59,6 +58,8 @@ static int init(const struct request *rq, struct err *err)
 
 	if (rq->tls || rq->names.count > 1)
 		return err_set(err, -EINVAL, "key ca init: takes no --tls and one --name at most");
+	if (rq->names.count && strlen(rq->names.items[0]) > CA_NAME_MAX)
+		return err_set(err, -EINVAL, "--name '%s': at most %d bytes", rq->names.items[0], CA_NAME_MAX);
 	int rc = passphrase_read(&passphrase, rq->passphrase_file, true, err);
 	if (!rc)
 		rc = tls_ca_create(rq->ca, passphrase, rq->names.count ? rq->names.items[0] : "vmcast", now,
@@ -77,6 +78,9 @@ static int issue(const struct request *rq, struct err *err)
 
 	if (!rq->tls || !rq->names.count)
 		return err_set(err, -EINVAL, "key ca issue: --tls DIR and at least one --name NAME are needed");
+	for (size_t i = 0; i < rq->names.count; i++)
+		if (config_value_check_host(rq->names.items[i], err) < 0)
+			return err_wrap(err, "--name '%s'", rq->names.items[i]);
 	int rc = passphrase_read(&passphrase, rq->passphrase_file, false, err);
 	if (!rc)
 		rc = tls_ca_issue(rq->tls, rq->ca, passphrase, &rq->names, now,

@@ -6,11 +6,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
+. tests/functional/tls.sh
 
-echo "correct horse" >"$work/passphrase"
-chmod 600 "$work/passphrase"
-mkdir -p "$work/state"
-key_ca() { "$BUILD/vmcast" key ca "$@" --passphrase-file "$work/passphrase"; }
 key_ca init --ca "$work/ca" >/dev/null
 key_ca init --ca "$work/other" --name other >/dev/null
 like "a CA is not made twice" "$(key_ca init --ca "$work/ca" 2>&1 || true)" "ca-key.pem': File exists"
@@ -41,47 +38,6 @@ is "the right name and the right CA" "$(ask localhost "$api_port")" "$work/state
 like "the right CA, another name" "$(ask 127.0.0.1 "$api_port")" "^vmcast: .*(no alternative certificate subject name matches|subject name)"
 like "another CA" "$(ask localhost "$api_port" "$work/other/ca.pem")" "^vmcast: .*certificate"
 like "a CA that is not there" "$(ask localhost "$api_port" "$work/none")" "^vmcast: .*(CAfile|certificate)"
-
-# make_certificate FILE ISSUER-FOLDER NAME DAYS: what an issuer's key can sign, by somebody who holds it; ISSUER-FOLDER "self": its own
-make_certificate()
-{
-	/usr/bin/python3 - "$@" <<-'END'
-		import datetime, ipaddress, sys
-		from cryptography import x509
-		from cryptography.hazmat.primitives import hashes, serialization
-		from cryptography.hazmat.primitives.asymmetric import ec
-		file, folder, name, days = sys.argv[1:]
-		key = ec.generate_private_key(ec.SECP256R1())
-		now = datetime.datetime.utcnow()
-		subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "vmcastd")])
-		chain, issuer, issuer_key = b"", subject, key
-		if folder != "self":
-		    chain = open(folder + "/issuer.pem", "rb").read()
-		    issuer = x509.load_pem_x509_certificate(chain).subject
-		    issuer_key = serialization.load_pem_private_key(open(folder + "/issuer-key.pem", "rb").read(), None)
-		names = [x509.DNSName(name)] if name[0].isalpha() else [x509.IPAddress(ipaddress.ip_address(name))]
-		made = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-		    .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=10))
-		    .not_valid_after(now + datetime.timedelta(days=int(days)))
-		    .add_extension(x509.SubjectAlternativeName(names), False).sign(issuer_key, hashes.SHA256()))
-		with open(file, "wb") as to:
-		    to.write(made.public_bytes(serialization.Encoding.PEM) + chain)
-		with open(file + ".key", "wb") as to:
-		    to.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-		                               serialization.NoEncryption()))
-	END
-}
-
-# impostor ISSUER-FOLDER NAME DAYS: a server with such a certificate, that answers every request; sets port
-impostor()
-{
-	port=$(free_port)
-	make_certificate "$work/$port.pem" "$@"
-	openssl s_server -quiet -accept "127.0.0.1:$port" -cert "$work/$port.pem" -key "$work/$port.pem.key" \
-		-cert_chain "$work/$port.pem" -www >"$work/s_server.log" 2>&1 &
-	at_exit kill $!
-	wait_for 60 port_answers "$port"
-}
 
 impostor "$work/state/tls" localhost 1
 like "what the issuer may certify is believed, and then has no such answer" "$(ask localhost "$port")" "JSON"

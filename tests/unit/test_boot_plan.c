@@ -237,6 +237,42 @@ static void test_request(void)
 	ok(!strstr(assigned, "\"item\""), "a machine that takes what it is assigned names no item");
 }
 
+/* Nothing that the service says leads from https to http, but to a mirror: its bytes are held to their digests. */
+static void test_https_stays_https(void)
+{
+	static const struct {
+		const char *old, *new;
+		int rc;
+		const char *name;
+	} cases[] = {
+		{ "\"/images/" ID "/image.zst\"", "\"http://10.77.0.1/i\"", -EACCES, "an image over http" },
+		{ "\"/images/" ID "/image.zst\"", "\"HTTP://10.77.0.1/i\"", -EACCES, "in capitals" },
+		{ "\"/images/" ID "/image.zst\"", "\"//10.77.0.2/i\"", 0,
+		  "an image without a scheme has the service's" },
+		{ "\"/images/" ID "/index\"", "\"http://10.77.0.1/i\"", -EACCES, "an index over http" },
+		{ "\"index_bytes\"", "\"mirrors\":[\"http://10.77.0.2/i\"],\"index_bytes\"", 0, "a mirror over http" },
+		{ "\"index_bytes\"",
+		  "\"deltas\":[{\"from\":\"sha256:" OTHER "\",\"bytes\":1,\"url\":\"http://a/d\"}],\"index_bytes\"",
+		  -EACCES, "a delta over http" },
+		{ "null", "{\"metadata_url\":\"http://10.77.0.1/m/\",\"targets_url\":\"/t/\"}", -EACCES,
+		  "metadata over http" },
+		{ "null", "{\"metadata_url\":\"/m/\",\"targets_url\":\"http://10.77.0.1/t/\"}", -EACCES,
+		  "targets over http" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP(boot_plan_free) struct boot_plan plan = { 0 };
+		const char *at = strstr(good, cases[i].old);
+		char text[2048];
+		struct err err = { 0 };
+
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, cases[i].new,
+			 at + strlen(cases[i].old));
+		is_int(boot_plan_parse(&plan, text, strlen(text), "https://10.77.0.1:8882", &err), cases[i].rc,
+		       cases[i].name);
+	}
+}
+
 int main(void)
 {
 	test_good();
@@ -246,5 +282,6 @@ int main(void)
 	test_several_faults();
 	test_faults();
 	test_request();
+	test_https_stays_https();
 	return done_testing();
 }

@@ -75,6 +75,25 @@ static void what_is_written_is_read(void)
 	is_int(c->dhcp, DHCP_OWN, "choices are read");
 }
 
+static void is_https_url(const char *text, const char *want, const char *name)
+{
+	struct err err;
+	CLEANUP(config_free) struct config *c = load(text, strlen(text), &err);
+
+	if (ok(c, "HTTPS for machines: a file that loads"))
+		is_str(c->https_url, want, name);
+}
+
+static void https_url_is_made_of_what_is_there(void)
+{
+	is_https_url("url = http://h:1/p/", NULL, "no HTTPS without being told");
+	is_https_url("url = http://h:1/p/\nhttps_listen = 0.0.0.0:8882", "https://h:8882", "the host of url");
+	is_https_url("listen = [::1]:80\nhttps_listen = [::]:443", "https://[::1]:443", "an IPv6 address");
+	is_https_url("url = http://h\nhttps_listen = 0.0.0.0:8882\nhttps_url = https://name/x/", "https://name/x",
+		     "what is written counts");
+	is_https_url("url = http://h\nhttps_url = https://name", "https://name", "another server may do the TLS");
+}
+
 static void faults_say_what_would_be_right(void)
 {
 	static const struct {
@@ -108,6 +127,8 @@ static void faults_say_what_would_be_right(void)
 		  ":1: url = 'ftp://x': not a base URL; write http://HOST:PORT or http://HOST:PORT/PATH" },
 		{ "url = http://",
 		  ":1: url = 'http://': not a base URL; write http://HOST:PORT or http://HOST:PORT/PATH" },
+		{ "https_url = http://x",
+		  ":1: https_url = 'http://x': not a base URL for HTTPS; write https://HOST:PORT" },
 		{ "url = http://x,y", ":1: url = 'http://x,y': not a base URL; write http://HOST:PORT or "
 				      "http://HOST:PORT/PATH" },
 		{ "feed = /srv/feed.xml",
@@ -249,6 +270,7 @@ int main(void)
 	close(mkstemp(conf_path));
 	empty_file_gives_defaults();
 	what_is_written_is_read();
+	https_url_is_made_of_what_is_there();
 	faults_say_what_would_be_right();
 	hostile_files_are_refused();
 	check_reports_every_fault();

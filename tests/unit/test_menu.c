@@ -222,6 +222,12 @@ static void other_scripts(void)
 							 .target = "bus=virtio,bytes=8G",
 							 .ticket = "00112233445566778899aabbccddeeff" }),
 		  "assigned");
+	struct config https = config;
+	https.https_url = "https://10.77.0.1:8882";
+	CLEANUP(free_str) char *over_https = menu_boot_script(&https, &row, &disk, &bios, &assigned);
+	ok(strstr(over_https, " vmcast.server=https://10.77.0.1:8882 ") &&
+		   strstr(over_https, "set server http://10.77.0.1:8880\n"),
+	   "the client asks over https, iPXE does not");
 	struct config secure = config;
 	secure.secure_boot_dir = "/etc/vmcast/secure-boot";
 	is_golden(menu_boot_script(&secure, &row, &disk, &uefi, &assigned), "secure-boot");

@@ -49,6 +49,19 @@ static int64_t shown_end(struct tls_identity *identity, const char *name, int64_
 	return good ? end : 0;
 }
 
+static void knows_its_names(void)
+{
+	CLEANUP(tls_identity_close) struct tls_identity *identity = NULL;
+	struct err err;
+
+	if (!ok(tls_identity_open(&identity, tls_dir, BEGIN, &err) == 0, "an issuer for names and addresses is opened"))
+		return;
+	for (size_t i = 0; i < names.count; i++)
+		ok(tls_identity_is_for(identity, names.items[i]), "it is for a name that it was made for");
+	ok(!tls_identity_is_for(identity, "elsewhere.example") && !tls_identity_is_for(identity, "192.0.2.99"),
+	   "and for no other");
+}
+
 static void certificates_are_renewed_in_time(void)
 {
 	CLEANUP(tls_identity_close) struct tls_identity *identity = NULL;
@@ -118,6 +131,7 @@ int main(void)
 	if (ok(tls_ca_create(ca_dir, NULL, "test", BEGIN, BEGIN + 100 * DAY, &err) == 0 &&
 		       tls_ca_issue(tls_dir, ca_dir, NULL, &names, BEGIN, BEGIN + 40 * DAY, &err) == 0,
 	       "a CA and an issuer")) {
+		knows_its_names();
 		certificates_are_renewed_in_time();
 		a_key_of_another_issuer_is_refused();
 		a_key_that_others_can_read_is_refused();

@@ -171,34 +171,34 @@ static int copy_pack(const char *to, struct err *err)
 }
 
 /* From memory to the store, from which it is used then. */
-static int keep_pack(const struct boot_plan *plan, struct err *err)
+static int keep_pack(const struct boot_plan *plan, const char *arch, struct err *err)
 {
 	char path[GUEST_PATH];
 	struct err ignored;
 
-	guest_store_pack_path(path, plan->pack.id);
+	guest_store_pack_path(path, arch, plan->pack.id);
 	int rc = guest_pack_check(path, &plan->pack, &ignored) == 0 ? 0 : copy_pack(path, err);
 	if (!rc)
-		rc = guest_pack_unmount(err);
+		rc = guest_pack_unmount(arch, err);
 	if (!rc)
-		rc = guest_pack_mount(path, err);
+		rc = guest_pack_mount(path, arch, err);
 	unlink(PACK_IN_MEMORY);
 	if (!rc)
-		guest_store_drop_packs(plan->pack.id);
+		guest_store_drop_packs(arch, plan->pack.id);
 	return rc;
 }
 
 /* One that the store has need not come again. */
-static int get_pack(const struct guest_install_question *q, struct err *err)
+static int get_pack(const struct guest_install_question *q, const char *arch, struct err *err)
 {
 	char path[GUEST_PATH];
 	struct err ignored;
 
-	guest_store_pack_path(path, q->plan->pack.id);
+	guest_store_pack_path(path, arch, q->plan->pack.id);
 	if (guest_pack_check(path, &q->plan->pack, &ignored) == 0)
-		return guest_pack_mount(path, err);
+		return guest_pack_mount(path, arch, err);
 	int rc = guest_pack_fetch(PACK_IN_MEMORY, &q->plan->pack, q->service, q->progress, err);
-	return rc ? rc : guest_pack_mount(PACK_IN_MEMORY, err);
+	return rc ? rc : guest_pack_mount(PACK_IN_MEMORY, arch, err);
 }
 
 /* Another size than the image's: it is another image's. */
@@ -262,7 +262,7 @@ int guest_install_prepare(struct guest_install *out, const struct guest_install_
 	else if (!rc)
 		rc = use_store(out, partition, disk, q, err);
 	if (!rc)
-		rc = get_pack(q, err);
+		rc = get_pack(q, out->record.spec.arch, err);
 	if (!rc && is_new) {
 		rc = guest_store_make(&out->node_disk, err);
 		if (!rc)
@@ -271,7 +271,7 @@ int guest_install_prepare(struct guest_install *out, const struct guest_install_
 			rc = guest_store_mount(partition, err);
 	}
 	if (!rc)
-		rc = keep_pack(q->plan, err);
+		rc = keep_pack(q->plan, out->record.spec.arch, err);
 	if (!rc)
 		rc = make_dir(out->record.id, err);
 	if (!rc)
@@ -294,12 +294,12 @@ static int write_file(const char *path, const void *data, size_t len, struct err
 static int make_variables(const struct guest_record *record, struct err *err)
 {
 	bool is_arm = strcmp(record->spec.arch, "aarch64") == 0;
-	const char *from = is_arm ? GUEST_JAIL_ROOT "/usr/share/AAVMF/AAVMF_VARS.fd"
-				  : GUEST_JAIL_ROOT "/usr/share/OVMF/OVMF_VARS_4M.fd";
 	CLEANUP(free_mem) char *data = NULL;
-	char path[GUEST_PATH];
+	char path[GUEST_PATH], from[GUEST_JAIL_PATH];
 	size_t len;
 
+	guest_jail_path(from, record->spec.arch,
+			is_arm ? "usr/share/AAVMF/AAVMF_VARS.fd" : "usr/share/OVMF/OVMF_VARS_4M.fd");
 	guest_store_path(path, record->id, "vars.fd");
 	if (record->spec.firmware != GUEST_UEFI)
 		return text_file_remove(path, err);

@@ -20,17 +20,14 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-#define GUEST_DIR GUEST_JAIL_ROOT "/guest"
-#define DEV_DIR   GUEST_JAIL_ROOT "/dev"
-
 /* Of include/uapi/linux/major.h and Documentation/admin-guide/devices.txt. */
 static const struct {
-	const char *path;
+	const char *name;
 	unsigned major, minor;
 } devices[] = {
-	{ DEV_DIR "/null", 1, 3 },
-	{ DEV_DIR "/zero", 1, 5 },
-	{ DEV_DIR "/urandom", 1, 9 },
+	{ "null", 1, 3 },
+	{ "zero", 1, 5 },
+	{ "urandom", 1, 9 },
 };
 
 static int own_mounts(const char **step)
@@ -41,34 +38,40 @@ static int own_mounts(const char **step)
 	return 0;
 }
 
-static int enter_root(const char **step)
+void guest_jail_path(char out[static GUEST_JAIL_PATH], const char *arch, const char *file)
 {
-	*step = "chroot " GUEST_JAIL_ROOT;
-	return chroot(GUEST_JAIL_ROOT) == 0 && chdir("/") == 0 ? 0 : -errno;
+	snprintf(out, GUEST_JAIL_PATH, GUEST_JAIL_ROOT "/%s%s%s", arch, file ? "/" : "", file ? file : "");
 }
 
-static int make_kvm(const struct guest_jail *jail)
+static int enter_root(const char *root, const char **step)
 {
-	struct stat st;
+	*step = "chroot";
+	return chroot(root) == 0 && chdir("/") == 0 ? 0 : -errno;
+}
 
-	if (!jail->kvm)
-		return 0;
-	if (stat("/dev/kvm", &st) != 0 || mknod(DEV_DIR "/kvm", S_IFCHR | 0600, st.st_rdev) != 0 ||
-	    chown(DEV_DIR "/kvm", jail->uid, jail->uid) != 0)
-		return -errno;
-	return 0;
+static int make_device(const char *dir, const char *name, dev_t dev, mode_t mode, uid_t uid)
+{
+	char path[GUEST_JAIL_PATH + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return mknod(path, S_IFCHR, dev) == 0 && chmod(path, mode) == 0 && chown(path, uid, uid) == 0 ? 0 : -errno;
 }
 
 static int make_devices(const struct guest_jail *jail, const char **step)
 {
+	char dir[GUEST_JAIL_PATH];
+	struct stat kvm;
+	int rc = 0;
+
 	*step = "its /dev";
-	if (mount("dev", DEV_DIR, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k") != 0)
+	guest_jail_path(dir, jail->arch, "dev");
+	if (mount("dev", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k") != 0)
 		return -errno;
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (mknod(devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) != 0 ||
-		    chmod(devices[i].path, 0666) != 0)
-			return -errno;
-	return make_kvm(jail);
+	for (size_t i = 0; !rc && i < sizeof(devices) / sizeof(devices[0]); i++)
+		rc = make_device(dir, devices[i].name, makedev(devices[i].major, devices[i].minor), 0666, 0);
+	if (rc || !jail->kvm)
+		return rc;
+	return stat("/dev/kvm", &kvm) == 0 ? make_device(dir, "kvm", kvm.st_rdev, 0600, jail->uid) : -errno;
 }
 
 static int drop_privileges(const struct guest_jail *jail, const char **step)
@@ -86,6 +89,7 @@ static int drop_privileges(const struct guest_jail *jail, const char **step)
 
 int guest_jail_enter(const struct guest_jail *jail, const char **step)
 {
+	char root[GUEST_JAIL_PATH], dir[GUEST_JAIL_PATH];
 	int rc = own_mounts(step);
 
 	if (!rc)
@@ -93,28 +97,46 @@ int guest_jail_enter(const struct guest_jail *jail, const char **step)
 	if (rc)
 		return rc;
 	*step = "its folder";
-	if (mount(jail->dir, GUEST_DIR, NULL, MS_BIND, NULL) != 0)
+	guest_jail_path(root, jail->arch, NULL);
+	guest_jail_path(dir, jail->arch, "guest");
+	if (mount(jail->dir, dir, NULL, MS_BIND, NULL) != 0)
 		return -errno;
 	*step = "namespaces of its own";
 	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
 		return -errno;
-	rc = enter_root(step);
+	rc = enter_root(root, step);
 	return rc ? rc : drop_privileges(jail, step);
+}
+
+/* A pack that is mounted; all have the tools. */
+static const char *any_pack(void)
+{
+	static const char *const arches[] = { "x86_64", "aarch64" };
+	char path[GUEST_JAIL_PATH];
+
+	for (size_t i = 0; i < sizeof(arches) / sizeof(arches[0]); i++) {
+		guest_jail_path(path, arches[i], "usr/sbin");
+		if (access(path, F_OK) == 0)
+			return arches[i];
+	}
+	return arches[0];
 }
 
 /* Everything of the machine's that tools look at. */
 static int enter_as_tool(void)
 {
-	static const char *const dirs[] = { "/dev", "/sys", "/proc" };
-	const char *step;
-	char to[64];
+	static const char *const dirs[] = { "dev", "sys", "proc" };
+	const char *step, *arch = any_pack();
+	char from[16], to[GUEST_JAIL_PATH];
 	int rc = own_mounts(&step);
 
 	for (size_t i = 0; !rc && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(to, sizeof(to), GUEST_JAIL_ROOT "%s", dirs[i]);
-		rc = mount(dirs[i], to, NULL, MS_BIND, NULL) == 0 ? 0 : -errno;
+		snprintf(from, sizeof(from), "/%s", dirs[i]);
+		guest_jail_path(to, arch, dirs[i]);
+		rc = mount(from, to, NULL, MS_BIND, NULL) == 0 ? 0 : -errno;
 	}
-	return rc ? rc : enter_root(&step);
+	guest_jail_path(to, arch, NULL);
+	return rc ? rc : enter_root(to, &step);
 }
 
 static void run_tool(const char *const *argv, int input, int output)

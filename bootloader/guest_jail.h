@@ -14,14 +14,18 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Where the pack is mounted. */
+/* Packs are mounted in it, each in a folder by the architecture of its guests. */
 #define GUEST_JAIL_ROOT "/run/hypervisor"
+
+/* Longest path of that. */
+#define GUEST_JAIL_PATH 64
 
 /* How a guest's QEMU is kept. */
 struct guest_jail {
-	const char *dir; /* becomes /guest */
-	uid_t uid;       /* and gid; not 0 */
-	bool kvm;        /* /dev/kvm is there */
+	const char *arch; /* whose pack is its root */
+	const char *dir;  /* becomes /guest */
+	uid_t uid;        /* and gid; not 0 */
+	bool kvm;         /* /dev/kvm is there */
 };
 
 /*
@@ -30,8 +34,11 @@ struct guest_jail {
  */
 int guest_jail_enter(const struct guest_jail *jail, const char **step);
 
+/* GUEST_JAIL_ROOT/ARCH, or a file in it. */
+void guest_jail_path(char out[static GUEST_JAIL_PATH], const char *arch, const char *file);
+
 /*
- * Run a tool of the pack as root, with the machine's devices, and wait for it. `input`: its standard input; NULL: none. -EIO: it
+ * Run a tool of a pack (each has them) as root, with the machine's devices, and wait for it. `input`: its standard input; NULL: none. -EIO: it
  * ended otherwise than with 0; the error has the last line that it said.
  */
 int guest_jail_tool(const char *const *argv, const char *input, struct err *err);

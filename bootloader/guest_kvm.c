@@ -49,7 +49,7 @@ static void run_trial(int output)
 		"isa-debugcon.iobase=0x402",
 		NULL,
 	};
-	const struct guest_jail jail = { .dir = TRIAL_DIR, .uid = TRIAL_UID, .kvm = true };
+	const struct guest_jail jail = { .arch = "x86_64", .dir = TRIAL_DIR, .uid = TRIAL_UID, .kvm = true };
 	const char *step = "output";
 	int rc = dup2(open("/dev/null", O_RDWR), 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ? -errno : 0;
 

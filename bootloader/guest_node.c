@@ -41,6 +41,9 @@
 
 #define FDS_MAX (GUESTS_MAX * 3 + 2)
 
+/* That guests can have. */
+static const char *const arches[] = { "x86_64", "aarch64" };
+
 struct node {
 	const struct guest_node_options *options;
 	struct guest guests[GUESTS_MAX];
@@ -70,23 +73,42 @@ static int find_store(const struct guest_node_options *o, struct err *err)
 	return rc ? rc : guest_store_mount(partition, err);
 }
 
-/* As it was verified when it was put there: its name is its digest. */
-static int mount_pack(const struct guest_node_options *o, struct err *err)
+/* As it was verified when it was put there: its name has its digest. */
+static int mount_pack(const struct guest_node_options *o, const char *arch, struct err *err)
 {
 	struct plan_pack pack = { 0 };
 	char path[GUEST_PATH];
 	struct stat st;
-	int rc = guest_store_find_pack(pack.id, err);
+	int rc = guest_store_find_pack(pack.id, arch, err);
 
 	if (rc)
 		return rc;
-	guest_store_pack_path(path, pack.id);
+	guest_store_pack_path(path, arch, pack.id);
 	pack.bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 	rc = guest_pack_check(path, &pack, err);
 	if (!rc)
-		rc = guest_pack_mount(path, err);
+		rc = guest_pack_mount(path, arch, err);
 	if (!rc)
-		progress_mark(o->progress, "hypervisor", "pack %.16s, from the node's disk", pack.id);
+		progress_mark(o->progress, "hypervisor", "pack %.16s for %s, from the node's disk", pack.id, arch);
+	return rc;
+}
+
+static bool needs_pack(const struct node *node, const char *arch)
+{
+	for (size_t i = 0; i < node->count; i++)
+		if (strcmp(node->guests[i].record.spec.arch, arch) == 0)
+			return true;
+	return false;
+}
+
+/* Of each that guests need. */
+static int mount_packs(const struct node *node, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(arches) / sizeof(arches[0]); i++)
+		if (needs_pack(node, arches[i]))
+			rc = mount_pack(node->options, arches[i], err);
 	return rc;
 }
 
@@ -120,9 +142,9 @@ static void find_card(struct node *node)
 
 static void find_kvm(struct node *node)
 {
-	char why[256];
+	char why[256] = "they are of another architecture";
 
-	node->host.has_kvm = guest_kvm_works(why, sizeof(why));
+	node->host.has_kvm = needs_pack(node, "x86_64") && guest_kvm_works(why, sizeof(why));
 	progress_mark(node->options->progress, "kvm", "%s%s",
 		      node->host.has_kvm ? "works" : "guests run without: ", node->host.has_kvm ? "" : why);
 }
@@ -413,7 +435,7 @@ static int get_ready(struct node *node, struct err *err)
 	if (!rc)
 		rc = load_guests(node, err);
 	if (!rc)
-		rc = mount_pack(node->options, err);
+		rc = mount_packs(node, err);
 	if (!rc)
 		rc = guest_cgroup_begin(err);
 	if (rc)
@@ -444,7 +466,8 @@ int guest_node_run(enum guest_node_end *end, const struct guest_node_options *op
 	watch(end, node);
 	stop_reporter(node);
 	sync();
-	guest_pack_unmount(err);
+	for (size_t i = 0; i < sizeof(arches) / sizeof(arches[0]); i++)
+		guest_pack_unmount(arches[i], err);
 	if (umount(GUEST_STORE_DIR) != 0)
 		log_warn("unmount '%s': %s", GUEST_STORE_DIR, strerror(errno));
 	return 0;

@@ -161,21 +161,29 @@ static int open_loop(char *name, size_t room, struct err *err)
 	return fd < 0 ? err_set(err, -EIO, "open '%s': %s", name, strerror(errno)) : fd;
 }
 
-static bool is_mounted(void)
+static bool is_mounted(const char *dir)
 {
 	struct stat here, above;
 
-	return stat(GUEST_JAIL_ROOT, &here) == 0 && stat(GUEST_JAIL_ROOT "/..", &above) == 0 &&
-	       here.st_dev != above.st_dev;
+	return stat(dir, &here) == 0 && stat(GUEST_JAIL_ROOT, &above) == 0 && here.st_dev != above.st_dev;
 }
 
-int guest_pack_mount(const char *path, struct err *err)
+static int make_dir(const char *path, struct err *err)
+{
+	return mkdir(path, 0755) == 0 || errno == EEXIST ? 0
+							 : err_set(err, -EIO, "mkdir '%s': %s", path, strerror(errno));
+}
+
+int guest_pack_mount(const char *path, const char *arch, struct err *err)
 {
 	struct loop_config config = { .info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR } };
-	char name[32];
+	char name[32], dir[GUEST_JAIL_PATH];
 
-	if (is_mounted())
+	guest_jail_path(dir, arch, NULL);
+	if (is_mounted(dir))
 		return 0;
+	if (make_dir(GUEST_JAIL_ROOT, err) < 0 || make_dir(dir, err) < 0)
+		return err->code;
 	CLEANUP(close_fd) int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (file < 0)
 		return err_set(err, -EIO, "open '%s': %s", path, strerror(errno));
@@ -185,16 +193,17 @@ int guest_pack_mount(const char *path, struct err *err)
 	config.fd = (uint32_t)file;
 	if (ioctl(loop, LOOP_CONFIGURE, &config) != 0)
 		return err_set(err, -EIO, "'%s' on %s: %s", path, name, strerror(errno));
-	if (mkdir(GUEST_JAIL_ROOT, 0755) != 0 && errno != EEXIST)
-		return err_set(err, -EIO, "mkdir '%s': %s", GUEST_JAIL_ROOT, strerror(errno));
-	if (mount(name, GUEST_JAIL_ROOT, "squashfs", MS_RDONLY | MS_NOSUID, NULL) != 0)
+	if (mount(name, dir, "squashfs", MS_RDONLY | MS_NOSUID, NULL) != 0)
 		return err_set(err, -EIO, "mount '%s' as squashfs: %s", path, strerror(errno));
 	return 0;
 }
 
-int guest_pack_unmount(struct err *err)
+int guest_pack_unmount(const char *arch, struct err *err)
 {
-	if (is_mounted() && umount(GUEST_JAIL_ROOT) != 0)
-		return err_set(err, -EIO, "unmount '%s': %s", GUEST_JAIL_ROOT, strerror(errno));
+	char dir[GUEST_JAIL_PATH];
+
+	guest_jail_path(dir, arch, NULL);
+	if (is_mounted(dir) && umount(dir) != 0)
+		return err_set(err, -EIO, "unmount '%s': %s", dir, strerror(errno));
 	return 0;
 }

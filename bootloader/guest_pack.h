@@ -17,8 +17,8 @@ int guest_pack_fetch(const char *path, const struct plan_pack *pack, const struc
 /* The file has this digest and length. -EBADMSG: it has not; -ENOENT. */
 int guest_pack_check(const char *path, const struct plan_pack *pack, struct err *err);
 
-/* At GUEST_JAIL_ROOT, read-only. Where one is mounted already, nothing is done. */
-int guest_pack_mount(const char *path, struct err *err);
-int guest_pack_unmount(struct err *err);
+/* At guest_jail_path(arch), read-only. Where one is mounted already, nothing is done. */
+int guest_pack_mount(const char *path, const char *arch, struct err *err);
+int guest_pack_unmount(const char *arch, struct err *err);
 
 #endif

@@ -170,7 +170,9 @@ static void run_qemu(const struct ends *ends, const struct guest *guest, char *c
 	int null = open("/dev/null", O_RDWR), rc = 0;
 
 	guest_store_path(dir, guest->record.id, NULL);
-	const struct guest_jail jail = { .dir = dir, .uid = FIRST_UID + guest->slot, .kvm = guest->is_kvm };
+	const struct guest_jail jail = {
+		.arch = guest->record.spec.arch, .dir = dir, .uid = FIRST_UID + guest->slot, .kvm = guest->is_kvm
+	};
 	if (write(ends->procs, "0", 1) != 1 || dup2(null, 0) < 0 || dup2(ends->error, 1) < 0 ||
 	    dup2(ends->error, 2) < 0 || keep_open(ends->qmp) != 0 || keep_open(ends->serial) != 0)
 		rc = -errno;

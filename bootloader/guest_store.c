@@ -142,40 +142,41 @@ void guest_store_path(char out[static GUEST_PATH], const char *id, const char *f
 	snprintf(out, GUEST_PATH, GUEST_STORE_DIR "/%s%s%s", id, file ? "/" : "", file ? file : "");
 }
 
-void guest_store_pack_path(char out[static GUEST_PATH], const char digest[static DIGEST_HEX])
+void guest_store_pack_path(char out[static GUEST_PATH], const char *arch, const char digest[static DIGEST_HEX])
 {
-	snprintf(out, GUEST_PATH, GUEST_STORE_DIR "/pack-%s.squashfs", digest);
+	snprintf(out, GUEST_PATH, GUEST_STORE_DIR "/pack-%s-%s.squashfs", arch, digest);
 }
 
-/* False: it is not the name of a pack. */
-static bool pack_digest(char digest[static DIGEST_HEX], const char *name)
+/* False: it is not the name of a pack for `arch`. */
+static bool pack_digest(char digest[static DIGEST_HEX], const char *name, const char *arch)
 {
 	uint8_t bytes[DIGEST_BYTES];
+	char of[16];
 	int end = 0;
 
-	return sscanf(name, "pack-%64[0-9a-f].squashfs%n", digest, &end) == 1 && end && !name[end] &&
-	       digest_parse(bytes, digest) == 0;
+	return sscanf(name, "pack-%15[a-z0-9_]-%64[0-9a-f].squashfs%n", of, digest, &end) == 2 && end && !name[end] &&
+	       strcmp(of, arch) == 0 && digest_parse(bytes, digest) == 0;
 }
 
-int guest_store_find_pack(char digest[static DIGEST_HEX], struct err *err)
+int guest_store_find_pack(char digest[static DIGEST_HEX], const char *arch, struct err *err)
 {
 	CLEANUP(close_dir) DIR *dir = opendir(GUEST_STORE_DIR);
 	const struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		if (pack_digest(digest, entry->d_name))
+		if (pack_digest(digest, entry->d_name, arch))
 			return 0;
-	return err_set(err, -ENOENT, "there is no hypervisor pack in '%s'", GUEST_STORE_DIR);
+	return err_set(err, -ENOENT, "there is no hypervisor pack for %s in '%s'", arch, GUEST_STORE_DIR);
 }
 
-void guest_store_drop_packs(const char but[static DIGEST_HEX])
+void guest_store_drop_packs(const char *arch, const char but[static DIGEST_HEX])
 {
 	CLEANUP(close_dir) DIR *dir = opendir(GUEST_STORE_DIR);
 	const struct dirent *entry;
 	char digest[DIGEST_HEX];
 
 	while (dir && (entry = readdir(dir)))
-		if (pack_digest(digest, entry->d_name) && strcmp(digest, but) != 0)
+		if (pack_digest(digest, entry->d_name, arch) && strcmp(digest, but) != 0)
 			unlinkat(dirfd(dir), entry->d_name, 0);
 }
 

@@ -5,7 +5,7 @@
  *
  *   disk-0.raw ..  vars.fd (UEFI's variables)  seed.img (if there is one)  guest.json (the record; written last)
  *
- * and beside them the hypervisor pack, named by its digest. A partition gets its name when the file system in it is whole, so one that has
+ * and beside them the hypervisor packs, named by architecture and digest. A partition gets its name when the file system in it is whole, so one that has
  * the name and cannot be mounted is never made anew: there were guests in it.
  */
 #ifndef VMCAST_GUEST_STORE_H
@@ -45,15 +45,15 @@ int guest_store_make(const struct disk *disk, struct err *err);
 /* At GUEST_STORE_DIR; where it is mounted already, nothing is done. */
 int guest_store_mount(const char *partition, struct err *err);
 
-/* GUEST_STORE_DIR/ID, or a file in it; GUEST_STORE_DIR/pack-DIGEST.squashfs. */
+/* GUEST_STORE_DIR/ID, or a file in it; GUEST_STORE_DIR/pack-ARCH-DIGEST.squashfs. */
 void guest_store_path(char out[static GUEST_PATH], const char *id, const char *file);
-void guest_store_pack_path(char out[static GUEST_PATH], const char digest[static DIGEST_HEX]);
+void guest_store_pack_path(char out[static GUEST_PATH], const char *arch, const char digest[static DIGEST_HEX]);
 
-/* The digest of the pack that is there. -ENOENT: there is none. */
-int guest_store_find_pack(char digest[static DIGEST_HEX], struct err *err);
+/* The digest of the pack for guests of `arch` that is there. -ENOENT: there is none. */
+int guest_store_find_pack(char digest[static DIGEST_HEX], const char *arch, struct err *err);
 
-/* All others go. Best effort: they only take room. */
-void guest_store_drop_packs(const char but[static DIGEST_HEX]);
+/* All others for `arch` go. Best effort: they only take room. */
+void guest_store_drop_packs(const char *arch, const char but[static DIGEST_HEX]);
 
 /* A record's text. -EPROTO names the field; -ENOTSUP: of another version. `id` is not looked at. */
 int guest_record_parse(struct guest_record *out, const char *id, const char *text, size_t len, struct err *err);

@@ -243,7 +243,11 @@ static int check_guest(struct follow *f, const json_t *custom, struct err *err)
 		return 0;
 	if (!json_equal(json_object_get(custom, "guest"), plan->guest))
 		return err_set(err, -EACCES, "field \"guest\": the plan's machine is not the one that is signed");
-	int rc = tuf_find(&info, f->tuf, "env/hypervisor-x86_64.squashfs", err);
+	char path[64];
+
+	snprintf(path, sizeof(path), "env/hypervisor-%.16s.squashfs",
+		 json_string_value(json_object_get(plan->guest, "arch")) ?: "");
+	int rc = tuf_find(&info, f->tuf, path, err);
 	if (!rc)
 		rc = same_number("pack.bytes", info.length, plan->pack.bytes, err);
 	if (!rc && info.has_sha256)

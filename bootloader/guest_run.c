@@ -25,6 +25,9 @@
 /* How long a guest may take to power off. */
 #define GRACE_MS (60u * 1000)
 
+/* A line that nothing is added to for so long is shown without its end. */
+#define LINE_MS 500
+
 /* One that ran so long did well: the next failure is its first. */
 #define GOOD_MS (60u * 1000)
 
@@ -332,6 +335,7 @@ static void show(struct guest *guest, const char *data, size_t len)
 		if (is_shown(guest, data[i]))
 			guest->line[guest->line_len++] = data[i];
 	}
+	guest->line_ms = guest->line_len ? clock_ms() + LINE_MS : 0;
 }
 
 static void keep(struct guest *guest, const char *data, size_t len)
@@ -468,9 +472,12 @@ void guest_on_exit(struct guest *guest, int status, uint64_t now_ms)
 		plan_start(guest, now_ms);
 }
 
-static int64_t until(uint64_t when_ms, uint64_t now_ms)
+/* The sooner of `next` (-1: never) and a time on the clock (0: none), in milliseconds from now. */
+static int64_t sooner(int64_t next, uint64_t when_ms, uint64_t now_ms)
 {
-	return when_ms ? (int64_t)(when_ms > now_ms ? when_ms - now_ms : 0) : -1;
+	int64_t in_ms = when_ms > now_ms ? (int64_t)(when_ms - now_ms) : 0;
+
+	return when_ms && (next < 0 || in_ms < next) ? in_ms : next;
 }
 
 int64_t guest_on_time(struct guest *guest, const struct guest_host *host, uint64_t now_ms)
@@ -484,5 +491,9 @@ int64_t guest_on_time(struct guest *guest, const struct guest_host *host, uint64
 	if (!guest->pid && guest->start_ms && now_ms >= guest->start_ms && guest_start(guest, host, &err) != 0 &&
 	    guest->record.spec.restart != GUEST_RESTART_NEVER)
 		plan_start(guest, now_ms);
-	return until(guest->pid ? guest->kill_ms : guest->start_ms, now_ms);
+	if (guest->line_ms && now_ms >= guest->line_ms) {
+		show_line(guest);
+		guest->line_ms = 0;
+	}
+	return sooner(sooner(-1, guest->pid ? guest->kill_ms : guest->start_ms, now_ms), guest->line_ms, now_ms);
 }

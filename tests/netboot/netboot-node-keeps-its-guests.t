@@ -65,7 +65,7 @@ ok "it asks who is there" shows "$from" 'login:'
 type_line root
 ok "and for a password" shows "$from" Password:
 type_line vmcast
-ok "an operator is logged in on its console" shows "$from" 'root@vmcast-demo'
+ok "an operator is logged in on its console" shows "$from" 'root@vmcast-demo:'
 from=$(lines)
 type_line 'echo c >/proc/sysrq-trigger'
 ok "its kernel panics: the node knows" lab wait node 'vmcast: guest Web-server: failed: its kernel panicked' 300 --since "$from"

@@ -100,7 +100,7 @@ secure-boot: env firmware ## sign what UEFI machines boot (SB_KEY=db.key SB_CERT
 deps: ## install what is missing from Debian (says what first)
 	$(Q)tests/deps $(BUILD_PACKAGES) $(LAB_PACKAGES) $(TEST_PACKAGES) $(SECURE_BOOT_PACKAGES)
 
-demo: deps ## boot a virtual machine with an empty disk from the network to Debian's login prompt (UEFI=1: on UEFI)
+demo: deps ## boot a virtual machine with an empty disk from the network to Debian's login prompt (UEFI=1: on UEFI; LANDING=kexec|guest)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)qemu/demo
 

@@ -62,6 +62,22 @@ ticket_in()
 	sed -n 's/.* vmcast.ticket=\([0-9a-f]*\) .*/\1/p'
 }
 
+# A landing that is chosen in the menu
+like "the menu lets the landing be chosen" "$(script)" 'item -- landing What is written next lands: \$\{landing\}'
+for landing in guest kexec disk as-the-item-says; do
+	ticket=$(curl -s "$url/v1/start?item=$item&write=1&landing=$landing&mac=$mac&arch=x86_64&platform=pcbios" | ticket_in)
+	machine plan "$work/node" memory "$url" "{\"version\":1,\"item\":\"$item\",\"macs\":[\"$other\",\"$mac\"],\"ticket\":\"$ticket\"}"
+	is "  $landing: its plan" "$status $(jq -r '"\(.landing) \(.guest.name)"' <<<"$answer")" \
+		"200 $(case $landing in guest) echo "guest image" ;; kexec) echo "kexec null" ;; *) echo "reboot null" ;; esac)"
+done
+is "  none that there is" "$(curl -s "$url/v1/start?item=$item&write=1&landing=moonwalk&mac=$mac&arch=x86_64&platform=pcbios" | jq -r .error)" \
+	"argument \"landing\": 'moonwalk' is none of disk, kexec and guest"
+vmcast machine assign "$mac" "$item" --landing kexec >/dev/null
+ticket=$(curl -s "$url/v1/start?item=$item&write=1&landing=guest&mac=$mac&arch=x86_64&platform=pcbios" | ticket_in)
+machine plan "$work/node" memory "$url" "{\"version\":1,\"item\":\"$item\",\"macs\":[\"$mac\"],\"ticket\":\"$ticket\"}"
+is "  of an assigned machine the assignment's counts" "$status $(jq -r .landing <<<"$answer")" "200 kexec"
+vmcast machine release "$mac"
+
 # Before there is a node
 tells "$work/node" memory "$(boot_ticket "$mac" "$item")" 1
 is "a machine on which nothing landed as a guest" "$status $(error)" "409 machine $mac is no node: what was written to it last is no guest"

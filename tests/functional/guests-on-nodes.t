@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A node's life as it sees the service: a machine that lands an item as a guest boots to run it from then on, tells of its guests, and
 # does what operators want of them; who is not that node, or is an old one, is refused; until it lands otherwise.
-# shellcheck disable=SC2317,SC2154 # functions are handed to `ok` and `wait_for`
+# shellcheck disable=SC2317,SC2154,SC2119 # functions are handed to `ok` and `wait_for`
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh

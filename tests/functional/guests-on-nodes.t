@@ -170,9 +170,32 @@ tells "$work/node" memory "$ticket" 11
 is "  once" "$(jq -c .console <<<"$answer")" "[]"
 is "on from where it was read to" "$(field "/v1/guests/$guest/console?from=24" '"\(.from) \(.next) \(.data)"')" "24 25 r"
 is "an offset that is none" "$(field "/v1/guests/$guest/console?from=x" .error)" "argument \"from\": 'x' is no offset"
+# On a terminal: every key is the guest's, until Ctrl-]
+cat >"$work/on-terminal" <<'END'
+import os, pty, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+before = termios.tcgetattr(terminal)[3]
+said = b""
+while b"login: " not in said:
+    said += os.read(terminal, 1000)
+os.write(terminal, b"\x03\x04u\r\x1drest")
+try:
+    while got := os.read(terminal, 1000):
+        said += got
+        after = termios.tcgetattr(terminal)[3]
+except OSError:
+    pass
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), before == after, b"Ctrl-] leaves" in said)
+END
+is "on a terminal it leaves by Ctrl-], and leaves that as it was" \
+	"$(/usr/bin/python3 "$work/on-terminal" "$BUILD/vmcast" --socket "$work/run/api.sock" guest console mail)" "0 True True"
+tells "$work/node" memory "$ticket" 12
+is "  what was typed before is the guest's, Ctrl-C and Ctrl-D too" "$(jq -c '.console[].data' <<<"$answer")" '"\u0003\u0004u\r"'
 head -c 50000 /dev/zero | tr '\0' x >"$work/long"
-tells "$work/node" memory "$ticket" 12 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")\"}"
-tells "$work/node" memory "$ticket" 13 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")y\"}"
+tells "$work/node" memory "$ticket" 13 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")\"}"
+tells "$work/node" memory "$ticket" 14 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")y\"}"
 is "more than 64 KiB: the last are kept" "$(field "/v1/guests/$guest/console" '"\(.from) \(.next) \(.data | length) \(.data[-2:])"')" \
 	"$((25 + 100001 - 65536)) $((25 + 100001)) 65536 xy"
 head -c 1048577 /dev/zero | tr '\0' ' ' >"$work/long"
@@ -186,9 +209,9 @@ kill -KILL "$vmcastd_pid"
 wait "$vmcastd_pid" 2>/dev/null || true
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "env_dir = $work/env"
 sqlite3 "$work/state/vmcast.db" "DELETE FROM boot_ticket"
-tells "$work/node" memory "$ticket" 14
+tells "$work/node" memory "$ticket" 15
 is "the node's ticket outlives service and hour" "$status $(jq -c .guests <<<"$answer")" "200 [{\"id\":\"$item\",\"wanted\":\"running\"}]"
-tells "$work/node" memory "$ticket" 14
+tells "$work/node" memory "$ticket" 15
 is "  as do the numbers of its reports" "$status" 409
 
 # Its next boot: another ticket, another key, numbers from the beginning. Tickets of one second are as good as each other.
@@ -198,7 +221,7 @@ wait_for 60 later
 tests/tuf/machine.py key ed25519 "$work/node2"
 tells "$work/node2" memory "$ticket" 1
 is "the next boot" "$status" 200
-tells "$work/node" memory "$old" 15
+tells "$work/node" memory "$old" 16
 is "reports of the boot before it, replayed" "$status $(error)" "403 field \"ticket\": node $mac has booted with a later one since"
 tells "$work/node2" memory "$ticket" 2
 is "do not disturb it" "$status" 200

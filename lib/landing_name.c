@@ -16,6 +16,11 @@ static const struct {
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
+const char *landing_name_nth(size_t nr)
+{
+	return nr < NAMES ? names[nr].said : NULL;
+}
+
 const char *landing_name_planned(const char *said)
 {
 	for (size_t i = 0; i < NAMES; i++)

@@ -8,7 +8,12 @@
 
 #include "err.h"
 
+#include <stddef.h>
+
 #define LANDING_NAME 16 /* room for any of either kind, and a NUL */
+
+/* Those that are handled, for people; NULL behind the last one. */
+const char *landing_name_nth(size_t nr);
 
 /* "disk" -> "reboot", "kexec" -> "kexec"; NULL: not one that is handled. */
 const char *landing_name_planned(const char *said);

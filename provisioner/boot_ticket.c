@@ -8,6 +8,7 @@
 #include <nettle/base16.h>
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -28,6 +29,11 @@ static void add_tag(uint8_t ticket[static TICKET_BYTES], const uint8_t *secret, 
 	hmac_sha256_update(&ctx, strlen(mac) + 1, (const uint8_t *)mac);
 	hmac_sha256_update(&ctx, strlen(item_id) + 1, (const uint8_t *)item_id);
 	hmac_sha256_digest(&ctx, TICKET_BYTES - TAG_OFF, ticket + TAG_OFF);
+}
+
+void boot_ticket_purpose(char out[static BOOT_TICKET_PURPOSE], const char *item_id, const char *landing)
+{
+	snprintf(out, BOOT_TICKET_PURPOSE, "%.16s %.15s", item_id, landing);
 }
 
 void boot_ticket_make(char out[static STORE_TICKET_CHARS], const uint8_t secret[static STORE_SECRET_BYTES],

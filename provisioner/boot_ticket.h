@@ -11,6 +11,7 @@
 #define VMCAST_BOOT_TICKET_H
 
 #include "err.h"
+#include "landing_name.h"
 #include "store.h"
 
 #include <stdint.h>
@@ -19,6 +20,10 @@
 
 /* In place of an item's id: of a node that boots to start the guests it has. */
 #define BOOT_TICKET_GUESTS "guests"
+
+/* The same of an item that is to land otherwise than it says: its id, a space and the landing (landing_name.h). */
+#define BOOT_TICKET_PURPOSE (STORE_ID_CHARS + LANDING_NAME + 1)
+void boot_ticket_purpose(char out[static BOOT_TICKET_PURPOSE], const char *item_id, const char *landing);
 
 /* `now`: seconds since 1970. */
 void boot_ticket_make(char out[static STORE_TICKET_CHARS], const uint8_t secret[static STORE_SECRET_BYTES],

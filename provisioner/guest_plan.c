@@ -56,6 +56,8 @@ static const struct word buses[] = {
 	{ "ide", "ide" },       { "nvme", "nvme" },  { "usb", "usb" },   { NULL, NULL },
 };
 
+static const struct word firmwares[] = { { "bios", "bios" }, { "uefi", "uefi" }, { NULL, NULL } };
+
 static const struct word archs[] = {
 	{ "x86_64", "x86_64" },   { "amd64", "x86_64" },  { "i686", "x86_64" }, { "i386", "x86_64" },
 	{ "aarch64", "aarch64" }, { "arm64", "aarch64" }, { NULL, NULL },
@@ -215,7 +217,10 @@ static int read_firmware(const char **out, const struct making *m, bool is_arm)
 
 	if (!said)
 		said = m->item->needs.firmware;
-	*out = said ? said : is_arm ? "uefi" : "bios";
+	*out = said ? find_word(firmwares, said) : is_arm ? "uefi" : "bios";
+	if (!*out)
+		return refuse(m, "firmware", said, said_at(at, m, m->machine, "firmware_line"),
+			      "a guest's is bios or uefi");
 	if (is_arm && strcmp(*out, "uefi") != 0)
 		return refuse(m, "firmware", *out, said_at(at, m, m->machine, "firmware_line"),
 			      "of its architecture there is uefi");

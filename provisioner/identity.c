@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#define LANDINGS_MAX 8    /* more than there are */
 #define KEY_TEXT_MAX 2048 /* of one with 256 bits, in PEM */
 
 static bool has_mac(const struct store_macs *macs, const char *mac)
@@ -207,10 +208,47 @@ static int warn_refused(int rc, const char *what, const struct identity *who, co
 	return rc;
 }
 
+/* What a ticket for this item may be made for: the item with each landing, in their order, and alone. */
+struct item_purposes {
+	char texts[LANDINGS_MAX][BOOT_TICKET_PURPOSE];
+	const char *ids[LANDINGS_MAX + 1];
+	size_t count;
+};
+
+static void list_purposes(struct item_purposes *out, const char *item_id)
+{
+	const char *landing;
+
+	for (out->count = 0; (landing = landing_name_nth(out->count)); out->count++) {
+		out->ids[out->count] = out->texts[out->count];
+		boot_ticket_purpose(out->texts[out->count], item_id, landing);
+	}
+	out->ids[out->count++] = item_id;
+}
+
+const char *identity_landing(const struct request *rq, const json_t *json, const char *item_id,
+			     const struct store_macs *macs)
+{
+	const char *ticket = json_string_value(json_object_get(json, "ticket"));
+	struct item_purposes purposes;
+	struct err ignored;
+
+	list_purposes(&purposes, item_id);
+	for (size_t i = 0; ticket && i < macs->count; i++)
+		for (size_t nr = 0; landing_name_nth(nr); nr++)
+			if (boot_ticket_check(ticket, rq->server->ticket_secret, macs->macs[i], purposes.ids[nr],
+					      &ignored) > 0)
+				return landing_name_nth(nr);
+	return NULL;
+}
+
 int identity_admit(struct identity *out, const struct request *rq, const json_t *json, const char *item_id,
 		   const struct store_macs *macs, struct err *err)
 {
-	int rc = read_claim(out, rq, "/v1/plan", json, &(struct purposes){ &item_id, 1 }, macs, err);
+	struct item_purposes purposes;
+
+	list_purposes(&purposes, item_id);
+	int rc = read_claim(out, rq, "/v1/plan", json, &(struct purposes){ purposes.ids, purposes.count }, macs, err);
 
 	if (rc == 0)
 		rc = store_claim_take(rq->server->store, &out->claim, macs, err);

@@ -19,6 +19,10 @@ struct identity {
 /* The machine's addresses, each once: "macs" of the request `json`, none if it is left out. -EINVAL. */
 int identity_read_macs(struct store_macs *out, const json_t *json, struct err *err);
 
+/* How the item is to land by the word of whoever stood before the machine's menu, which is in its ticket; NULL: nothing was said. Static. */
+const char *identity_landing(const struct request *rq, const json_t *json, const char *item_id,
+			     const struct store_macs *macs);
+
 /*
  * Whether a plan request may be answered, which is noted: its ticket is this key's from now on. `json` is its body; `item_id` and
  * `macs` are of it. -EACCES: no, and the error names the field; -EINVAL. Caller ends it with identity_done.

@@ -341,16 +341,32 @@ static void put_iso(FILE *to, const struct store_content *content)
 }
 
 /* Label `boot`: an item is chosen, and gets the ticket that only it is good for. */
-static void put_ask_write(FILE *to)
+static void put_ask_write(FILE *to, const struct menu_machine *machine)
 {
-	fputs(":boot\nchain --replace --autofree ${server}/v1/start?item=${item}&write=1&${machine} || goto failed\n",
-	      to);
+	fprintf(to,
+		":boot\nchain --replace --autofree ${server}/v1/start?item=${item}&write=1%s&${machine} || goto "
+		"failed\n",
+		machine->may_choose_landing ? "&landing=${landing}" : "");
+}
+
+/* Label `landing`: each time it is picked the next word, and from the last one on what the item says. */
+static void put_landing(FILE *to)
+{
+	const char *last = MENU_LANDING_ITEM;
+
+	fputs(":landing\n", to);
+	for (size_t nr = 0; landing_name_nth(nr); last = landing_name_nth(nr++))
+		fprintf(to, "iseq ${landing} %s && goto landing-%s ||\n", last, landing_name_nth(nr));
+	fputs("set landing " MENU_LANDING_ITEM "\ngoto top\n", to);
+	for (size_t nr = 0; landing_name_nth(nr); nr++)
+		fprintf(to, ":landing-%s\nset landing %s\ngoto top\n", landing_name_nth(nr), landing_name_nth(nr));
 }
 
 /* Label `start`: what is not known before the service is asked. */
-static void put_ask_start(FILE *to)
+static void put_ask_start(FILE *to, const struct menu_machine *machine)
 {
-	fputs(":start\nchain --replace --autofree ${server}/v1/start?item=${item}&${machine} || goto failed\n", to);
+	fprintf(to, ":start\nchain --replace --autofree ${server}/v1/start?item=${item}%s&${machine} || goto failed\n",
+		machine->may_choose_landing ? "&landing=${landing}" : "");
 }
 
 /* Label `failed`: say so, wait, ask again. */
@@ -519,6 +535,8 @@ static void put_top(FILE *to, const struct config *config, const struct menu_mac
 	fputs(machine->is_node ? "item -- local Start this machine's guests\n"
 			       : "item -- local Boot from the local disk\n",
 	      to);
+	if (machine->may_choose_landing)
+		fputs("item -- landing What is written next lands: ${landing}\n", to);
 	fputs("item -- retry Ask for this menu again\n", to);
 	fprintf(to, "choose --default %s ", first ? "first" : "local");
 	if (config->menu_timeout_s)
@@ -625,15 +643,19 @@ char *menu_script(const struct config *config, const struct store_item_list *ite
 	size_t channel_count = cut_channels(channels, listed, count);
 
 	put_settings(s.to, config, machine);
+	if (machine->may_choose_landing)
+		fputs("set landing " MENU_LANDING_ITEM "\n", s.to);
 	put_top(s.to, config, machine, channels, channel_count);
+	if (machine->may_choose_landing)
+		put_landing(s.to);
 	for (size_t i = 0; i < channel_count; i++)
 		put_channel(s.to, &channels[i], i, machine);
 	if (channel_count)
 		put_asks(s.to, wanted);
 	if (offers & (MENU_WRITE | MENU_GUEST))
-		put_ask_write(s.to);
+		put_ask_write(s.to, machine);
 	if (offers & (MENU_START | MENU_FETCH))
-		put_ask_start(s.to);
+		put_ask_start(s.to, machine);
 	put_failed(s.to);
 	return script_close(&s);
 }
@@ -740,9 +762,9 @@ char *menu_details_script(const struct config *config, const struct store_item *
 	fprintf(s.to, "item --gap\n%sitem -- retry Back to the menu\n", find_ask(offers)->lines);
 	fputs("choose --default retry pick || goto retry\ngoto ${pick}\n", s.to);
 	if (offers & (MENU_WRITE | MENU_GUEST))
-		put_ask_write(s.to);
+		put_ask_write(s.to, machine);
 	if (offers & (MENU_START | MENU_FETCH))
-		put_ask_start(s.to);
+		put_ask_start(s.to, machine);
 	put_failed(s.to);
 	return script_close(&s);
 }
@@ -808,7 +830,7 @@ char *menu_wait_script(const struct config *config, const struct menu_machine *m
 	else
 		fputs("goto retry\n", s.to);
 	if (item)
-		put_ask_start(s.to);
+		put_ask_start(s.to, machine);
 	put_failed(s.to);
 	return script_close(&s);
 }

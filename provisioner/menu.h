@@ -20,6 +20,9 @@
 #define MENU_ITEMS_MAX    200 /* per channel; the newest are shown. An iPXE menu lives in a heap of half a megabyte */
 #define MENU_CHANNELS_MAX 50
 
+/* The landing that a menu asks for where nobody chose one. */
+#define MENU_LANDING_ITEM "as-the-item-says"
+
 /* The machine as iPXE described itself. */
 struct menu_machine {
 	char mac[STORE_MAC_CHARS]; /* lower case, colons; empty if it did not say */
@@ -29,6 +32,7 @@ struct menu_machine {
 			   configuration says */
 	bool several_disks; /* and it may be on another disk than the first */
 	bool is_node;       /* and that was a guest: in place of the local disk the environment starts those */
+	bool may_choose_landing; /* otherwise than an item says; not where machines take what is signed only */
 };
 
 /* What follows a good write, as plans and signed metadata have it (landing_name.h). `assigned`: what an assignment says, NULL:

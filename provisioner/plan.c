@@ -33,6 +33,7 @@ struct plan_request {
 	const char *firmware;
 	struct store_macs macs; /* of the machine; first the one that is assigned the item, if any */
 	const char *target;     /* rules of that assignment, NULL: none; borrowed from `machine` */
+	const char *landing;    /* of it, or chosen in the machine's menu; NULL: the item's */
 	struct store_machine machine;
 	uint64_t memory_bytes;    /* 0: not said */
 	uint64_t disk_bytes_most; /* of the largest disk, 0: not said */
@@ -91,6 +92,7 @@ static int find_assignment(struct plan_request *p, struct store *store, struct e
 		p->machine = machine;
 		p->item_id = p->machine.item_id;
 		p->target = machine.target;
+		p->landing = machine.landing;
 		machine = (struct store_machine){ 0 };
 		memcpy(swapped, p->macs.macs[0], sizeof(swapped));
 		memcpy(p->macs.macs[0], p->macs.macs[i], sizeof(swapped));
@@ -178,7 +180,7 @@ static int check_kind(const struct store_item *item, struct err *err)
 
 static bool lands_as_guest(const struct store_item *item, const struct plan_request *p)
 {
-	return menu_is_guest(item, p->machine.landing);
+	return menu_is_guest(item, p->landing);
 }
 
 /* Of a guest's node: the guest has firmware, and perhaps an architecture, of its own. */
@@ -508,8 +510,11 @@ int plan_make(struct request *rq, struct err *err)
 	struct store *store = rq->server->store;
 	int rc, is_signed = 0;
 
-	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, store, err)) < 0 ||
-	    (rc = identity_admit(&who, rq, json, p.item_id, &p.macs, err)) < 0 ||
+	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_request(&p, json, store, err)) < 0)
+		return rc;
+	if (!p.machine.mac[0])
+		p.landing = identity_landing(rq, json, p.item_id, &p.macs);
+	if ((rc = identity_admit(&who, rq, json, p.item_id, &p.macs, err)) < 0 ||
 	    (rc = store_item_get(store, p.item_id, &item, err)) < 0 || (rc = check_kind(&item, err)) < 0)
 		return rc;
 	if (demand_item(rq->server, &item))
@@ -529,7 +534,7 @@ int plan_make(struct request *rq, struct err *err)
 	log_info("job %s: plan for %s at %s, %s: item %s '%s'", job, who.claim.mac ? who.claim.mac : "a host",
 		 who.address, describe_key(&who.claim), item.id,
 		 log_quote(quoted, sizeof(quoted), item.announced.title));
-	const char *landing = menu_landing(&item, p.machine.landing);
+	const char *landing = menu_landing(&item, p.landing);
 	json_t *plan = plan_json(&item, &content, rules_of(&p, is_signed, rq->server->config), landing, job, ticket,
 				 is_signed, rq->server);
 	add_identity(plan, &who.claim, previous);

@@ -6,6 +6,7 @@
 #include "demand.h"
 #include "env_files.h"
 #include "json.h"
+#include "landing_name.h"
 #include "log.h"
 #include "mac.h"
 #include "menu.h"
@@ -56,6 +57,7 @@ static int parse_machine(struct menu_machine *out, const struct request *rq, str
 	*out = (struct menu_machine){ 0 };
 	if (mac && mac[0] && mac_parse(out->mac, mac) < 0)
 		return err_set(err, -EINVAL, "argument \"mac\": '%.40s' is no MAC address", mac);
+	out->may_choose_landing = !tuf_repository_has_root(rq->server->trust);
 	rc = translate(&out->arch, archs, rq, "arch", err);
 	if (rc < 0)
 		return rc;
@@ -125,23 +127,29 @@ static bool note_reader(const struct server *server, const struct store_item *it
 	return rc != -ESTALE;
 }
 
-/* With a ticket for this machine and item; one that did not say who it is gets none, and no plan. */
+/* With a ticket for this machine, item and landing (NULL: not chosen); one that did not say who it is gets none, and no plan. */
 static char *boot_script(const struct server *server, const struct store_item *item,
-			 const struct store_content *content, const struct menu_machine *machine,
+			 const struct store_content *content, const struct menu_machine *machine, const char *landing,
 			 struct menu_start start)
 {
-	char ticket[STORE_TICKET_CHARS];
+	char ticket[STORE_TICKET_CHARS], purpose[BOOT_TICKET_PURPOSE];
 
 	if (machine->mac[0]) {
-		boot_ticket_make(ticket, server->ticket_secret, machine->mac, item->id, (int64_t)time(NULL));
+		if (landing)
+			boot_ticket_purpose(purpose, item->id, landing);
+		boot_ticket_make(ticket, server->ticket_secret, machine->mac, landing ? purpose : item->id,
+				 (int64_t)time(NULL));
 		start.ticket = ticket;
 	}
 	return menu_boot_script(server->config, item, content, machine, &start);
 }
 
-/* Start an item, or say how far it is. `row`: of a machine that it is assigned to; NULL: it was chosen in a menu. */
+/*
+ * Start an item, or say how far it is. `row`: of a machine that it is assigned to; NULL: it was chosen in a menu, perhaps with a
+ * landing, which is then in `item`, too.
+ */
 static char *start_script(const struct server *server, const struct store_item *item, const struct store_machine *row,
-			  const struct menu_machine *machine, bool to_disk)
+			  const struct menu_machine *machine, const char *landing, bool to_disk)
 {
 	CLEANUP(store_content_free) struct store_content content = { 0 };
 	struct err err = { 0 };
@@ -162,13 +170,23 @@ static char *start_script(const struct server *server, const struct store_item *
 	/* One rule for all disks of a guest is none that the kernel's command line can say. */
 	bool is_shared = menu_is_guest(item, NULL) && item->disk_count > 1;
 	if (!row)
-		return boot_script(server, item, &content, machine,
+		return boot_script(server, item, &content, machine, landing,
 				   (struct menu_start){ .why = "starting", .to_disk = to_disk });
-	return boot_script(server, item, &content, machine,
+	return boot_script(server, item, &content, machine, NULL,
 			   (struct menu_start){ .why = "this machine is assigned",
 						.target = is_shared     ? NULL
 							  : row->target ? row->target
 									: server->config->target });
+}
+
+/* The operator's word counts, or that of whoever stands before the machine, not the publisher's. NULL: nothing was said. */
+static int land_otherwise(struct store_item *item, const char *landing, struct err *err)
+{
+	if (!landing)
+		return 0;
+	free(item->needs.landing);
+	item->needs.landing = strdup(landing);
+	return item->needs.landing ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 static char *assigned_script(const struct server *server, const struct store_machine *row,
@@ -179,14 +197,9 @@ static char *assigned_script(const struct server *server, const struct store_mac
 
 	if (store_item_get(server->store, row->item_id, &item, &err) < 0)
 		return menu_wait_script(server->config, machine, "the image assigned to this machine is gone", NULL);
-	/* The operator's word counts, not the publisher's. */
-	if (row->landing) {
-		free(item.needs.landing);
-		item.needs.landing = strdup(row->landing);
-		if (!item.needs.landing)
-			return NULL;
-	}
-	return start_script(server, &item, row, machine, false);
+	if (land_otherwise(&item, row->landing, &err) < 0)
+		return NULL;
+	return start_script(server, &item, row, machine, NULL, false);
 }
 
 /* Whether the inventory, as plan_make kept it, lists other than one disk that can be written. Unknown: no. */
@@ -302,19 +315,30 @@ static int start_guests(struct request *rq, struct err *err)
 	return reply_text(rq, SCRIPT_TYPE, guests_script(rq->server, &machine), err);
 }
 
+/* NULL: as the item says. */
+static int read_landing(const char **out, const struct request *rq, struct err *err)
+{
+	const char *said = request_query(rq, "landing");
+
+	*out = said && strcmp(said, MENU_LANDING_ITEM) != 0 ? said : NULL;
+	return *out && landing_name_check(*out, err) < 0 ? err_wrap(err, "argument \"landing\"") : 0;
+}
+
 static int get_start(struct request *rq, struct err *err)
 {
 	CLEANUP(store_item_free) struct store_item item = { 0 };
 	struct menu_machine machine;
+	const char *landing;
 
 	if (request_query(rq, "guests"))
 		return start_guests(rq, err);
 	int rc = get_chosen(&item, &machine, rq, err);
 
-	if (rc < 0)
+	if (rc < 0 || (rc = read_landing(&landing, rq, err)) < 0 || (rc = land_otherwise(&item, landing, err)) < 0)
 		return rc;
 	return reply_text(rq, SCRIPT_TYPE,
-			  start_script(rq->server, &item, NULL, &machine, request_query(rq, "write") != NULL), err);
+			  start_script(rq->server, &item, NULL, &machine, landing, request_query(rq, "write") != NULL),
+			  err);
 }
 
 static int get_details(struct request *rq, struct err *err)

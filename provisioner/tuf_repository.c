@@ -598,6 +598,14 @@ void tuf_repository_reload(struct tuf_repository *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
+bool tuf_repository_has_root(struct tuf_repository *r)
+{
+	pthread_mutex_lock(&r->lock);
+	bool has_root = r->has_root;
+	pthread_mutex_unlock(&r->lock);
+	return has_root;
+}
+
 json_t *tuf_repository_status(struct tuf_repository *r)
 {
 	json_t *status = json_null();

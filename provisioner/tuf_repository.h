@@ -30,6 +30,9 @@ int tuf_repository_settle(struct tuf_repository *r, struct err *err);
 /* Read keys, root and targets metadata again, soon. */
 void tuf_repository_reload(struct tuf_repository *r);
 
+/* Whether what is served is signed, and machines may take nothing else. */
+bool tuf_repository_has_root(struct tuf_repository *r);
+
 /* null, or how it stands. Caller frees with json_decref. */
 json_t *tuf_repository_status(struct tuf_repository *r);
 

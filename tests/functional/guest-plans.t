@@ -118,6 +118,9 @@ is "a plain image: what its feed says, and what most images start with" "$status
 plain=$item
 jobs=$(field /v1/jobs '.jobs | length')
 
+unlike "machines of a signed site take no landing that nobody signed: the menu has none" \
+	"$(curl -s "http://127.0.0.1:$vmcastd_port/v1/script?mac=$mac&arch=x86_64&platform=pcbios")" "landing"
+
 # Refusals
 planned odd.xvm2 bios
 is "a card that no node has" "$status $(error)" \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A node's life as it sees the service: a machine that lands an item as a guest boots to run it from then on, tells of its guests, and
 # does what operators want of them; who is not that node, or is an old one, is refused; until it lands otherwise.
-# shellcheck disable=SC2317,SC2154 # functions are handed to `ok` and `wait_for`
+# shellcheck disable=SC2317,SC2154,SC2119 # functions are handed to `ok` and `wait_for`
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
@@ -61,6 +61,22 @@ ticket_in()
 {
 	sed -n 's/.* vmcast.ticket=\([0-9a-f]*\) .*/\1/p'
 }
+
+# A landing that is chosen in the menu
+like "the menu lets the landing be chosen" "$(script)" 'item -- landing What is written next lands: \$\{landing\}'
+for landing in guest kexec disk as-the-item-says; do
+	ticket=$(curl -s "$url/v1/start?item=$item&write=1&landing=$landing&mac=$mac&arch=x86_64&platform=pcbios" | ticket_in)
+	machine plan "$work/node" memory "$url" "{\"version\":1,\"item\":\"$item\",\"macs\":[\"$other\",\"$mac\"],\"ticket\":\"$ticket\"}"
+	is "  $landing: its plan" "$status $(jq -r '"\(.landing) \(.guest.name)"' <<<"$answer")" \
+		"200 $(case $landing in guest) echo "guest image" ;; kexec) echo "kexec null" ;; *) echo "reboot null" ;; esac)"
+done
+is "  none that there is" "$(curl -s "$url/v1/start?item=$item&write=1&landing=moonwalk&mac=$mac&arch=x86_64&platform=pcbios" | jq -r .error)" \
+	"argument \"landing\": 'moonwalk' is none of disk, kexec and guest"
+vmcast machine assign "$mac" "$item" --landing kexec >/dev/null
+ticket=$(curl -s "$url/v1/start?item=$item&write=1&landing=guest&mac=$mac&arch=x86_64&platform=pcbios" | ticket_in)
+machine plan "$work/node" memory "$url" "{\"version\":1,\"item\":\"$item\",\"macs\":[\"$mac\"],\"ticket\":\"$ticket\"}"
+is "  of an assigned machine the assignment's counts" "$status $(jq -r .landing <<<"$answer")" "200 kexec"
+vmcast machine release "$mac"
 
 # Before there is a node
 tells "$work/node" memory "$(boot_ticket "$mac" "$item")" 1
@@ -154,9 +170,32 @@ tells "$work/node" memory "$ticket" 11
 is "  once" "$(jq -c .console <<<"$answer")" "[]"
 is "on from where it was read to" "$(field "/v1/guests/$guest/console?from=24" '"\(.from) \(.next) \(.data)"')" "24 25 r"
 is "an offset that is none" "$(field "/v1/guests/$guest/console?from=x" .error)" "argument \"from\": 'x' is no offset"
+# On a terminal: every key is the guest's, until Ctrl-]
+cat >"$work/on-terminal" <<'END'
+import os, pty, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+before = termios.tcgetattr(terminal)[3]
+said = b""
+while b"login: " not in said:
+    said += os.read(terminal, 1000)
+os.write(terminal, b"\x03\x04u\r\x1drest")
+try:
+    while got := os.read(terminal, 1000):
+        said += got
+        after = termios.tcgetattr(terminal)[3]
+except OSError:
+    pass
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), before == after, b"Ctrl-] leaves" in said)
+END
+is "on a terminal it leaves by Ctrl-], and leaves that as it was" \
+	"$(/usr/bin/python3 "$work/on-terminal" "$BUILD/vmcast" --socket "$work/run/api.sock" guest console mail)" "0 True True"
+tells "$work/node" memory "$ticket" 12
+is "  what was typed before is the guest's, Ctrl-C and Ctrl-D too" "$(jq -c '.console[].data' <<<"$answer")" '"\u0003\u0004u\r"'
 head -c 50000 /dev/zero | tr '\0' x >"$work/long"
-tells "$work/node" memory "$ticket" 12 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")\"}"
-tells "$work/node" memory "$ticket" 13 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")y\"}"
+tells "$work/node" memory "$ticket" 13 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")\"}"
+tells "$work/node" memory "$ticket" 14 running "{\"id\":\"$item\",\"data\":\"$(<"$work/long")y\"}"
 is "more than 64 KiB: the last are kept" "$(field "/v1/guests/$guest/console" '"\(.from) \(.next) \(.data | length) \(.data[-2:])"')" \
 	"$((25 + 100001 - 65536)) $((25 + 100001)) 65536 xy"
 head -c 1048577 /dev/zero | tr '\0' ' ' >"$work/long"
@@ -170,9 +209,9 @@ kill -KILL "$vmcastd_pid"
 wait "$vmcastd_pid" 2>/dev/null || true
 start_vmcastd "feed = http://127.0.0.1:$origin_port/feed.xml" "env_dir = $work/env"
 sqlite3 "$work/state/vmcast.db" "DELETE FROM boot_ticket"
-tells "$work/node" memory "$ticket" 14
+tells "$work/node" memory "$ticket" 15
 is "the node's ticket outlives service and hour" "$status $(jq -c .guests <<<"$answer")" "200 [{\"id\":\"$item\",\"wanted\":\"running\"}]"
-tells "$work/node" memory "$ticket" 14
+tells "$work/node" memory "$ticket" 15
 is "  as do the numbers of its reports" "$status" 409
 
 # Its next boot: another ticket, another key, numbers from the beginning. Tickets of one second are as good as each other.
@@ -182,7 +221,7 @@ wait_for 60 later
 tests/tuf/machine.py key ed25519 "$work/node2"
 tells "$work/node2" memory "$ticket" 1
 is "the next boot" "$status" 200
-tells "$work/node" memory "$old" 15
+tells "$work/node" memory "$old" 16
 is "reports of the boot before it, replayed" "$status $(error)" "403 field \"ticket\": node $mac has booted with a later one since"
 tells "$work/node2" memory "$ticket" 2
 is "do not disturb it" "$status" 200

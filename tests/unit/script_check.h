@@ -47,7 +47,7 @@ static inline const char *script_fault(const char *script)
 				 *const settings[] = { "}",        "s}",    "space:string}", "server}",
 						       "machine}", "item}", "pick}",         "back}",
 						       "netX/mac", "arch}", "platform}",     "buildarch}",
-						       NULL };
+						       "landing}", NULL };
 	static const char kernel[] = "kernel --name kernel ", otherwise[] = " || goto failed";
 	const char *line = script;
 

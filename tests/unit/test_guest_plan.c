@@ -241,6 +241,10 @@ static void refused(void)
 	CLEANUP(json_free) json_t *bios = make_of(NULL, NULL, &err);
 	is_str(err.text, "item 0123456789abcdef as a guest: firmware 'bios': of its architecture there is uefi",
 	       "refused: aarch64 with BIOS");
+	item.needs = (struct store_needs){ 0 };
+	CLEANUP(json_free) json_t *firmware = make_of("{\"firmware\":\"uefi2\"}", NULL, &err);
+	is_str(err.text, "item 0123456789abcdef as a guest: firmware 'uefi2': a guest's is bios or uefi",
+	       "refused: firmware that no unpacker says");
 	item.needs = (struct store_needs){ .arch = "x86_64" };
 	CLEANUP(json_free)
 	json_t *other = make_of_domain("<domain><os><type arch='aarch64'/></os></domain>", NULL, &err);

@@ -92,6 +92,9 @@ static void two_channels(void)
 	first.menu_default = MENU_DEFAULT_FIRST;
 	first.menu_timeout_s = 0;
 	is_golden(menu_script(&first, &items, &bios), "default-first");
+	again.may_choose_landing = true;
+	is_golden(menu_script(&config, &items, &again), "landing");
+	again.may_choose_landing = false;
 	again.installed = true;
 	CLEANUP(free_str) char *script = menu_script(&first, &items, &again);
 	again.is_node = true;

@@ -48,7 +48,7 @@ struct guest {
 	size_t qmp_len;
 	char line[GUEST_LINE]; /* of the console, for the node's own */
 	size_t line_len;
-	uint64_t line_ms; /* when a line that has no end is shown all the same: it may be a prompt */
+	uint64_t line_ms;                /* when a line that has no end is shown all the same: it may be a prompt */
 	char escape;                     /* in a control sequence of a terminal: what it began with; 0: not */
 	char complaint[GUEST_COMPLAINT]; /* QEMU's last line */
 	char *console;                   /* GUEST_CONSOLE_BYTES */

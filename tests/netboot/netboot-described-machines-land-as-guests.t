@@ -45,6 +45,7 @@ netboot_up --dhcp own
 	--title Box "$work/box.ova" >"$work/feed.xml"
 lab serve "$work/mail.xvm2" "$work/large.xvm2" "$work/box.ova" "$work/feed.xml"
 lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml policy=none >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
+# shellcheck disable=SC2317 # called by `ok` and `wait_for`
 all_are_ready()
 {
 	[[ $(api item list | jq '[.items[] | select(.state == "ready")] | length') == 3 ]]
@@ -64,6 +65,7 @@ guest()
 	api guest list | jq -r --arg name "$1" '.guests[] | select(.name == $name) | .'"$2"
 }
 
+# shellcheck disable=SC2317 # called by `ok` and `wait_for`
 is_running()
 {
 	[[ $(guest "$1" state) == running ]]
@@ -81,7 +83,7 @@ sha256sum <"$work/full" >"$work/after"
 ok "its disk is as it was" cmp "$work/before" "$work/after"
 like "the service knows" "$(last_job message)" 'description.xml:3'
 
-node mail 52:54:00:77:01:51 Mail --qemu -cpu --qemu EPYC,+svm,+npt
+node mail 52:54:00:77:01:51 Mail --qemu -cpu --qemu "EPYC,+svm,+npt"
 ok "the libvirt machine boots from its SCSI disk" lab wait mail "mail\| .*vmcast-test-booted $token" 600
 ok "the service knows" wait_for 60 is_running mail
 is "it has what its description asks for" "$(guest mail accel) $(guest mail cpus) $(guest mail memory_bytes)" "kvm 2 268435456"

@@ -16,6 +16,7 @@ netboot_up --dhcp own
 lab serve "$debian" "$work/marker.raw" "$work/feed.xml"
 lab vmcast feed add --wait http://10.77.0.1:8088/feed.xml policy=none >"$work/feed.log" 2>&1 || diag "$(cat "$work/feed.log")"
 
+# shellcheck disable=SC2317 # called by `ok` and `wait_for`
 both_are_ready()
 {
 	[[ $(api item list | jq '[.items[] | select(.state == "ready")] | length') == 2 ]]
@@ -30,6 +31,7 @@ guest()
 }
 
 # is_in NAME STATE
+# shellcheck disable=SC2317 # called by `ok` and `wait_for`
 is_in()
 {
 	[[ $(guest "$1" state) == "$2" ]]
@@ -47,6 +49,7 @@ type_line()
 }
 
 # Its console has shown REGEX since line FROM of the node's.
+# shellcheck disable=SC2317 # called by `ok` and `wait_for`
 shows()
 {
 	lab wait node "Web-server\| .*$2" 900 --since "$1" >/dev/null
@@ -54,7 +57,7 @@ shows()
 
 # The processor has KVM, which the lab's own does not need.
 lab vmcast machine assign "$address" "Web server" --landing guest >/dev/null
-lab machine --id node --mac "$address" --memory 3072 --cpus 2 --disk 4G --qemu -cpu --qemu EPYC,+svm,+npt --detach >/dev/null
+lab machine --id node --mac "$address" --memory 3072 --cpus 2 --disk 4G --qemu -cpu --qemu "EPYC,+svm,+npt" --detach >/dev/null
 ok "the first guest comes up" shows 0 "vmcast demo image $word"
 ok "the service knows" wait_for 60 is_in Web-server running
 is "and how" "$(guest Web-server accel) $(guest Web-server cpus) $(guest Web-server memory_bytes)" "kvm 1 1073741824"
@@ -82,6 +85,7 @@ from=$(lines)
 lab button node
 ok "the node's button: its guest powers off first" \
 	lab wait node 'vmcast: guest Web-server: stopped: as it was told' 300 --since "$from"
+# shellcheck disable=SC2317 # called by `ok` and `wait_for`
 machine_is_off()
 {
 	lab list | grep -q 'node.*off'

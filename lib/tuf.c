@@ -116,7 +116,7 @@ static int join(char **out, const char *base, const char *name, struct err *err)
 static int fetch(struct body *body, int *status, const struct tuf *t, const char *role, int64_t version,
 		 struct err *err)
 {
-	char name[NAME_MAX], quoted[NAME_MAX - 32];
+	char name[NAME_MAX], quoted[TUF_ROLE_ROOM];
 	CLEANUP(free_str) char *url = NULL;
 	struct http_response rs = { 0 };
 	int rc = tuf_quote(quoted, sizeof(quoted), role, false, err);

@@ -33,7 +33,7 @@ int tuf_quote(char *out, size_t room, const char *text, bool keep_slashes, struc
 
 static int name_file(char out[static PATH_MAX], const char *dir, const char *role, struct err *err)
 {
-	char quoted[NAME_MAX - sizeof(".json.part")];
+	char quoted[TUF_ROLE_ROOM];
 	int rc = tuf_quote(quoted, sizeof(quoted), role, false, err);
 
 	if (rc)

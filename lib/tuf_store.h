@@ -10,8 +10,12 @@
 
 #include "err.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+/* Room for a role's name, quoted, that becomes part of a file's: "NAME.json.part" here, "VERSION.NAME.json" at a repository. */
+#define TUF_ROLE_ROOM (NAME_MAX - 32)
 
 /* Percent-encodes all but unreserved characters (RFC 3986, 2.3), and but '/' if `keep_slashes`. -ENAMETOOLONG. */
 int tuf_quote(char *out, size_t room, const char *text, bool keep_slashes, struct err *err);

@@ -94,6 +94,15 @@ static int check_feed_url(const char *url, struct err *err)
 		       log_quote(quoted, sizeof(quoted), url));
 }
 
+/* What no item could ever prove is told now, and not by each of them. */
+static int check_keyring(const struct request *rq, const struct feed_options *options, struct err *err)
+{
+	if (options->has_policy && options->policy == PROOF_GPG && !rq->server->config->keyring)
+		return err_set(err, -EINVAL,
+			       "policy=gpg: the service has no keyring; set keyring = FILE in its configuration");
+	return 0;
+}
+
 int routes_feed_add(struct request *rq, struct err *err)
 {
 	CLEANUP(feed_options_done) struct feed_options options = { 0 };
@@ -105,6 +114,7 @@ int routes_feed_add(struct request *rq, struct err *err)
 	if ((rc = request_json(&json, rq, err)) < 0 || (rc = json_need_string(&url, json, "url", URL_MAX, err)) < 0 ||
 	    (rc = json_want_string(&text, json, "options", FEED_OPTIONS_MAX, err)) < 0 ||
 	    (rc = check_feed_url(url, err)) < 0 || (rc = feed_options_parse(&options, text, err)) < 0 ||
+	    (rc = check_keyring(rq, &options, err)) < 0 ||
 	    (rc = store_feed_add_with(rq->server->store, url, text, id, err)) < 0)
 		return rc;
 	log_info("feed %s: added '%s'", id, log_quote(quoted, sizeof(quoted), url));
@@ -114,6 +124,7 @@ int routes_feed_add(struct request *rq, struct err *err)
 
 int routes_feed_set(struct request *rq, struct err *err)
 {
+	CLEANUP(feed_options_done) struct feed_options options = { 0 };
 	CLEANUP(json_free) json_t *json = NULL;
 	const char *changes;
 	char quoted[256];
@@ -121,6 +132,7 @@ int routes_feed_set(struct request *rq, struct err *err)
 
 	if ((rc = request_json(&json, rq, err)) < 0 ||
 	    (rc = json_need_string(&changes, json, "options", FEED_OPTIONS_MAX, err)) < 0 ||
+	    (rc = feed_options_parse(&options, changes, err)) < 0 || (rc = check_keyring(rq, &options, err)) < 0 ||
 	    (rc = store_feed_set(rq->server->store, rq->param, changes, err)) < 0)
 		return rc;
 	log_info("feed %s: options changed: %s", rq->param, log_quote(quoted, sizeof(quoted), changes));

@@ -25,15 +25,17 @@ static void print_dnsmasq(const json_t *dnsmasq)
 static void print_trust(const json_t *trust)
 {
 	const char *error = row_text(trust, "error");
-	char text[1024];
+	char text[1024], root_end[PRINT_TEXT], targets_end[PRINT_TEXT];
 
 	if (!json_is_object(trust))
 		snprintf(text, sizeof(text), "nothing is signed");
 	else if (error[0])
 		snprintf(text, sizeof(text), "FAILED: %s", error);
 	else
-		snprintf(text, sizeof(text), "root version %" PRIu64 ", targets version %" PRIu64,
-			 row_number(trust, "root_version"), row_number(trust, "targets_version"));
+		snprintf(text, sizeof(text), "root version %" PRIu64 " until %s, targets version %" PRIu64 " until %s",
+			 row_number(trust, "root_version"), print_date(root_end, row_number(trust, "root_expires")),
+			 row_number(trust, "targets_version"),
+			 print_date(targets_end, row_number(trust, "targets_expires")));
 	print_fact("trust", text);
 }
 

@@ -147,13 +147,12 @@ is "taken back: what was made serves" "$(item "$plain" bare '.state + " " + .pro
 for policy in gpg signed; do
 	status=0
 	said=$(vmcast feed add "$http/none.xml" "policy=$policy" 2>&1) || status=$?
-	[[ $policy == gpg ]] || like "policy=signed without a root: refused" "$status $said" "^2 .*policy=signed: there is no root=FILE"
+	like "policy=$policy without what it needs: refused" "$status $said" "^2 .*policy=$policy: (there is no root=FILE|the service has no keyring)"
 done
+like "  nor can a feed be given it" "$(vmcast feed set "$plain" policy=gpg 2>&1)" "policy=gpg: the service has no keyring"
 like "  in the configuration, too" "$(printf 'feed = http://a.example/ policy=signed\n' >"$work/bad.conf"
 	"$BUILD/vmcastd" --config "$work/bad.conf" --check-config 2>&1 || true)" "policy=signed: there is no root=FILE"
 like "policy=best: refused" "$(vmcast feed set "$plain" policy=best 2>&1)" "write signed, gpg, digest or none"
-strict=$(add "$https/local.xml" policy=gpg)
-becomes "policy=gpg: a digest is not enough" "$strict" one "^refused digest .*asks for 'gpg' of every item"
 
 # ---- a list of subscriptions
 cat >"$work/list.opml" <<-END
@@ -189,6 +188,8 @@ mkdir "$work/xvm"
 feed gpg "signed|signed.xvm|" "half|half.xvm|" "unsigned|unsigned.xvm|" "bare|two.qcow2|"
 start_vmcastd "keyring = $work/keyring"
 gpg=$(add "$http/gpg.xml")
+strict=$(add "$https/local.xml" policy=gpg)
+becomes "policy=gpg: a digest is not enough" "$strict" one "^refused digest .*asks for 'gpg' of every item"
 becomes "signed by a key of the keyring: enough, over plain HTTP" "$gpg" signed "^ready gpg $"
 becomes "  only the description is: not" "$gpg" half "^refused none .*no key of the keyring signed for all of the archive"
 becomes "  nothing is: not" "$gpg" unsigned "^refused none .*no key of the keyring"

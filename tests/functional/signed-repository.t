@@ -11,6 +11,7 @@ tuf init "$trust/metadata/1.root.json"
 
 is "a plan is made" "$(plan)" 200
 is "it says where the signed metadata is" "$(jq -r .trust.metadata_url "$work/plan")" /tuf/metadata/
+like "the operator sees until when" "$(vmcast status)" "trust +root version 1 until 20[0-9-]+, targets version 1 until 20[0-9-]+"
 items=$(number items).items.json
 entry=".targets[\"items/$item/0/index\"]"
 for pair in .length=.image.index_bytes .custom.vmcast.image=.image.id .custom.vmcast.disk_bytes=.image.disk_bytes \

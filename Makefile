@@ -52,6 +52,7 @@ service_cflags = $(shell pkg-config --cflags $(SERVICE_PKGS) 2>/dev/null)
 service_libs   = $(shell pkg-config --libs $(SERVICE_PKGS) 2>/dev/null) -lbz2 -lpthread
 # What opens archives is linked to what it needs for that, and to nothing else that could be misused.
 unpack_libs    = $(shell pkg-config --libs libarchive libxml-2.0 liblzma liblz4 zlib libzstd jansson nettle 2>/dev/null) -lbz2
+sandbox_libs   = $(shell pkg-config --libs libseccomp jansson 2>/dev/null)
 # mbedTLS is that of bootloader/deps everywhere; Debian 12's is out of upstream support.
 tuf_libs       = build/static/lib/libmbedcrypto.a -l:libsodium.a
 # Private keys; the client only has public ones.
@@ -60,7 +61,8 @@ lib_libs       = $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
 
 # ---------------------------------------------------------------- sources
 LIB_SRC    := $(wildcard lib/*.c)
-SERVICE_SRC:= $(filter-out provisioner/vmcastd.c provisioner/vmcast.c provisioner/vmcast-unpack.c,$(wildcard provisioner/*.c))
+SERVICE_SRC:= $(filter-out provisioner/vmcastd.c provisioner/vmcast.c provisioner/vmcast-unpack.c provisioner/vmcast-sandbox.c,\
+	$(wildcard provisioner/*.c))
 CLIENT_SRC := $(filter-out bootloader/vmcast-boot.c,$(wildcard bootloader/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 TOOL_SRC   := $(wildcard tests/tools/*.c tests/tuf/*.c)
@@ -73,7 +75,7 @@ CLIENT  := $(BUILD)/libbootloader.a
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
 TOOLS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
-PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmcast-boot
+PROGRAMS := $(BUILD)/vmcastd $(BUILD)/vmcast $(BUILD)/vmcast-unpack $(BUILD)/vmcast-sandbox $(BUILD)/vmcast-boot
 ENV      := $(BUILD)/env/initramfs
 HYPERVISOR := $(BUILD)/env/hypervisor-x86_64.squashfs $(if $(ARM64),$(BUILD)/env/hypervisor-aarch64.squashfs)
 FIRMWARE := $(BUILD)/firmware/.stamp
@@ -85,7 +87,7 @@ FIRMWARE := $(BUILD)/firmware/.stamp
 
 all: programs env hypervisor firmware ## the programs, the boot environment, the hypervisor pack and the network boot firmware (default)
 
-programs: $(PROGRAMS) ## vmcastd, vmcast, vmcast-unpack and vmcast-boot only
+programs: $(PROGRAMS) ## vmcastd, vmcast, vmcast-unpack, vmcast-sandbox and vmcast-boot only
 
 env: $(ENV) ## kernel and initramfs that machines boot, in build/env (ROOT=root.json: only what that site has signed is written; CA=ca.pem: only over https, from a server of that CA)
 
@@ -151,7 +153,7 @@ install: all ## install into DESTDIR and PREFIX
 		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)/etc/vmcast $(DESTDIR)$(PREFIX)/libexec/vmcast
 	install -m755 $(BUILD)/vmcastd $(DESTDIR)$(PREFIX)/sbin/
-	install -m755 $(BUILD)/vmcast-unpack $(DESTDIR)$(PREFIX)/libexec/vmcast/
+	install -m755 $(BUILD)/vmcast-unpack $(BUILD)/vmcast-sandbox $(DESTDIR)$(PREFIX)/libexec/vmcast/
 	install -m755 $(BUILD)/vmcast $(BUILD)/vmcast-boot $(DESTDIR)$(PREFIX)/bin/
 	install -m644 $(BUILD)/env/vmlinuz $(BUILD)/env/initramfs $(BUILD)/env/initramfs-virtio $(HYPERVISOR) \
 		$(DESTDIR)$(PREFIX)/share/vmcast/env/
@@ -159,7 +161,9 @@ install: all ## install into DESTDIR and PREFIX
 	install -m644 docs/reference/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m644 docs/reference/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m644 docs/reference/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	sed 's|@PREFIX@|$(PREFIX)|g' provisioner/vmcastd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/vmcastd.service
+	for unit in vmcastd.service vmcast-sandbox.socket vmcast-sandbox@.service; do \
+		sed 's|@PREFIX@|$(PREFIX)|g' "provisioner/$$unit" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; \
+	done
 	install -D -m644 provisioner/vmcast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/vmcast.conf
 	test -e $(DESTDIR)/etc/vmcast/vmcastd.conf || \
 		$(BUILD)/vmcastd --help-config | install -m644 /dev/stdin $(DESTDIR)/etc/vmcast/vmcastd.conf
@@ -212,6 +216,10 @@ $(BUILD)/vmcastd $(BUILD)/vmcast: service_libs += $(tuf_libs) $(signing_libs)
 $(BUILD)/vmcast-unpack: $(BUILD)/obj/provisioner/vmcast-unpack.o $(SERVICE) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(unpack_libs)
+
+$(BUILD)/vmcast-sandbox: $(BUILD)/obj/provisioner/vmcast-sandbox.o $(SERVICE) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(sandbox_libs)
 
 ifeq ($(SAN)$(findstring clang,$(CC)),)
 # The real one: static, so that it runs in an initramfs without libraries. link.flags is written by bootloader/deps.

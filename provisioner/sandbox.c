@@ -25,17 +25,6 @@
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 
-struct sandbox {
-	pid_t pid;
-	int pidfd;
-	int stderr_fd;
-	uint64_t cpu_s;
-	bool reaped;
-	bool lost;  /* its status: somebody else has taken it */
-	int status; /* of waitpid, once reaped */
-	struct rusage usage;
-};
-
 static void room_done(struct sandbox_room *room)
 {
 	free(room->filter.filter);
@@ -136,15 +125,24 @@ static int start(struct sandbox *s, struct sandbox_room *room, struct err *err)
 	return s->pid < 0 ? (int)s->pid : await_exec(status_fd, room->options, err);
 }
 
-int sandbox_start(struct sandbox **out, const struct sandbox_options *options, struct err *err)
+struct sandbox *sandbox_new(const struct sandbox_options *options)
+{
+	struct sandbox *s = calloc(1, sizeof(*s));
+
+	if (s) {
+		s->pid = s->pidfd = s->stderr_fd = s->launcher_fd = -1;
+		s->cpu_s = options->cpu_s;
+	}
+	return s;
+}
+
+int sandbox_start_child(struct sandbox **out, const struct sandbox_options *options, struct err *err)
 {
 	CLEANUP(room_done) struct sandbox_room room = { 0 };
-	CLEANUP(sandbox_close) struct sandbox *s = calloc(1, sizeof(*s));
+	CLEANUP(sandbox_close) struct sandbox *s = sandbox_new(options);
 
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
-	s->pid = s->pidfd = -1;
-	s->cpu_s = options->cpu_s;
 	s->stderr_fd = make_stderr(err);
 	int rc = s->stderr_fd < 0 ? s->stderr_fd : prepare(&room, options, err);
 	if (!rc)
@@ -152,6 +150,13 @@ int sandbox_start(struct sandbox **out, const struct sandbox_options *options, s
 	if (!rc)
 		*out = TAKE(s);
 	return rc;
+}
+
+int sandbox_start(struct sandbox **out, const struct sandbox_options *options, struct err *err)
+{
+	const char *launcher = getenv(SANDBOX_LAUNCHER);
+
+	return launcher ? sandbox_start_remote(out, launcher, options, err) : sandbox_start_child(out, options, err);
 }
 
 int sandbox_fd(const struct sandbox *s)
@@ -169,14 +174,27 @@ uint64_t sandbox_cpu_ms(const struct sandbox *s)
 	return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
 }
 
-static void reap(struct sandbox *s)
+static void reap_child(struct sandbox *s)
 {
+	struct rusage usage = { 0 };
+
 	while (!s->reaped) {
 		/* Nobody else waits for our child: a signal can come between, and a kernel that is told to ignore SIGCHLD. */
-		pid_t got = wait4(s->pid, &s->status, 0, &s->usage);
+		pid_t got = wait4(s->pid, &s->status, 0, &usage);
 		s->lost = got < 0 && errno != EINTR;
 		s->reaped = got == s->pid || s->lost;
 	}
+	s->used_s = (uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec;
+}
+
+void sandbox_reap(struct sandbox *s)
+{
+	if (s->reaped)
+		return;
+	if (s->launcher_fd >= 0)
+		sandbox_reap_remote(s);
+	else
+		reap_child(s);
 }
 
 const char *sandbox_said(const struct sandbox *s, char out[static SANDBOX_SAID_ROOM])
@@ -198,14 +216,16 @@ int sandbox_wait(struct sandbox *s, struct err *err)
 {
 	char said[SANDBOX_SAID_ROOM];
 
-	reap(s);
+	sandbox_reap(s);
+	if (s->lost && s->launcher_fd >= 0)
+		return err_set(err, -EAGAIN, "how it ended is not known: the launcher of sandboxes is gone");
 	if (s->lost)
 		return err_set(err, -EIO, "how it ended is not known; is SIGCHLD ignored?");
 	if (WIFEXITED(s->status) && WEXITSTATUS(s->status) == 0)
 		return 0;
 	sandbox_said(s, said);
 	bool killed = WIFSIGNALED(s->status);
-	if (killed && (uint64_t)s->usage.ru_utime.tv_sec + (uint64_t)s->usage.ru_stime.tv_sec + 1 >= s->cpu_s)
+	if (killed && s->used_s + 1 >= s->cpu_s)
 		return err_set(err, -EIO, "it used all of its %" PRIu64 " s of processor time%s%s", s->cpu_s,
 			       said[0] ? ": " : "", said);
 	return err_set(err, -EIO, "it ended %s %d%s%s", killed ? "by signal" : "with status",
@@ -223,10 +243,11 @@ void sandbox_close(struct sandbox **sandbox)
 
 	if (!s)
 		return;
-	if (s->pid > 0 && !s->reaped) {
+	if (s->launcher_fd < 0 && s->pid > 0 && !s->reaped) {
 		kill(s->pid, SIGKILL);
-		reap(s);
+		reap_child(s);
 	}
+	sandbox_hang_up(s);
 	close_fd(&s->pidfd);
 	close_fd(&s->stderr_fd);
 	free(s);

@@ -7,6 +7,10 @@
  * and limits on memory, time, files and what it writes; where the kernel has Landlock, that says the same once more.
  * docs/explanation/threat-model.md has the list.
  *
+ * The process is a child of ours, or, where the environment has SANDBOX_LAUNCHER, of the launcher that answers on that
+ * socket (vmcast-sandbox), which may be another user: then what is bound is first given to that user's group, as far as
+ * it belongs to us, with the folders that lead there.
+ *
  * It never runs with fewer walls than that. A host that permits none (neither root nor user namespaces) is an error.
  */
 #ifndef VMCAST_SANDBOX_H
@@ -18,6 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Environment: path of a unix socket (SOCK_SEQPACKET). */
+#define SANDBOX_LAUNCHER "VMCAST_SANDBOX"
 
 /* A file or folder of the host that the program sees. */
 struct sandbox_bind {
@@ -47,9 +54,10 @@ struct sandbox_options {
 struct sandbox;
 
 /*
- * Start the program. It is killed when the calling thread ends, whatever ends it. Caller closes with sandbox_close.
+ * Start the program. It is killed when the calling thread ends (by a launcher: the process), whatever ends it. Caller
+ * closes with sandbox_close.
  * -EPERM: this host does not permit what the walls are made of; the error says what to set. -ESTALE: a bind is
- * another file than the caller looked into.
+ * another file than the caller looked into. -EAGAIN: the launcher does not answer.
  */
 int sandbox_start(struct sandbox **out, const struct sandbox_options *options, struct err *err);
 
@@ -58,7 +66,7 @@ int sandbox_fd(const struct sandbox *s);
 
 /*
  * Wait for its end: 0 for exit status 0; else -EIO with how it ended and what it said on standard error. SIGCHLD must
- * not be ignored: then nobody knows how it ended, which is -EIO, too.
+ * not be ignored: then nobody knows how it ended, which is -EIO, too. -EAGAIN: the launcher is gone, and it with it.
  */
 int sandbox_wait(struct sandbox *s, struct err *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sandbox_impl: what sandbox.c, sandbox_walls.c and sandbox_filter.c share. Nobody else includes it. */
+/* sandbox_impl: what the sandbox*.c share. Nobody else includes it. */
 #ifndef VMCAST_SANDBOX_IMPL_H
 #define VMCAST_SANDBOX_IMPL_H
 
@@ -7,6 +7,7 @@
 #include "sandbox.h"
 
 #include <linux/filter.h>
+#include <sys/types.h>
 
 /*
  * Whether this program was built with the address sanitizer, and so the programs of ours that it starts. It maps
@@ -25,6 +26,33 @@
 
 /* What is kept of standard error. */
 #define SANDBOX_STDERR_BYTES 16384u
+
+struct sandbox {
+	pid_t pid;
+	int pidfd;
+	int stderr_fd;
+	int launcher_fd; /* the connection to the launcher whose child it is; -1: it is ours */
+	uint64_t cpu_s;
+	bool reaped;
+	bool lost;       /* its status: somebody else has taken it, or the launcher is gone */
+	int status;      /* of waitpid, once reaped */
+	uint64_t used_s; /* processor time, once reaped */
+};
+
+/* One that has nothing yet. Caller closes with sandbox_close. */
+struct sandbox *sandbox_new(const struct sandbox_options *options);
+
+/* sandbox_start by a child of our own, and by the launcher at the other end of a unix socket (sandbox_client.c). */
+int sandbox_start_child(struct sandbox **out, const struct sandbox_options *options, struct err *err);
+int sandbox_start_remote(struct sandbox **out, const char *launcher, const struct sandbox_options *options,
+			 struct err *err);
+
+/* Wait for its end, and fill in what is known once it is reaped. */
+void sandbox_reap(struct sandbox *s);
+void sandbox_reap_remote(struct sandbox *s);
+
+/* Have the launcher end it, if there is one, and wait for that. */
+void sandbox_hang_up(struct sandbox *s);
 
 /* What went wrong in the child, sent to its parent through status_fd. */
 struct sandbox_failure {

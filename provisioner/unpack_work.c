@@ -129,7 +129,7 @@ int scratch_create(struct scratch_file *f, struct work *w, uint64_t bytes_max, s
 {
 	*f = (struct scratch_file){ .work = w, .bytes_max = bytes_max };
 	snprintf(f->name, sizeof(f->name), "%u", w->file_count++ % 10000000);
-	f->fd = open(f->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	f->fd = open(f->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	return f->fd < 0 ? err_set(err, -errno, "scratch file %s: %s", f->name, strerror(errno)) : 0;
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a sandboxed program may not do, tried by this very program: started with an argument it is the prisoner, and
- * says on standard output what came of its attempts.
+ * says on standard output what came of its attempts. All of it twice: with children of our own, and by a launcher.
  */
 #include "sandbox.h"
 
 #include "cleanup.h"
 #include "sandbox_impl.h"
+#include "sandbox_launcher.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -22,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define MEMORY_BYTES (512u << 20)
@@ -228,6 +230,14 @@ static void put_file(const char *path, const char *text, mode_t mode)
 		abort();
 }
 
+static void unlink_in(const char *name)
+{
+	char path[128];
+
+	path_in_folder(path, name);
+	unlink(path);
+}
+
 static bool has_word(const char *words, const char *word)
 {
 	const char *at = strstr(words, word);
@@ -253,6 +263,8 @@ static void test_attempts(void)
 	path_in_folder(program, "inner/program");
 	put_file(disk, "a disk", 0600);
 	mkdir(inner, 0700);
+	unlink_in("inner/new");
+	unlink_in("inner/large");
 	put_file(program, "#!/program\n", 0700);
 	const struct sandbox_bind binds[] = { { .path = disk, .inside = "/disk" },
 					      { .path = inner, .inside = "/folder", .writable = true } };
@@ -397,6 +409,16 @@ static void test_ends(void)
 	start(&s, "crash", options);
 	finish(&s);
 	is_int(s.rc, -EIO, "a crash is an error");
+	o.cpu_s = 1;
+	start(&s, "spin", o);
+	finish(&s);
+	is_str(s.err.text, "it used all of its 1 s of processor time", "a program that does not end is ended");
+}
+
+static void test_unknown_end(void)
+{
+	struct started s;
+
 	signal(SIGCHLD, SIG_IGN);
 	start(&s, "say", options);
 	if (!s.rc)
@@ -405,10 +427,6 @@ static void test_ends(void)
 	ok(s.sandbox && sandbox_exit_status(s.sandbox) == -1, "and has no status");
 	sandbox_close(&s.sandbox);
 	signal(SIGCHLD, SIG_DFL);
-	o.cpu_s = 1;
-	start(&s, "spin", o);
-	finish(&s);
-	is_str(s.err.text, "it used all of its 1 s of processor time", "a program that does not end is ended");
 }
 
 static void *start_and_end(void *ctx)
@@ -452,6 +470,7 @@ static void test_refusals(void)
 	ok(strstr(s.err.text, disk), "its name is told: %s", s.err.text);
 	bind.inode--;
 	bind.path = link;
+	unlink(link);
 	if (symlink(disk, link))
 		abort();
 	start(&s, "nothing", o);
@@ -469,6 +488,149 @@ static void test_refusals(void)
 	is_int(s.rc, -EACCES, "nor one that is none");
 }
 
+/* ---- by a launcher */
+
+/* As the service manager does it: a process for each connection. It ends with us. */
+static void launch_for_ever(int listener)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		struct err err;
+
+		if (fd >= 0 && fork() == 0) {
+			signal(SIGCHLD, SIG_DFL);
+			_exit(sandbox_launcher_serve(fd, &err) ? 1 : 0);
+		}
+		close(fd);
+	}
+}
+
+static pid_t start_launcher(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	CLEANUP(close_fd) int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, path, strlen(path));
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 16))
+		abort();
+	pid_t pid = fork();
+	if (pid == 0)
+		launch_for_ever(listener);
+	return pid;
+}
+
+/* Number in a line of /proc/PID/status. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], line[256];
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	CLEANUP(close_file) FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	return parent;
+}
+
+static void test_launcher_ends_it(void)
+{
+	struct started s;
+
+	start(&s, "sleep", options);
+	is_int(s.rc, 0, "a prisoner of the launcher");
+	if (s.rc)
+		return;
+	ok(parent_of(pid_of(s.sandbox)) != getpid(), "is no child of ours");
+	struct pollfd end = { .fd = dup(sandbox_fd(s.sandbox)), .events = POLLIN };
+	is_int(poll(&end, 1, 0), 0, "it runs");
+	sandbox_close(&s.sandbox);
+	is_int(poll(&end, 1, 0), 1, "it has ended when it is closed");
+	close(end.fd);
+	start(&s, "sleep", options);
+	if (s.rc)
+		abort();
+	kill(parent_of(pid_of(s.sandbox)), SIGKILL);
+	end.fd = sandbox_fd(s.sandbox);
+	is_int(poll(&end, 1, ENDLESS_MS), 1, "when the launcher is killed, it ends");
+	finish(&s);
+	is_int(s.rc, -EAGAIN, "which says nothing about what it read");
+}
+
+static void test_no_launcher(const char *path)
+{
+	struct started s;
+
+	unlink(path);
+	start(&s, "nothing", options);
+	is_int(s.rc, -EAGAIN, "without a launcher there is no sandbox");
+}
+
+/* What is ours is opened to the launcher's group; a link is not followed. */
+static void test_shares(void)
+{
+	char inner[128], disk[128], link[128], secret[128];
+	struct stat st;
+	struct started s;
+	struct sandbox_options o = options;
+
+	path_in_folder(inner, "inner");
+	path_in_folder(disk, "inner/disk");
+	path_in_folder(link, "inner/link");
+	path_in_folder(secret, "secret");
+	chmod(inner, 0700);
+	put_file(disk, "a disk", 0600);
+	put_file(secret, "a secret", 0600);
+	if (symlink(secret, link))
+		abort();
+	struct sandbox_bind bind = { .path = disk, .inside = "/disk" };
+	o.binds = &bind;
+	o.bind_count = 1;
+	start(&s, "nothing", o);
+	finish(&s);
+	is_int(s.rc, 0, "a file is bound");
+	stat(disk, &st);
+	is_int(st.st_mode & 07777, 0640, "the launcher's group may read it");
+	stat(inner, &st);
+	is_int(st.st_mode & 07777, 0710, "and get there");
+	bind.path = link;
+	start(&s, "nothing", o);
+	finish(&s);
+	stat(secret, &st);
+	is_int(st.st_mode & 07777, 0600, "what a link leads to is not shared");
+	bind = (struct sandbox_bind){ .path = inner, .inside = "/folder", .writable = true };
+	start(&s, "nothing", o);
+	finish(&s);
+	stat(inner, &st);
+	is_int(st.st_mode & 07777, 0770, "a folder that it writes to");
+}
+
+static void test_all(void)
+{
+	test_attempts();
+	test_passed_descriptor();
+	test_walls();
+	test_ends();
+	test_refusals();
+}
+
+static void test_by_launcher(void)
+{
+	char path[128];
+
+	path_in_folder(path, "launcher");
+	pid_t pid = start_launcher(path);
+	setenv(SANDBOX_LAUNCHER, path, 1);
+	test_all();
+	test_launcher_ends_it();
+	test_shares();
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	test_no_launcher(path);
+}
+
 int main(int argc, char **argv)
 {
 	struct started s;
@@ -483,12 +645,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	finish(&s);
-	test_attempts();
-	test_passed_descriptor();
-	test_walls();
-	test_ends();
+	test_all();
+	test_unknown_end();
 	test_dies_with_thread();
-	test_refusals();
+	test_by_launcher();
 	char command[128];
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command) ? 2 : done_testing();

@@ -85,7 +85,8 @@ static void test_small(void)
 
 	is_argv(&run,
 		"/usr/bin/qemu-system-x86_64 -name guest=abc123 -uuid 4a339f13-2bcb-8c38-8602-2489855f0396 " BASE
-		"-machine q35,graphics=off,sata=off,dump-guest-core=off -accel tcg -cpu max -smp 2 -m 512M " SOCKETS
+		"-machine q35,graphics=off,sata=off,dump-guest-core=off -accel tcg,tb-size=128 -cpu max -smp 2 -m "
+		"512M " SOCKETS
 		"-netdev tap,id=net0,fd=20 -device virtio-net-pci,netdev=net0,mac=52:54:00:12:34:00,romfile= " DISK(
 			"0") "-device virtio-blk-pci,drive=disk0,bootindex=0 " RANDOM "-device pvpanic ",
 		"a small guest");
@@ -121,7 +122,7 @@ static void test_arm(void)
 	spec.firmware = GUEST_UEFI;
 	is_argv(&run,
 		"/usr/bin/qemu-system-aarch64 -name guest=abc123 -uuid 4a339f13-2bcb-8c38-8602-2489855f0396 " BASE
-		"-machine virt,gic-version=max,dump-guest-core=off,pflash0=code,pflash1=vars -accel tcg "
+		"-machine virt,gic-version=max,dump-guest-core=off,pflash0=code,pflash1=vars -accel tcg,tb-size=128 "
 		"-cpu max,pauth-impdef=on,lpa2=off -smp 2 -m 512M " FLASH("AAVMF/AAVMF_CODE.fd") SOCKETS
 		"-netdev tap,id=net0,fd=20 -device virtio-net-pci,netdev=net0,mac=52:54:00:12:34:00,romfile= " DISK(
 			"0") "-device ich9-ahci,id=sata0 -device ide-hd,bus=sata0.0,drive=disk0,bootindex=0 " RANDOM
@@ -145,7 +146,7 @@ static void test_pc_of_everything(void)
 		strcpy(spec.nics[i].model, models[i]);
 	is_argv(&run,
 		"/usr/bin/qemu-system-x86_64 -name guest=abc123 -uuid 8d03cfe0-0d90-8091-956e-f904a524eec2 " BASE
-		"-machine pc,graphics=off,dump-guest-core=off -accel tcg -cpu max -smp 2 -m 512M " SOCKETS
+		"-machine pc,graphics=off,dump-guest-core=off -accel tcg,tb-size=128 -cpu max -smp 2 -m 512M " SOCKETS
 		"-netdev tap,id=net0,fd=20 -device virtio-net-pci,netdev=net0,mac=52:54:00:12:34:00,romfile= "
 		"-netdev tap,id=net1,fd=21 -device e1000,netdev=net1,mac=52:54:00:12:34:01,romfile= "
 		"-netdev tap,id=net2,fd=22 -device e1000e,netdev=net2,mac=52:54:00:12:34:02,romfile= "

@@ -84,15 +84,11 @@ static void add(struct console *row, const char *text, size_t len)
 {
 	size_t skipped = len > GUEST_CONSOLE_BYTES ? len - GUEST_CONSOLE_BYTES : 0;
 
-	while (is_continued(text, skipped, len))
-		skipped++;
 	size_t added = len - skipped;
 	/* What is kept has no gap. */
 	size_t gone = skipped                                  ? row->len
 		      : row->len + added > GUEST_CONSOLE_BYTES ? row->len + added - GUEST_CONSOLE_BYTES
 							       : 0;
-	while (is_continued(row->said, gone, row->len))
-		gone++;
 	memmove(row->said, row->said + gone, row->len - gone);
 	memcpy(row->said + row->len - gone, text + skipped, added);
 	row->len += added - gone;
@@ -110,7 +106,7 @@ int guest_console_say(struct guest_consoles *consoles, const char *mac, const ch
 	return row ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-/* The console may be of a guest that has said nothing yet. */
+/* A character of which only the end is kept, or asked for, is left out. */
 static char *read_from(struct console *row, uint64_t *begin, uint64_t from)
 {
 	uint64_t first = row->end - row->len;

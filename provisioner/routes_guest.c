@@ -18,8 +18,9 @@
 #define REPORT_VERSION 1
 #define NAME_BYTES_MAX 63
 #define TEXT_BYTES_MAX 1024
-#define AGAIN_S        2 /* how often a node reports */
-#define AGAIN_OPEN_S   1 /* while somebody looks at a console */
+#define AGAIN_S        2    /* how often a node reports */
+#define AGAIN_OPEN_S   1    /* while somebody looks at a console */
+#define REFUSED_S      "60" /* one who is refused asks no sooner; each time is a line in the log */
 
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -235,6 +236,14 @@ static void log_changes(const char *mac, const struct store_guest_list *before, 
 	}
 }
 
+static int reply_refused(struct request *rq, const struct err *err)
+{
+	reply_error(rq, err);
+	if (rq->response)
+		MHD_add_response_header(rq->response, "Retry-After", REFUSED_S);
+	return 0;
+}
+
 int routes_guest_report(struct request *rq, struct err *err)
 {
 	CLEANUP(json_free) json_t *json = NULL;
@@ -244,9 +253,11 @@ int routes_guest_report(struct request *rq, struct err *err)
 	struct store *store = rq->server->store;
 	int rc;
 
-	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_report(&report, json, err)) < 0 ||
-	    (rc = identity_admit_node(&who, rq, json, &report.guests, &report.macs, err)) < 0)
+	if ((rc = request_json(&json, rq, err)) < 0 || (rc = parse_report(&report, json, err)) < 0)
 		return rc;
+	rc = identity_admit_node(&who, rq, json, &report.guests, &report.macs, err);
+	if (rc < 0)
+		return rc == -EACCES || rc == -EALREADY ? reply_refused(rq, err) : rc;
 	const char *mac = who.claim.mac;
 
 	if ((rc = store_guest_list(store, mac, &before, err)) < 0 ||

@@ -402,7 +402,7 @@ void store_close(struct store **store)
 uint64_t store_changes(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	uint64_t changes = (uint64_t)sqlite3_total_changes64(s->db);
+	uint64_t changes = (uint64_t)sqlite3_total_changes64(s->db) - s->quiet_changes;
 	pthread_mutex_unlock(&s->lock);
 	return changes;
 }

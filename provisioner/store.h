@@ -199,7 +199,7 @@ int store_open(struct store **out, const char *state_dir, struct err *err);
 void store_close(struct store **s);
 const char *store_dir(const struct store *s);
 
-/* Another number than before where anything was changed since, and only then. */
+/* Another number than before where anything was changed since, but for what nodes tell every two seconds, and only then. */
 uint64_t store_changes(struct store *s);
 
 /* Feeds. Adding one that is there already gives its id. Removing takes its items along (their images stay until no item

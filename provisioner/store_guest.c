@@ -111,6 +111,13 @@ int store_guest_installed(struct store *s, const char *job_id, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* What nodes tell is of no interest to who asks whether something changed. `changes`: sqlite3_total_changes64 at the beginning. */
+static int end_quietly(struct store *s, int64_t changes, int rc, struct err *err)
+{
+	s->quiet_changes += (uint64_t)(sqlite3_total_changes64(s->db) - changes);
+	return store_end(s, rc, err);
+}
+
 /* A machine's row, as a report finds it. */
 struct node {
 	bool is_node;
@@ -246,7 +253,8 @@ int store_guest_claim(struct store *s, const struct store_claim *claim, const st
 
 	if (rc < 0)
 		return rc;
-	rc = store_end(s, take(s, claim, macs, seq, &refusal, err), err);
+	int64_t changes = sqlite3_total_changes64(s->db);
+	rc = end_quietly(s, changes, take(s, claim, macs, seq, &refusal, err), err);
 	if (rc < 0 || !refusal.code)
 		return rc;
 	*err = refusal;
@@ -318,5 +326,8 @@ int store_guest_report(struct store *s, const char *mac, const struct store_gues
 {
 	int rc = store_begin_light(s, err);
 
-	return rc < 0 ? rc : store_end(s, report(s, mac, guests, err), err);
+	if (rc < 0)
+		return rc;
+	int64_t changes = sqlite3_total_changes64(s->db);
+	return end_quietly(s, changes, report(s, mac, guests, err), err);
 }

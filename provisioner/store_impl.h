@@ -32,6 +32,7 @@ struct store {
 	pthread_mutex_t images_lock; /* see store_images_lock */
 	struct store_statement *statements;
 	size_t statement_count;
+	uint64_t quiet_changes; /* that store_changes does not count */
 };
 
 /* The value of one parameter, in order from ?1. Strings and bytes are borrowed until the statement is done. */

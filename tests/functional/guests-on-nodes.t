@@ -103,6 +103,9 @@ is "  the operator sees it" "$(field "/v1/guests/$guest" '"\(.node) \(.name) \(.
 like "  in the list" "$(vmcast guest list)" "$guest +mail +2 +1.0 GiB +tcg +20.* failed: exit status 1"
 like "  and the log" "$(grep 'node ' "$work/vmcastd.log" | tail -1)" "node $mac: guest mail \(item $item\) is failed: exit status 1"
 
+like "who is refused is to wait" "$(curl -s -D - -o "$work/body" -H 'Content-Type: application/json' "$url/v1/guests" \
+	-d "{\"version\":1,\"macs\":[\"$mac\"],\"seq\":9,\"guests\":[],\"console\":[]}")" 'HTTP/1.1 403 .*Retry-After: 60'
+
 # Who it is
 tells "$work/node" memory "$ticket" 5
 is "the same report again is refused" "$status $(error)" "409 field \"seq\": report 5 of node $mac came after report 5"

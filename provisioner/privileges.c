@@ -113,12 +113,24 @@ static int become(const struct passwd *user, uint64_t keep, struct err *err)
 	return 0;
 }
 
+/* What a service manager gave us that this configuration has no use for. The ambient set follows the permitted one. */
+static int drop_unneeded(uint64_t keep, struct err *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0 ||
+	    set_capabilities(keep & (data[0].permitted | (uint64_t)data[1].permitted << 32)) < 0)
+		return err_set(err, -errno, "drop capabilities: %s", strerror(errno));
+	return 0;
+}
+
 int privileges_drop(const struct config *config, struct err *err)
 {
 	const char *name = config->user ? config->user : DEFAULT_USER;
 
 	if (geteuid() != 0)
-		return 0;
+		return drop_unneeded(needed(config), err);
 	const struct passwd *user = getpwnam(name);
 
 	if (!user && config->user)

@@ -42,6 +42,17 @@ else
 	wait_ingest box.qcow2
 	is "a disk image is opened in its sandbox" "$(field "/v1/items/$item" '.state, .error' | tr '\n' ' ')" "ready null "
 fi
+
+# As vmcastd.service does: started as the user, with the capabilities that any configuration may need.
+stop_vmcastd
+caps=-all,+net_admin,+net_raw,+net_bind_service
+setpriv --reuid=nobody --regid=nogroup --clear-groups "--inh-caps=$caps" "--ambient-caps=$caps" "--bounding-set=$caps" \
+	"$BUILD/vmcastd" --config "$work/vmcastd.conf" 2>>"$work/vmcastd.log" &
+vmcastd_pid=$!
+wait_for 60 service_is_up
+for set in CapInh CapPrm CapEff CapAmb; do
+	is "what a unit gave and nothing needs is gone from $set" "$(of $set)" 0000000000000000
+done
 stop_vmcastd
 
 # refusal USER: what it says when it does not start

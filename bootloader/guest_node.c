@@ -28,6 +28,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* Disks of a node that boots show up for a while. */
 #define STORE_WAIT_S 60u
@@ -264,6 +265,8 @@ static void *report(void *ctx)
 		.machine = node->options->machine,
 		.ticket = node->options->ticket,
 		.key = service.key,
+		/* A node that is known by its key alone must not come to a number that was. */
+		.seq = (uint64_t)time(NULL),
 	};
 	struct err err;
 

@@ -13,8 +13,9 @@
 #define REPORT_VERSION 1
 #define AGAIN_MAX_S    60u
 
-/* Of one console in one report. */
+/* Of one console in one report, and of all: the service takes a MiB, and a byte may take six in JSON. */
 #define CONSOLE_PART (32u << 10)
+#define CONSOLES_ALL (128u << 10)
 
 /* A character that is cut off at the end waits for its rest, which comes with the next report; of anything else that is no UTF-8,
  * and of NUL, a '?' is shown. Returns how many bytes of `data` are in *out. */
@@ -59,11 +60,18 @@ static json_t *guest_json(const struct guest *guest)
 			 "cpus", (json_int_t)spec->cpus, "memory_bytes", (json_int_t)spec->memory_bytes);
 }
 
-static void add_console(json_t *list, const struct guest *guest, uint64_t *end)
+static size_t min_size(size_t a, size_t b)
 {
-	size_t len = guest->console_len < CONSOLE_PART ? guest->console_len : CONSOLE_PART;
+	return a < b ? a : b;
+}
+
+/* `*room`: how much of consoles the report can still have. What has no room comes with the next. */
+static void add_console(json_t *list, const struct guest *guest, uint64_t *end, size_t *room)
+{
+	size_t len = min_size(min_size(guest->console_len, CONSOLE_PART), *room);
 	json_t *data = NULL;
 
+	*room -= len;
 	*end = guest->console_end - guest->console_len;
 	if (!len)
 		return;
@@ -73,6 +81,7 @@ static void add_console(json_t *list, const struct guest *guest, uint64_t *end)
 
 char *guest_report_text(struct guest_reporter *reporter, const struct guest *guests, size_t count, uint64_t *ends)
 {
+	size_t room = CONSOLES_ALL;
 	json_t *macs = json_array(), *list = json_array(), *console = json_array();
 	CLEANUP(json_free)
 	json_t *report = json_pack("{s:i, s:I, s:o, s:o, s:o}", "version", REPORT_VERSION, "seq",
@@ -82,7 +91,7 @@ char *guest_report_text(struct guest_reporter *reporter, const struct guest *gue
 		json_array_append_new(macs, json_string(reporter->machine->macs[i]));
 	for (size_t i = 0; i < count; i++) {
 		json_array_append_new(list, guest_json(&guests[i]));
-		add_console(console, &guests[i], &ends[i]);
+		add_console(console, &guests[i], &ends[i], &room);
 	}
 	if (reporter->ticket && reporter->ticket[0])
 		json_object_set_new(report, "ticket", json_string(reporter->ticket));

@@ -15,7 +15,8 @@ struct guest_reporter {
 	const struct machine *machine;
 	const char *ticket;            /* of this boot; NULL or empty: none */
 	const struct machine_key *key; /* NULL: none */
-	uint64_t seq;                  /* of the last report */
+	uint64_t
+		seq; /* of the last report; of the first a number above all of this machine's boots before, such as the time */
 };
 
 /*

@@ -107,6 +107,33 @@ static void test_report(void)
 	guest_done(&guest);
 }
 
+/* As much as several noisy guests have to say: what has no room waits. */
+static void test_full_consoles(void)
+{
+	struct guest_record record = make_record();
+	struct machine machine = { 0 };
+	struct guest_reporter reporter = { .machine = &machine };
+	struct guest guests[5];
+	uint64_t ends[5];
+	struct err err;
+	size_t left = 0;
+
+	for (size_t i = 0; i < 5; i++) {
+		if (guest_init(&guests[i], &record, (unsigned)i, &err) != 0)
+			abort();
+		memset(guests[i].console, '\001', GUEST_CONSOLE_BYTES);
+		guests[i].console_len = guests[i].console_end = GUEST_CONSOLE_BYTES;
+	}
+	CLEANUP(free_str) char *text = guest_report_text(&reporter, guests, 5, ends);
+	ok(strlen(text) < 1u << 20, "a report of full consoles is less than a MiB");
+	guest_report_sent(guests, 5, ends);
+	for (size_t i = 0; i < 5; i++) {
+		left += guests[i].console_len;
+		guest_done(&guests[i]);
+	}
+	is_int(left, 5 * GUEST_CONSOLE_BYTES - (128 << 10), "and what had no room is kept");
+}
+
 static int parse_answer(struct guest_answer *out, const char *text, struct err *err)
 {
 	*err = (struct err){ 0 };
@@ -170,6 +197,7 @@ int main(void)
 {
 	test_record();
 	test_report();
+	test_full_consoles();
 	test_answer();
 	test_many();
 	return done_testing();

@@ -89,6 +89,7 @@ start_guest()
 			-blockdev "driver=file,node-name=vars,filename=/guest/vars.fd")
 	fi
 	shift 2
+	rm -f "$work/serial" "$work/qemu.log" # those of the guest before
 	in_pack setpriv --no-new-privs chroot --userspec=60000:60000 --groups= "$root" \
 		/usr/bin/qemu-system-x86_64 -no-user-config -nodefaults -display none \
 		-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny \
@@ -97,19 +98,22 @@ start_guest()
 		-blockdev driver=file,node-name=disk,filename=/guest/disk-0.raw,cache.direct=on,aio=threads "$@" \
 		</dev/null >"$work/serial" 2>"$work/qemu.log" &
 	guest=$!
-	at_exit end_guest "$guest"
 }
 
+guest=
 end_guest()
 {
-	kill "$1" 2>/dev/null || true
-	wait "$1" || true
+	[[ -n $guest ]] || return 0
+	kill "$guest" 2>/dev/null || true
+	wait "$guest" || true
+	guest=
 }
+at_exit end_guest
 
 # How it ended, or what it was started from.
 has_booted()
 {
-	grep -qa "vmcast-test-booted guest-disk" "$work/serial" || ! kill -0 "$guest" 2>/dev/null
+	grep -qsa "vmcast-test-booted guest-disk" "$work/serial" || ! kill -0 "$guest" 2>/dev/null
 }
 
 # boots MACHINE FIRMWARE BUS OPTION...
@@ -120,7 +124,7 @@ boots()
 	like "$1, $2: boots from $3" "$(tr -d '\0' <"$work/serial")" "vmcast-test-booted guest-disk"
 	is "and QEMU has nothing to say" "$(grep -v 'is not connected to host network' "$work/qemu.log")" ""
 	confinement=$(grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' "/proc/$guest/status" | xargs) || confinement=
-	end_guest "$guest"
+	end_guest
 }
 
 boots q35 bios virtio -device virtio-blk-pci,drive=disk,bootindex=0

@@ -27,6 +27,16 @@ for file in vmlinuz initramfs initramfs-virtio; do
 	ok "$file is the same, byte for byte" cmp "$BUILD/env/$file" "$again/env/$file"
 done
 
+# For nodes, and for them only.
+for name in initramfs initramfs-virtio; do
+	cpio --quiet -i --to-stdout modules.squashfs <"$BUILD/env/$name.modules" >"$work/modules"
+	is "$name has what a node runs guests with" \
+		"$(unsquashfs -l "$work/modules" | sed -nE 's,.*/((kvm.*|macv.*|tap)\.ko)$,\1,p' | sort | xargs)" \
+		"kvm-amd.ko kvm-intel.ko kvm.ko macvlan.ko macvtap.ko tap.ko"
+	unlike "no device of a machine asks for it" "$(unsquashfs -cat "$work/modules" "*/modules.alias")" \
+		'alias (pci|acpi)[^ ]* (kvm|ccp|macv|tap)'
+done
+
 # With a site's root: nothing else is different.
 /usr/bin/python3 -B - "$work/root.json" <<'END'
 import sys

@@ -8,7 +8,7 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=netboot.sh
 . "$(dirname "$0")/netboot.sh"
 
-"$top/qemu/image" marker "$work/system" --stay --token "$token"
+"$top/qemu/image" marker "$work/system" --stay 120 --token "$token"
 make_image "$work/data" 24M $((1 << 20))
 
 # domain FILE MEMORY: a libvirt machine (xvm2) with two disks

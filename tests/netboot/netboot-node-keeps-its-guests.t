@@ -10,7 +10,7 @@ set -eu
 
 debian=$BUILD/images/debian-12.raw.zst
 word=$("$top/qemu/image" debian >/dev/null && cat "$BUILD/images/debian-12.word")
-"$top/qemu/image" marker "$work/marker.raw" --stay --token "$token"
+"$top/qemu/image" marker "$work/marker.raw" --stay 120 --token "$token"
 netboot_up --dhcp own
 "$top/qemu/feed" http://10.77.0.1:8088 --title "Web server" "$debian" --title "Marker" "$work/marker.raw" >"$work/feed.xml"
 lab serve "$debian" "$work/marker.raw" "$work/feed.xml"
@@ -95,8 +95,8 @@ ok "then the node does" wait_for 60 machine_is_off
 lab vmcast machine assign "$address" Marker --landing guest >/dev/null
 lab start node
 ok "the second guest comes up" lab wait node "Marker\| .*vmcast-test-booted $token" 900
+ok "and runs" wait_for 60 is_in Marker running
 ok "the first does, too, beside it" shows 0 "vmcast demo image $word"
-ok "both are running" wait_for 60 is_in Marker running
 lab stop node
 from=$(lab service log | wc -l)
 lab start node

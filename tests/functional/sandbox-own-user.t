@@ -99,7 +99,7 @@ of()
 # jailed: a sandbox in which an archive is being opened; sets prisoner
 jailed()
 {
-	prisoner=$(pgrep -n -u $jailer -f '^vmcast-unpack') && kill -STOP "$prisoner"
+	prisoner=$(pgrep -n -u "$jailer" -f '^vmcast-unpack') && kill -STOP "$prisoner"
 }
 
 # while_open: have the large archive opened, and stop that

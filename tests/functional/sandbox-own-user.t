@@ -56,7 +56,7 @@ chmod 755 "$origin"
 make_image "$work/raw" 8M 1048576
 qemu-img convert -q -f raw -O qcow2 "$work/raw" "$origin/box.qcow2"
 make_ova "$origin/box.ova" "$work/raw"
-truncate -s 2G "$work/large"
+truncate -s 512M "$work/large"
 tar -C "$work" -cJf "$origin/large.tar.xz" large
 rm "$work/large"
 "$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin"/box.qcow2 "$origin"/box.ova "$origin"/large.tar.xz >"$origin/feed.xml"

@@ -11,7 +11,7 @@ PREFIX=/opt/vmcast
 # Inside, as a service of the test's systemd: say what is seen.
 probe()
 {
-	local i pid prisoner launcher vmcast
+	local i pid prisoner launcher vmcast said
 	vmcast=("$PREFIX/bin/vmcast" --socket /run/vmcast/api.sock)
 
 	(cd $PREFIX/www && exec busybox httpd -p 127.0.0.1:8088 -h .)
@@ -20,8 +20,12 @@ probe()
 		! "${vmcast[@]}" item list | grep -q large || break
 		sleep 0.1
 	done
+	# Restarted in between: the service manager gives the state to its user once more.
 	for name in box.qcow2 box.tar.xz; do
-		echo "$name: $("${vmcast[@]}" item ingest $name --wait 2>&1 | tail -n 1)"
+		systemctl restart vmcastd.service
+		said=$(timeout 60 "${vmcast[@]}" item ingest $name --wait 2>&1 | tail -n 1)
+		echo "$name: $said"
+		[[ $said == *ready* ]] || return 1
 	done
 	pid=$(systemctl show -P MainPID vmcastd.service)
 	echo "vmcastd: $(ps -o user= -p "$pid"), capabilities $(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")"
@@ -101,7 +105,7 @@ make_image "$work/raw" 8M 1048576
 www=$work/prefix/www
 qemu-img convert -q -f raw -O qcow2 "$work/raw" "$www/box.qcow2"
 tar -C "$work" -cJf "$www/box.tar.xz" raw
-truncate -s 2G "$work/large"
+truncate -s 512M "$work/large"
 tar -C "$work" -cJf "$www/large.tar.xz" large
 "$top/qemu/feed" http://127.0.0.1:8088 "$www"/*.qcow2 "$www"/*.xz >"$www/feed.xml"
 cat >"$work/prefix/vmcastd.conf" <<END
@@ -121,7 +125,10 @@ unshare --mount bash -ceu '
 	mkdir "$own"
 	(echo $BASHPID >"$own/cgroup.procs"
 	exec timeout -s KILL 200 unshare --mount --pid --fork --kill-child --net --ipc --uts --cgroup -- "$2" --boot "$1") || true
-	find "$own" -depth -type d -exec rmdir {} \;' bash "$work" "$0" >"$work/systemd.log" 2>&1 || diag "$(tail "$work/systemd.log")"
+	for ((i = 0; i < 600; i++)); do
+		! find "$own" -depth -type d -exec rmdir {} + || break
+		sleep 0.1
+	done' bash "$work" "$0" >"$work/systemd.log" 2>&1 || diag "$(tail "$work/systemd.log")"
 
 probe=$(cat "$work/prefix/probe" 2>/dev/null) || diag "$(tail "$work/systemd.log")"
 seen()

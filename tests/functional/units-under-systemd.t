@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The units as they are installed, under a systemd of this test's own, in namespaces of its own: they permit what is needed for
-# an archive and a disk image to become ready, and have each of them be done by the user that is said.
+# an archive and a disk image to become ready, and for dnsmasq, and have each of them be done by the user that is said.
 # shellcheck disable=SC2317 # functions are handed to `wait_for`
 set -eu
 cd "$(dirname "$0")/../.."
@@ -29,6 +29,17 @@ probe()
 	done
 	pid=$(systemctl show -P MainPID vmcastd.service)
 	echo "vmcastd: $(ps -o user= -p "$pid"), capabilities $(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")"
+	printf '%s\n' 'dhcp = own' 'dhcp_interface = s0' 'dhcp_range = 10.77.0.100,10.77.0.110' >>$PREFIX/vmcastd.conf
+	ip link add s0 type veth peer name c0
+	ip address add 10.77.0.1/24 dev s0
+	ip link set s0 up
+	systemctl restart vmcastd.service
+	for ((i = 0; i < 600; i++)); do
+		[[ ! -s /run/vmcast/dnsmasq.pid ]] || break
+		sleep 0.1
+	done
+	pid=$(</run/vmcast/dnsmasq.pid)
+	echo "dnsmasq: $(ps -o user= -p "$pid"), capabilities $(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")"
 	"${vmcast[@]}" item ingest large.tar.xz >/dev/null
 	for ((i = 0; i < 6000; i++)); do
 		! prisoner=$(pgrep -n -u vmcast-sandbox -f '^vmcast-unpack') || ! kill -STOP "$prisoner" || break
@@ -89,6 +100,7 @@ esac
 [[ $(id -u) == 0 ]] || skip_all "needs root"
 ! has_sanitizers || skip_all "sanitizers need more than the units permit"
 [[ -x /lib/systemd/systemd && -x $(command -v systemd-sysusers) ]] || skip_all "needs systemd"
+[[ -x /usr/sbin/dnsmasq ]] || skip_all "needs dnsmasq"
 mkdir "$work/cgroup"
 unshare --mount mount -t cgroup2 cgroup2 "$work/cgroup" 2>/dev/null || skip_all "needs cgroups of version 2"
 
@@ -138,6 +150,7 @@ seen()
 like "a disk image becomes ready" "$(seen box.qcow2)" "ready"
 like "so does an archive" "$(seen box.tar.xz)" "ready"
 is "vmcastd is a user without a capability that it does not need" "$(seen vmcastd)" "vmcast, capabilities 0000000000000000"
+is "dnsmasq has those that it needs" "$(seen dnsmasq)" "vmcast, capabilities 0000000000003400"
 is "what opens archives is another, in a unit of its own" "$(seen sandbox)" "vmcast-sandbox, in vmcast-sandbox@.service"
 is "which has nothing of the state but the spool" "$(seen 'state that it could reach')" spool
 is "nothing is left when vmcastd stops" "$(seen 'left of it')" 0

@@ -29,7 +29,7 @@ BUILD_PACKAGES := build-essential pkg-config ca-certificates curl xz-utils cpio 
 LAB_PACKAGES := qemu-system-x86 qemu-utils ovmf iproute2 dnsmasq-base mmdebstrap arch-test e2fsprogs dosfstools mtools \
 	fdisk grub-pc-bin grub-efi-amd64-bin grub-common xfsprogs btrfs-progs socat nginx-light netpbm jq uidmap busybox-static
 TEST_PACKAGES := perl openssl dmsetup libarchive-tools gnupg gpgv zip p7zip-full lz4 genisoimage xorriso xxhash clang clang-format cppcheck shellcheck time bzip2 gzip sqlite3 libclang-rt-14-dev llvm mandoc \
-	libxml2-utils procps util-linux strace libnbd-bin nbdkit python3-cryptography python3-securesystemslib swtpm gdisk rsync
+	libxml2-utils procps systemd util-linux strace libnbd-bin nbdkit python3-cryptography python3-securesystemslib swtpm gdisk rsync
 # What `make secure-boot` signs with, and the part of a unified kernel that starts it.
 SECURE_BOOT_PACKAGES := sbsigntool systemd-boot-efi openssl binutils
 # What vmcast-boot is measured beside. Not swupdate, which would start a service; it takes part where it is installed.

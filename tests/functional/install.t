@@ -21,6 +21,7 @@ done <<'END'
 755 /opt/vm/bin/vmcast
 755 /opt/vm/bin/vmcast-boot
 755 /opt/vm/libexec/vmcast/vmcast-unpack
+755 /opt/vm/libexec/vmcast/vmcast-sandbox
 644 /opt/vm/share/vmcast/env/vmlinuz
 644 /opt/vm/share/vmcast/env/initramfs
 644 /opt/vm/share/vmcast/env/initramfs-virtio
@@ -32,11 +33,15 @@ done <<'END'
 644 /opt/vm/share/man/man8/vmcastd.8
 644 /opt/vm/share/man/man8/vmcast-boot.8
 644 /opt/vm/lib/systemd/system/vmcastd.service
+644 /opt/vm/lib/systemd/system/vmcast-sandbox.socket
+644 /opt/vm/lib/systemd/system/vmcast-sandbox@.service
+644 /opt/vm/lib/sysusers.d/vmcast.conf
 644 /etc/vmcast/vmcastd.conf
 END
 like "the configuration names the files of this PREFIX" "$(<"$dest/etc/vmcast/vmcastd.conf")" "env_dir = /opt/vm/share/vmcast/env"
 like "and the program that opens archives" "$(<"$dest/etc/vmcast/vmcastd.conf")" "unpack = /opt/vm/libexec/vmcast/vmcast-unpack"
 like "the unit starts the program of this PREFIX" "$(<"$dest/opt/vm/lib/systemd/system/vmcastd.service")" "ExecStart=/opt/vm/sbin/vmcastd"
+like "and the one of sandboxes" "$(<"$dest/opt/vm/lib/systemd/system/vmcast-sandbox@.service")" "ExecStart=/opt/vm/libexec/vmcast/vmcast-sandbox"
 echo "# mine" >"$dest/etc/vmcast/vmcastd.conf"
 env -u BUILD make -s install BUILD="$work/build" SAN= DESTDIR="$dest" PREFIX=/opt/vm >"$work/log" 2>&1 || diag "$(tail -20 "$work/log")"
 is "a configuration that is there is left alone" "$(<"$dest/etc/vmcast/vmcastd.conf")" "# mine"

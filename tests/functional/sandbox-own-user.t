@@ -55,11 +55,11 @@ start_origin
 chmod 755 "$origin"
 make_image "$work/raw" 8M 1048576
 qemu-img convert -q -f raw -O qcow2 "$work/raw" "$origin/box.qcow2"
-make_ova "$origin/box.ova" "$work/raw"
-truncate -s 2G "$work/large"
+tar -C "$origin" -cJf "$origin/box.tar.xz" box.qcow2
+truncate -s 512M "$work/large"
 tar -C "$work" -cJf "$origin/large.tar.xz" large
 rm "$work/large"
-"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin"/box.qcow2 "$origin"/box.ova "$origin"/large.tar.xz >"$origin/feed.xml"
+"$top/qemu/feed" "http://127.0.0.1:$origin_port" "$origin"/box.qcow2 "$origin"/box.tar.xz "$origin"/large.tar.xz >"$origin/feed.xml"
 vmcastd_port=$(free_port)
 cat >"$work/vmcastd.conf" <<END
 listen = 127.0.0.1:$vmcastd_port
@@ -84,7 +84,7 @@ result()
 }
 
 is "a disk image is opened" "$(result box.qcow2)" "ready null "
-is "an archive is, and what was unpacked of it" "$(result box.ova)" "ready null "
+is "an archive is, and the disk image that was unpacked of it" "$(result box.tar.xz)" "ready null "
 is "which removes all of it" "$(find "$work/state/spool" -mindepth 1)" ""
 is "the other user may go through the state, and read nothing there" \
 	"$("${launcher[@]}" find "$work/state" -readable 2>/dev/null; "${launcher[@]}" cat "$work/state/vmcast.db" 2>&1)" \
@@ -99,7 +99,7 @@ of()
 # jailed: a sandbox in which an archive is being opened; sets prisoner
 jailed()
 {
-	prisoner=$(pgrep -n -u $jailer -f '^vmcast-unpack') && kill -STOP "$prisoner"
+	prisoner=$(pgrep -n -u "$jailer" -f '^vmcast-unpack') && kill -STOP "$prisoner"
 }
 
 # while_open: have the large archive opened, and stop that

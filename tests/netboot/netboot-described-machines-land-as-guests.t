@@ -74,7 +74,7 @@ is_running()
 full_disk "$work/full" $((1 << 30))
 sha256sum <"$work/full" >"$work/before"
 lab vmcast machine assign 52:54:00:77:01:50 Large --landing guest >/dev/null
-lab machine --id small --mac 52:54:00:77:01:50 --memory 768 --disk-file "$work/full" --detach >/dev/null
+lab machine --id small --mac 52:54:00:77:01:50 --memory 768 --cpus 2 --disk-file "$work/full" --detach >/dev/null
 ok "a node that has too little refuses" lab wait small 'FAILED, exit status 5' 300
 like "and says which line asks for more than it has" "$(lab said small)" \
 	'the guest needs 64.0 GiB of memory \(description.xml:3\), this node has [0-9.]+ MiB to give'
@@ -91,7 +91,7 @@ like "the console tells of its type" "$(lab said mail)" '"mail" on /dev/vda .*, 
 like "and of both disks' files" "$(lab said mail | tr '\n' ' ')" 'disk-0.raw, 64.0 MiB.*disk-1.raw, 24.0 MiB'
 lab stop mail
 
-node box 52:54:00:77:01:52 Box
+node box 52:54:00:77:01:52 Box --memory 1536 --qemu -cpu --qemu "max,-svm"
 ok "the OVA's UEFI boots its disk, by TCG" lab wait box "box\| .*vmcast-test-booted $token" 900
 like "the node says why not by KVM" "$(lab said box)" 'kvm at .*guests run without: '
 like "UEFI it was" "$(lab said box)" 'box\| .*BdsDxe'

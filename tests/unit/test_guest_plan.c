@@ -239,15 +239,18 @@ static void refused(void)
 	}
 	item.needs = (struct store_needs){ .arch = "aarch64", .firmware = "bios" };
 	CLEANUP(json_free) json_t *bios = make_of(NULL, NULL, &err);
+	ok(!bios, "aarch64 with BIOS is no guest");
 	is_str(err.text, "item 0123456789abcdef as a guest: firmware 'bios': of its architecture there is uefi",
 	       "refused: aarch64 with BIOS");
 	item.needs = (struct store_needs){ 0 };
 	CLEANUP(json_free) json_t *firmware = make_of("{\"firmware\":\"uefi2\"}", NULL, &err);
+	ok(!firmware, "nor is what no unpacker says");
 	is_str(err.text, "item 0123456789abcdef as a guest: firmware 'uefi2': a guest's is bios or uefi",
 	       "refused: firmware that no unpacker says");
 	item.needs = (struct store_needs){ .arch = "x86_64" };
 	CLEANUP(json_free)
 	json_t *other = make_of_domain("<domain><os><type arch='aarch64'/></os></domain>", NULL, &err);
+	ok(!other, "nor what its feed says otherwise");
 	is_str(err.text,
 	       "item 0123456789abcdef as a guest: architecture 'aarch64' (description.xml:1): its feed says another "
 	       "one",

@@ -91,7 +91,7 @@ like "the console tells of its type" "$(lab said mail)" '"mail" on /dev/vda .*, 
 like "and of both disks' files" "$(lab said mail | tr '\n' ' ')" 'disk-0.raw, 64.0 MiB.*disk-1.raw, 24.0 MiB'
 lab stop mail
 
-node box 52:54:00:77:01:52 Box --memory 1536 --qemu -cpu --qemu "max,-svm"
+node box 52:54:00:77:01:52 Box --memory 1536 --qemu -cpu --qemu "qemu64,-svm"
 ok "the OVA's UEFI boots its disk, by TCG" lab wait box "box\| .*vmcast-test-booted $token" 900
 like "the node says why not by KVM" "$(lab said box)" 'kvm at .*guests run without: '
 like "UEFI it was" "$(lab said box)" 'box\| .*BdsDxe'

@@ -116,6 +116,9 @@ planned plain bios
 is "a plain image: what its feed says, and what most images start with" "$status $(answer '.guest | del(.pack)')" \
 	'200 {"arch":"x86_64","cpus":1,"disks":[{"bus":"virtio"}],"firmware":"uefi","machine":"q35","memory_bytes":2147483648,"name":"plain","nics":[{"mac":null,"model":"virtio"}],"restart":"on-failure","said_by":{"cpus":null,"firmware":null,"memory_bytes":null}}'
 plain=$item
+write_disk "$vmcastd_port" "$work/written" --root "$trust/metadata/1.root.json"
+is "  a client that has the site's root takes it" "$status" 0
+like "  as what is signed" "$said" 'trust: signed by site root'
 jobs=$(field /v1/jobs '.jobs | length')
 
 unlike "machines of a signed site take no landing that nobody signed: the menu has none" \
